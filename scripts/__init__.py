@@ -1,0 +1,1 @@
+"""What developers and CI run: set-up, benchmarks, comparisons. Neither pipeline nor service imports it."""

@@ -1,0 +1,35 @@
+"""Write requirements/pipeline.lock from .venv, after `pip install -r requirements/pipeline.in`.
+
+A lock holds names and exact versions and nothing that ties it to a machine: no registry, no path,
+no local version (`+cpu`), no CUDA part, which comes with torch where it is wanted. No hashes either: the same
+pin of torch is a build for CPU on one machine and for CUDA on another.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ENVIRONMENT = Path(".venv")
+LOCK = Path("requirements/pipeline.lock")
+HEAD = "# What pipeline.in resolves to; CONTRIBUTING.md says how to renew it."
+TIED_TO_A_MACHINE = re.compile(r"^(nvidia-|cuda-|triton\b|pip==)|@")
+
+
+def lock_lines(freeze: str) -> list[str]:
+    """The lock's lines from `pip freeze --all`: sorted pins, less what is tied to a machine."""
+    pins = (line.split("+")[0].strip() for line in freeze.splitlines())
+    return sorted((pin for pin in pins if pin and not TIED_TO_A_MACHINE.search(pin)), key=str.lower)
+
+
+def main() -> int:
+    """Write the lock of what is installed now."""
+    command = [str(ENVIRONMENT / "bin" / "python"), "-m", "pip", "freeze", "--all"]
+    lines = lock_lines(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    LOCK.write_text("\n".join([HEAD, *lines, ""]), encoding="utf-8")
+    print(f"{LOCK}: {len(lines)} packages")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Serves one model bundle; needs neither torch, fastai, MLflow nor DVC."""

@@ -1,0 +1,96 @@
+"""``python -m service [COMMAND]``: what the service offers on the command line; without a command, it serves."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from service import settings
+from service.errors import ServiceError
+
+SERVE: Final = "serve"
+HEALTH: Final = "health"
+IDENTIFY: Final = "identify"
+_COMMANDS: Final = """\
+commands:
+  serve           serve a model over HTTP and WebSocket; the command where none is named
+  health          say whether the service here is ready, by exit status and in a sentence
+  identify PHOTO  say what is in photos (`python -m service identify --help`)
+
+examples:
+  python -m service
+  PORT=9000 python -m service --workers 1
+  MLFLOW_TRACKING_URI=http://127.0.0.1:5000 MODEL=models:/art-text-plant@champion python -m service"""
+
+
+def build_parser(command: str) -> argparse.ArgumentParser:
+    """The options of a command."""
+    if command == IDENTIFY:
+        from service import identify  # loads ONNX Runtime, which the supervisor must not
+
+        parser = argparse.ArgumentParser(
+            prog="python -m service identify",
+            description=identify.DESCRIPTION,
+            epilog=identify.EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        identify.add_arguments(parser)
+        return parser
+    parser = argparse.ArgumentParser(
+        prog=f"python -m service [{command}]" if command == SERVE else f"python -m service {command}",
+        description="Serve a promoted model. Each option is also an environment variable, named in brackets.",
+        epilog=_COMMANDS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    settings.add_arguments(parser)
+    return parser
+
+
+def run(command: str, arguments: argparse.Namespace) -> int:
+    """Run a command; the exit status.
+
+    Raises:
+        ServiceError: it can't.
+    """
+    if command == IDENTIFY:
+        from service import identify
+
+        return identify.run(arguments)
+    values = settings.read(vars(arguments))
+    if command == HEALTH:
+        from service import health
+
+        print(f"ready: serves {health.check(values)}")
+        return 0
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy would start threads, and the supervisor forks
+    from service import supervisor
+
+    return supervisor.main(values)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status."""
+    os.environ.setdefault(
+        "ORT_DISABLE_TELEMETRY", "1"
+    )  # ONNX Runtime 1.32 reports to its maker unless told not to
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # file names need not be text
+    given = list(sys.argv[1:] if argv is None else argv)
+    command = given.pop(0) if given and given[0] in (SERVE, HEALTH, IDENTIFY) else SERVE
+    arguments = build_parser(command).parse_args(given)
+    try:
+        return run(command, arguments)
+    except ServiceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the flush at exit is quiet
+        return 1
+    except KeyboardInterrupt:
+        return 130  # as shells count it: 128 + SIGINT
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""From photos to a promoted model that names what is in a photo, on a few dozen real photos."""
+
+import json
+
+from service import bundle
+from tests.small_project import Project
+
+
+def test_photos_become_a_promoted_model_with_its_reports(finished_project: Project) -> None:
+    root = finished_project.root
+    promoted = bundle.load(root / "models" / "promoted")
+    evaluation = json.loads((root / "reports" / "evaluation.json").read_text(encoding="utf-8"))
+    decision = json.loads((root / "reports" / "promotion.json").read_text(encoding="utf-8"))
+    assert promoted.manifest.labels == ("art", "plant", "text")
+    assert promoted.manifest.version == evaluation["model"] == decision["champion"]["version"]
+    assert decision["decision"] == "promoted"
+    assert promoted.manifest.metrics == evaluation["metrics"]
+    assert promoted.manifest.lineage.git_commit == finished_project.run("git", "rev-parse", "HEAD~1").strip()
+    assert promoted.manifest.lineage.data_hash in (root / "data.dvc").read_text(encoding="utf-8")
+    for report in ("reports/validation.html", "reports/plots/confusion.png", "models/promoted/MODEL_CARD.md"):
+        assert (root / report).stat().st_size > 1000, report
+
+
+def test_promoted_model_names_what_is_in_a_photo(finished_project: Project) -> None:
+    photo = next((finished_project.root / "data" / "images" / "plant").iterdir())
+    answer = json.loads(finished_project.run("python", "-m", "service", "identify", "--json", str(photo)))
+    assert set(answer) >= {"label", "probabilities", "model", "timing_ms"}
+    assert set(answer["probabilities"]) == {"art", "plant", "text"}
+    assert abs(sum(answer["probabilities"].values()) - 1) < 1e-3
+
+
+def test_metrics_and_plots_are_dvcs_as_well(finished_project: Project) -> None:
+    shown = json.loads(finished_project.run("dvc", "metrics", "show", "--json"))
+    assert 0 <= shown[""]["data"]["reports/evaluation.json"]["data"]["metrics"]["accuracy"]["value"] <= 1
+    finished_project.run("dvc", "plots", "show", "--out", "build/plots")
+    page = (finished_project.root / "build" / "plots" / "index.html").read_text(encoding="utf-8")
+    for plot in ("curves.csv", "confusion.csv", "reliability.png", "worst_mistakes.png"):
+        assert plot in page
+
+
+def test_summary_says_what_came_out_and_what_to_type_next(finished_project: Project) -> None:
+    said = finished_project.run("python", "-m", "pipeline.summary")
+    for part in (
+        "promoted",
+        "95 % intervals",
+        "test pictures",
+        "MODEL_CARD.md",
+        "make runs",
+        "service identify",
+    ):
+        assert part in said
+
+
+def test_promoting_the_same_model_again_makes_no_second_version(small_project: Project) -> None:
+    history = small_project.root / "models" / "promotions.jsonl"
+    before = history.read_bytes()
+    assert small_project.repro("--force", "--single-item", "promote") == ["promote"]
+    decision = json.loads((small_project.root / "reports" / "promotion.json").read_text(encoding="utf-8"))
+    assert decision["decision"] == "already champion"
+    assert history.read_bytes() == before

@@ -1,0 +1,85 @@
+"""Bring your own photos: folders of a few photos of any kind become a promoted, provisional model."""
+
+import csv
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pillow_heif
+import pytest
+from PIL import Image
+
+from tests.small_project import Project
+
+TURNED = 6  # EXIF's orientation: the camera was held on its side
+
+
+@pytest.fixture
+def own_photos(small_project: Project) -> Project:
+    """The small project after its user replaced its photos by eight each of two labels, and none of `other`."""
+    images = small_project.root / "data" / "images"
+    shutil.rmtree(images)
+    rng = np.random.default_rng(8)
+    for label, tint in (("Grüße aus Köln", (220, 60, 40)), ("käse & brot", (40, 90, 210))):
+        folder = images / label
+        folder.mkdir(parents=True)
+        for i in range(8):
+            pixels = rng.integers(0, 90, (240 + 10 * i, 320, 3)) + np.array(tint) * 0.6
+            photo = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+            if i == 0:
+                pillow_heif.from_pillow(photo).save(folder / "IMG 0001.HEIC", quality=90)
+            elif i == 1:
+                photo.save(folder / "ein Photo.webp")
+            elif i == 2:
+                photo.save(folder / "Bildschirm Foto.PNG")
+            else:
+                exif = Image.Exif()
+                exif[0x0112] = TURNED if i == 3 else 1
+                photo.save(folder / f"größe {i}.jpeg", exif=exif)
+    # The policy of the default configuration, which the small project relaxes, and a training that learns something.
+    conf = small_project.root / "conf" / "config.yaml"
+    text = conf.read_text(encoding="utf-8")
+    train = "train:\n  epochs: 3\n  epoch_pictures: 128\n"
+    conf.write_text(text[: text.index("promote:\n  floors")] + train, encoding="utf-8")
+    return small_project
+
+
+def test_eight_photos_a_label_become_a_provisional_model_and_nothing_is_asked(own_photos: Project) -> None:
+    """What `make photos` types: adopt, add, repro."""
+    said = own_photos.run("python", "-m", "pipeline.manifest", "adopt")
+    assert "16" in said
+    with (own_photos.root / "data" / "manifest.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["label"] for row in rows} == {"Grüße aus Köln", "käse & brot"}
+    assert {row["author"] for row in rows} == {"unknown"}
+    own_photos.run("dvc", "add", "--quiet", "data")
+    output = own_photos.run("dvc", "repro")
+    decision = json.loads((own_photos.root / "reports" / "promotion.json").read_text(encoding="utf-8"))
+    assert decision["decision"] == "promoted", output
+    assert decision["provisional"]
+    card = (own_photos.root / "models" / "promoted" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "pictures only: these figures say little" in card
+    assert "not measured: there are no pictures of it" in card
+    manifest = json.loads(
+        (own_photos.root / "models" / "promoted" / "manifest.json").read_text(encoding="utf-8")
+    )
+    assert manifest["labels"] == ["Grüße aus Köln", "käse & brot"]
+
+    photo = next((own_photos.root / "data" / "images" / "käse & brot").glob("größe*.jpeg"))
+    answer = json.loads(own_photos.run(sys.executable, "-m", "service", "identify", "--json", str(photo)))
+    assert set(answer["probabilities"]) == {"Grüße aus Köln", "käse & brot"}
+    assert answer["label"] in {*manifest["labels"], None}
+
+
+def test_photos_without_rows_are_named_with_the_command_that_adds_them(own_photos: Project) -> None:
+    before = {path: path.read_bytes() for path in Path(own_photos.root / "data").rglob("*") if path.is_file()}
+    output = own_photos.run("dvc", "repro", fails=True)
+    assert "Bildschirm Foto.PNG" in output
+    assert "make photos" in output or "pipeline.manifest adopt" in output
+    report = (own_photos.root / "reports" / "validation.json").read_text(encoding="utf-8")
+    assert all(f"größe {number}.jpeg" in report for number in range(3, 8))
+    assert before == {
+        path: path.read_bytes() for path in (own_photos.root / "data").rglob("*") if path.is_file()
+    }

@@ -1,0 +1,238 @@
+"""What validate promises: a sound set passes with a report and a split, and the same photos always give the same."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline import inspection
+from pipeline.split import read_split
+from tests.photo_folder import PhotoFolder, encoded, picture, seed
+
+SPLIT = Path("build/split.csv")
+REPORT, PAGE = Path("reports/validation.json"), Path("reports/validation.html")
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PhotoFolder:
+    """Two labels of ten photos each, registered."""
+    monkeypatch.chdir(tmp_path)
+    folder = PhotoFolder(tmp_path)
+    folder.fill({"art": 10, "plant": 10})
+    folder.register()
+    folder.configure()
+    return folder
+
+
+def sides(*files: str) -> set[str]:
+    return {row.split for row in read_split(SPLIT) if row.file in files}
+
+
+def kinds() -> list[str]:
+    return [finding["kind"] for finding in json.loads(REPORT.read_text(encoding="utf-8"))["findings"]]
+
+
+def test_a_sound_set_gets_a_split_and_both_reports(photos: PhotoFolder) -> None:
+    before = photos.state()
+    assert photos.validate() == 0
+    rows = read_split(SPLIT)
+    assert {row.file for row in rows} == {row.file for row in photos.rows()}
+    assert {(row.label, row.split) for row in rows} == {
+        (label, side) for label in ("art", "plant") for side in ("train", "valid", "test")
+    }
+    facts = json.loads(REPORT.read_text(encoding="utf-8"))
+    assert (facts["ok"], facts["pictures"], facts["labels"]) == (True, 20, {"art": 10, "plant": 10})
+    assert facts["leak"]["this_split"] == 0
+    assert photos.state() == before
+    assert photos.leftovers() == []
+
+
+def test_eight_photos_a_label_are_enough(photos: PhotoFolder) -> None:
+    photos.fill({"mug": 8})
+    photos.register()
+    assert photos.validate() == 0
+    mug = [row.split for row in read_split(SPLIT) if row.label == "mug"]
+    assert set(mug) == {"train", "valid", "test"}
+    assert mug.count("train") >= 4
+
+
+def test_the_same_photos_give_the_same_bytes(photos: PhotoFolder) -> None:
+    outputs = []
+    for _ in range(2):
+        assert photos.validate() == 0
+        outputs.append([path.read_bytes() for path in (SPLIT, REPORT, PAGE)])
+    assert outputs[0] == outputs[1]
+
+
+def test_a_pool_finds_what_one_process_finds(photos: PhotoFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspection, "FEW", 0)
+    photos.fill({"art": 60})
+    photos.put("art/damaged.jpg", encoded(picture(1))[:2000])
+    files = sorted(f"art/{path.name}" for path in (photos.images / "art").iterdir())
+    alone, together = (
+        inspection.inspect_all(photos.images, files, max_pixels=1_000_000, thumbnail=96, workers=workers)
+        for workers in (1, 2)
+    )
+    assert [found.file for found in together] == files
+    assert together == alone
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("cmyk.jpg", encoded(picture(1).convert("CMYK"))),
+        (
+            "16-bit.png",
+            encoded(Image.fromarray(np.asarray(picture(2))[..., 0].astype(np.uint16) * 257), "PNG"),
+        ),
+        ("grey.jpg", encoded(picture(3).convert("L"))),
+        ("palette.png", encoded(picture(4).convert("P"), "PNG")),
+        ("alpha.webp", encoded(picture(5).convert("RGBA"), "WEBP")),
+        ("phone.heic", None),
+        ("Blüten im März.JPG", encoded(picture(6))),
+        ("Blu\u0308te (NFD).jpeg", encoded(picture(7))),
+    ],
+)
+def test_what_cameras_and_people_make_is_taken(photos: PhotoFolder, name: str, data: bytes | None) -> None:
+    from pipeline import heif  # noqa: F401  (lets Pillow write HEIC)
+
+    photos.put(f"plant/{name}", data or encoded(picture(8), "HEIF"))
+    photos.register()
+    assert photos.validate() == 0
+    assert f"plant/{name}" in {row.file for row in read_split(SPLIT)}
+
+
+def test_a_rotated_photo_is_measured_upright(photos: PhotoFolder) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn clockwise by 90 degrees to look at it
+    photos.put("plant/upright.jpg", encoded(picture(99), quality=95))
+    photos.put(
+        "plant/turned.jpg", encoded(picture(99).transpose(Image.Transpose.ROTATE_90), exif=exif, quality=95)
+    )
+    photos.register()
+    assert photos.validate() == 0
+    assert kinds() == ["near_duplicate"]
+
+
+def test_warnings_do_not_fail_and_name_their_file(photos: PhotoFolder) -> None:
+    sharp = picture(50, (640, 480))
+    photos.put("art/tiny.jpg", encoded(picture(51, (40, 30))))
+    photos.put(
+        "art/blurred.jpg", encoded(sharp.resize((20, 15)).resize((640, 480), Image.Resampling.BICUBIC))
+    )
+    photos.put("art/dark.jpg", encoded(picture(53).point(lambda value: value // 8)))
+    photos.put("art/bright.jpg", encoded(picture(52).point(lambda value: 200 + value // 5)))
+    photos.put("art/flat.jpg", encoded(Image.new("RGB", (200, 200), (90, 120, 60))))
+    photos.register()
+    photos.put("art/notes.txt", b"taken in March")
+    photos.put("art/.DS_Store", b"")
+    photos.put("art/Thumbs.db", b"")
+    assert photos.validate() == 0
+    findings = json.loads(REPORT.read_text(encoding="utf-8"))["findings"]
+    assert {(f["kind"], f["severity"], *f["files"]) for f in findings} == {
+        ("stray_file", "warning", "art/notes.txt"),
+        ("tiny", "warning", "art/tiny.jpg"),
+        ("blurred", "warning", "art/blurred.jpg"),
+        ("dark", "warning", "art/dark.jpg"),
+        ("bright", "warning", "art/bright.jpg"),
+        ("flat", "warning", "art/flat.jpg"),
+    }
+
+
+def test_copies_and_near_copies_stay_on_one_side(photos: PhotoFolder) -> None:
+    original = picture(77, (640, 480))
+    photos.put("art/original.jpg", encoded(original))
+    photos.put("art/copy.jpg", encoded(original))
+    photos.put("art/small.png", encoded(original.resize((320, 240)), "PNG"))
+    photos.put("art/cut.jpg", encoded(original.crop((4, 4, 636, 476)), quality=60))
+    photos.register()
+    assert photos.validate() == 0
+    assert kinds() == ["duplicate", "near_duplicate"]
+    files = ("art/original.jpg", "art/copy.jpg", "art/small.png", "art/cut.jpg")
+    assert len(sides(*files)) == 1
+    assert len({row.group for row in read_split(SPLIT) if row.file in files}) == 1
+
+
+def test_a_burst_stays_on_one_side(photos: PhotoFolder) -> None:
+    for index in range(6):
+        exif = Image.Exif()
+        exif[0x0110] = "Pocket 3"
+        exif.get_ifd(0x8769)[0x9003] = f"2026:03:01 12:00:{8 * index:02}"
+        photos.put(f"art/exif{index}.jpg", encoded(picture(200 + index), exif=exif))
+        photos.put(f"plant/PXL_20260301_1300{8 * index:02}123.jpg", encoded(picture(300 + index)))
+    photos.register()
+    assert photos.validate() == 0
+    groups = {row.file: row.group for row in read_split(SPLIT)}
+    assert len({group for file, group in groups.items() if "exif" in file}) == 1
+    assert len({group for file, group in groups.items() if "PXL" in file}) == 1
+    assert len(set(groups.values())) == 22
+
+
+def test_a_label_photographed_in_one_go_is_divided_with_a_warning(photos: PhotoFolder) -> None:
+    for index in range(8):
+        photos.put(f"mug/IMG_20260301_12000{index}.jpg", encoded(picture(400 + index)))
+    photos.register()
+    assert photos.validate() == 0
+    assert kinds() == ["one_burst"]
+    assert {row.split for row in read_split(SPLIT) if row.label == "mug"} == {"train", "valid", "test"}
+    assert json.loads(REPORT.read_text(encoding="utf-8"))["leak"]["this_split"] > 0
+
+
+def test_severities_stand_in_conf(photos: PhotoFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    photos.put("art/again.jpg", encoded(picture(seed("art", 3))))
+    photos.register()
+    photos.configure(severity={"duplicate": "error"})
+    assert "art/again.jpg" in photos.refused(capsys)
+    photos.configure(severity={"duplicate": "ignore"})
+    assert photos.validate() == 0
+    assert kinds() == []
+
+
+def test_what_can_not_be_used_is_left_out_if_that_is_no_error(photos: PhotoFolder) -> None:
+    photos.put("art/damaged.jpg", encoded(picture(1))[:2000])
+    photos.register()
+    photos.put("art/unknown.jpg", encoded(picture(500)))
+    photos.configure(severity={"damaged": "warning", "missing_row": "warning"})
+    assert photos.validate() == 0
+    assert {"art/damaged.jpg", "art/unknown.jpg"}.isdisjoint(row.file for row in read_split(SPLIT))
+
+
+def test_unknown_settings_are_refused_by_name(
+    photos: PhotoFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos.configure(severity={"blury": "error"})
+    assert "validate.severity.blury" in photos.refused(capsys)
+    photos.configure(min_side=0)
+    assert "validate.min_side" in photos.refused(capsys)
+
+
+def test_the_page_needs_nothing_else_and_runs_nothing(photos: PhotoFolder) -> None:
+    photos.put("art/<img src=x onerror=alert(1)>.jpg", encoded(picture(600, (30, 30))))
+    photos.register()
+    assert photos.validate() == 0
+    page = PAGE.read_text(encoding="utf-8")
+    assert set(re.findall(r'\b(?:src|href)="([^",]*)', page)) == {"data:image/jpeg;base64"}
+    assert not re.search(r"<script|<link|@import|url\(|https?:", page)
+    assert "<img src=x" not in page
+    assert "&lt;img src=x onerror=alert(1)&gt;.jpg" in page
+
+
+def test_the_page_stays_small_however_many_pictures(photos: PhotoFolder) -> None:
+    photos.fill({"art": 130})
+    photos.register()
+    photos.configure(sheet_pictures=40, severity={"duplicate": "ignore", "near_duplicate": "ignore"})
+    assert photos.validate() == 0
+    assert PAGE.read_text(encoding="utf-8").count("<img ") <= 40
+
+
+def test_split_csv_has_the_columns_that_training_reads(photos: PhotoFolder) -> None:
+    assert photos.validate() == 0
+    with SPLIT.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        files = [row["file"] for row in reader]
+        assert reader.fieldnames == ["file", "label", "group", "kind", "split", "sha256"]
+    assert files == sorted(files)

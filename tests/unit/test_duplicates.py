@@ -1,0 +1,110 @@
+"""What is taken for the same picture, and what is not."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance
+
+from pipeline.components import connected
+from pipeline.duplicates import bursts, near, same
+from pipeline.inspection import Measures, inspect
+from tests.photo_folder import encoded, picture
+
+
+def measures(folder: Path, image: Image.Image, name: str = "a.jpg", quality: int = 75) -> Measures:
+    (folder / name).write_bytes(encoded(image, quality=quality))
+    found = inspect(folder, name, max_pixels=1_000_000, thumbnail=96).measures
+    assert found is not None
+    return found
+
+
+def alike(*pictures: Measures) -> list[list[int]]:
+    return near(pictures, distance=10, correlation=0.9)
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_copies_are_alike(tmp_path: Path, number: int) -> None:
+    original = picture(number, (640, 480))
+    copies = [
+        original,
+        original.resize((320, 240)),
+        ImageEnhance.Contrast(original).enhance(0.7),
+        original.crop((6, 6, 634, 474)),
+    ]
+    assert alike(
+        *(measures(tmp_path, copy) for copy in copies), measures(tmp_path, original, quality=30)
+    ) == [[0, 1, 2, 3, 4]]
+
+
+def test_different_pictures_are_not_alike(tmp_path: Path) -> None:
+    assert alike(*(measures(tmp_path, picture(number)) for number in range(40))) == []
+
+
+def test_equal_hashes_of_different_looks_are_not_alike(tmp_path: Path) -> None:
+    one, other = (measures(tmp_path, picture(number)) for number in (1, 2))
+    assert alike(one, replace(other, phash=one.phash)) == []
+    assert alike(one, replace(other, phash=one.phash ^ 1)) == []
+
+
+def test_pictures_of_one_colour_raise_no_error(tmp_path: Path) -> None:
+    white, grey = (measures(tmp_path, Image.new("RGB", (60, 60), (value,) * 3)) for value in (255, 128))
+    assert alike(white, grey, measures(tmp_path, picture(1))) == [[0, 1]]
+
+
+def brute_force(pictures: list[Measures], distance: int) -> list[list[int]]:
+    pairs = [
+        (i, j)
+        for i, one in enumerate(pictures)
+        for j, other in enumerate(pictures[:i])
+        if (one.phash ^ other.phash).bit_count() <= distance
+    ]
+    return connected(len(pictures), pairs)
+
+
+@pytest.mark.parametrize("number", [1, 2, 700])  # more than a block as well
+def test_the_fast_search_finds_what_comparing_all_pairs_finds(tmp_path: Path, number: int) -> None:
+    random = np.random.default_rng(number)
+    seeds = random.integers(0, 2**63, max(1, number // 3))
+    flips = random.integers(0, 63, (number, 2))
+    model = measures(tmp_path, picture(1))
+    pictures = [
+        replace(model, phash=int(random.choice(seeds)) ^ int(np.bitwise_xor.reduce(1 << flip)))
+        for flip in flips
+    ]
+    found = near(pictures, distance=4, correlation=0.9)
+    assert found == brute_force(pictures, 4)
+    assert number < 3 or len(found) > 100
+
+
+def test_same_keeps_the_order() -> None:
+    assert same(["b", "a", "b", "c", "a", "b"]) == [[0, 2, 5], [1, 4]]
+
+
+def test_a_burst_is_one_camera_in_a_short_time(tmp_path: Path) -> None:
+    model = measures(tmp_path, picture(1))
+    taken = [("x", 0.0), ("x", 9.0), ("x", 18.0), ("x", 29.0), ("y", 9.0), ("x", None), ("y", 10.0)]
+    pictures = [replace(model, camera=camera, taken=time) for camera, time in taken]
+    assert bursts(pictures, seconds=10) == [[0, 1, 2], [4, 6]]
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    [
+        ("IMG_20260301_120005.jpg", 5),
+        ("PXL_20260301_120005123.jpg", 5),
+        ("2026-03-01 12.00.05.jpg", 5),
+        ("Screenshot_2026-03-01-12-00-05.png", 5),
+        ("20260301120005.jpg", None),
+        ("IMG_20269901_120005.jpg", None),
+        ("IMG_4711.jpg", None),
+        ("wesnoth-1-16-data__2026030112000599.jpg", None),
+    ],
+)
+def test_the_time_in_a_file_name(tmp_path: Path, name: str, seconds: int | None) -> None:
+    noon = measures(tmp_path, picture(1), "IMG_20260301_120000.jpg").taken
+    taken = measures(tmp_path, picture(1), name.replace(".png", ".jpg")).taken
+    assert noon is not None
+    assert (taken is None) == (seconds is None)
+    assert taken is None or taken - noon == seconds
