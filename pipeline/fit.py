@@ -21,7 +21,14 @@ from pipeline.backbones import Backbone
 from pipeline.config import Settings
 from pipeline.errors import PipelineError
 
-from fastai.vision.all import AccumMetric, Callback, CrossEntropyLossFlat, DataLoaders, Learner  # isort: skip
+from fastai.vision.all import (  # isort: skip
+    AccumMetric,
+    Callback,
+    CancelFitException,
+    CrossEntropyLossFlat,
+    DataLoaders,
+    Learner,
+)
 
 
 class TrainSettings(Settings):
@@ -88,17 +95,20 @@ class Epochs(Callback):  # type: ignore[misc]
 
     def __init__(self, of: int, report: Callable[[Epoch], None]) -> None:
         self.of, self.report, self.done, self.clock = of, report, 0, 0.0
+        self.diverged: PipelineError | None = None
 
     def before_epoch(self) -> None:
         self.clock = time.perf_counter()
 
     def after_epoch(self) -> None:
         train_loss, valid_loss, accuracy = (float(value) for value in self.learn.recorder.values[-1])
-        if not math.isfinite(train_loss):
-            raise PipelineError(
-                f"training diverged in epoch {self.done + 1} (loss {train_loss}); lower train.base_lr in conf/train/"
-            )
         self.done += 1
+        if not math.isfinite(train_loss):
+            # An error raised here would reach the user wrapped in fastai's own words.
+            self.diverged = PipelineError(
+                f"training diverged in epoch {self.done} (loss {train_loss}); lower train.base_lr in conf/train/"
+            )
+            raise CancelFitException
         rate = float(self.learn.opt.hypers[-1]["lr"])
         self.report(
             Epoch(
@@ -148,20 +158,27 @@ def fit(
         wd=settings.weight_decay,
         train_bn=False,  # frozen is frozen: no gradient flows through the body then
     )
-    learner.remove_cbs([cb for cb in learner.cbs if type(cb).__name__ in ("ProgressCallback",)])
-    learner.add_cb(Epochs(settings.freeze_epochs + settings.epochs, report))
+    learner.remove_cbs([cb for cb in learner.cbs if type(cb).__name__ == "ProgressCallback"])
+    epochs = Epochs(settings.freeze_epochs + settings.epochs, report)
+    learner.add_cb(epochs)
     with learner.no_logging():
         if not pretrained:  # nothing learnt yet that slow or frozen layers would keep
             learner.fit_one_cycle(settings.freeze_epochs + settings.epochs, settings.base_lr)
-            return learner
-        if settings.freeze_epochs:
-            learner.freeze()
-            learner.fit_one_cycle(settings.freeze_epochs, settings.base_lr, pct_start=0.5)
-        if settings.epochs:
-            learner.unfreeze()
-            rates = slice(settings.base_lr / settings.lr_mult, settings.base_lr)
-            learner.fit_one_cycle(settings.epochs, rates, pct_start=0.3, div=5.0)
+        else:
+            _fine_tune(learner, settings, epochs)
+    if epochs.diverged:
+        raise epochs.diverged
     return learner
+
+
+def _fine_tune(learner: Learner, settings: TrainSettings, epochs: Epochs) -> None:
+    if settings.freeze_epochs:
+        learner.freeze()
+        learner.fit_one_cycle(settings.freeze_epochs, settings.base_lr, pct_start=0.5)
+    if settings.epochs and not epochs.diverged:
+        learner.unfreeze()
+        rates = slice(settings.base_lr / settings.lr_mult, settings.base_lr)
+        learner.fit_one_cycle(settings.epochs, rates, pct_start=0.3, div=5.0)
 
 
 def _groups(model: nn.Sequential, backbone: Backbone) -> Sequence[list[nn.Parameter]]:

@@ -1,0 +1,111 @@
+"""Fine-tuning: what it learns, what it leaves alone, and how it ends when it can't go on."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pipeline.augment import AugmentSettings
+from pipeline.backbones import BACKBONES
+from pipeline.dataset import Classes, class_weights, dataloaders
+from pipeline.errors import PipelineError
+from pipeline.fit import Epoch, TrainSettings, fit, label_accuracy, network, seed_everything
+from pipeline.split import SplitRow
+
+SIZE = 32
+GENTLE = AugmentSettings(min_scale=0.8, quarter_turns=0, max_rotate=0, max_warp=0, max_light=0.1, degrade=0)
+BACKBONE = BACKBONES["efficientnet_lite0"]
+COLOURS = {"art": (220, 40, 40), "plant": (40, 200, 60)}
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[SplitRow]]:
+    """Red and green pictures: what a few steps learn to tell apart."""
+    folder, rng, rows = tmp_path_factory.mktemp("photos"), np.random.default_rng(0), []
+    for label, colour in COLOURS.items():
+        (folder / label).mkdir()
+        for i in range(12):
+            pixels = (np.array(colour) + rng.normal(0, 30, (40, 40, 3))).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / label / f"{i}.png")
+            rows.append(
+                SplitRow(f"{label}/{i}.png", label, str(i), "real", "valid" if i < 4 else "train", "")
+            )
+    return folder, rows
+
+
+def settings(**changed: float) -> TrainSettings:
+    values = {
+        "freeze_epochs": 1,
+        "epochs": 2,
+        "batch_size": 8,
+        "epoch_pictures": 64,
+        "base_lr": 2e-3,
+        "lr_mult": 20,
+        "weight_decay": 0.05,
+        "label_smoothing": 0.1,
+        "dropout": 0.2,
+        "seed": 1,
+        "threads": 1,
+    }
+    return TrainSettings.model_validate(values | changed)
+
+
+def trained(
+    photos: tuple[Path, list[SplitRow]], chosen: TrainSettings
+) -> tuple[torch.nn.Sequential, list[Epoch]]:
+    folder, rows = photos
+    classes = Classes.of(rows, "other")
+    seed_everything(chosen.seed)
+    torch.set_num_threads(1)
+    loaders = dataloaders(
+        rows,
+        classes,
+        folder,
+        size=SIZE,
+        batch_size=chosen.batch_size,
+        epoch_pictures=chosen.epoch_pictures,
+        augment=GENTLE,
+        backbone=BACKBONE,
+        device=torch.device("cpu"),
+    )
+    model = network(BACKBONE, 2, pretrained=True, dropout=chosen.dropout)
+    heard: list[Epoch] = []
+    fit(loaders, model, BACKBONE, class_weights(rows, classes), 2, chosen, heard.append, pretrained=True)
+    return model, heard
+
+
+def test_it_learns_and_reports_every_epoch_in_order(photos: tuple[Path, list[SplitRow]]) -> None:
+    _, epochs = trained(photos, settings())
+    assert [(epoch.number, epoch.of) for epoch in epochs] == [(1, 3), (2, 3), (3, 3)]
+    assert epochs[-1].train_loss < epochs[0].train_loss
+    assert epochs[-1].accuracy > 0.5
+
+
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(photos: tuple[Path, list[SplitRow]]) -> None:
+    first, second = (trained(photos, settings())[0].state_dict() for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    other = trained(photos, settings(seed=2))[0].state_dict()
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_frozen_the_body_keeps_its_weights(photos: tuple[Path, list[SplitRow]]) -> None:
+    model, _ = trained(photos, settings(epochs=0))
+    assert isinstance(model[0], torch.nn.Sequential)
+    pretrained, body = BACKBONE.body(True), model[0]
+    for (name, kept), given in zip(body.named_parameters(), pretrained.parameters(), strict=True):
+        assert torch.equal(kept, given), name
+
+
+def test_a_training_that_diverges_says_what_to_lower(photos: tuple[Path, list[SplitRow]]) -> None:
+    with pytest.raises(
+        PipelineError, match=r"^training diverged in epoch \d+ .*lower train\.base_lr in conf/train/"
+    ):
+        trained(photos, settings(base_lr=1e20))
+
+
+def test_accuracy_leaves_pictures_of_none_out() -> None:
+    logits = torch.tensor([[5.0, 0, 9], [0, 5, 9], [5, 0, 0], [0, 0, 5]])
+    targets = torch.tensor([0, 1, 1, 2])  # the last is of none of the two labels
+    assert label_accuracy(2)(logits, targets) == pytest.approx(2 / 3)
