@@ -19,9 +19,16 @@ help: ## list these commands
 
 ##
 .PHONY: run
-run: setup data ## from a clone to a promoted model: set up, fetch the photos, run every stage (about 10 minutes)
+run: model serve ## from a clone to a model that serves: set up, fetch the photos, run every stage (about 10 minutes)
+
+.PHONY: model
+model: setup data ## the same without serving: set up, fetch the photos, run every stage, say what came out
 	@$(IN_VENV) dvc repro
 	@$(IN_VENV) python -m pipeline.summary
+
+.PHONY: serve
+serve: setup ## serve the promoted model on http://127.0.0.1:8000 (Ctrl-C ends it)
+	@.venv-service/bin/python -m service
 
 .PHONY: photos
 photos: setup data ## train on the photos that you put into data/images/<label>/

@@ -237,7 +237,7 @@ def test_variant_can_be_chosen(run: Run, here: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("arguments", [[], ["identify"], ["identify", "--what"], ["paint"]])
+@pytest.mark.parametrize("arguments", [["identify"], ["identify", "--what"], ["paint"], ["--what"]])
 def test_wrong_usage_is_status_two(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)

@@ -1,0 +1,163 @@
+"""`WS /stream`: frames in, one answer each; the newest frame wins.
+
+One frame of a connection is in work. Of those that arrive meanwhile only the newest is kept, so a client that
+sends faster than it is answered sees old frames dropped, never a growing delay. An answer says which frame it is
+for (``frame``, counted from 0) and how many were dropped since the last one (``dropped``).
+
+Close codes (the registry is IANA's): 1003 not a picture message, 1008 a flood or a foreign origin, 1009 a frame
+too large, 1012 the service restarts, 1013 too many streams, 3000 no API key, 3008 no frame for long.
+"""
+
+import asyncio
+import json
+import time
+from contextlib import suppress
+from typing import Any, Final
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from service.errors import PictureError
+from service.problems import INTERNAL, OVERLOADED, RETRY_AFTER_S, Problem, of_picture
+from service.state import State
+
+SUBPROTOCOL: Final = "identify.v1"  # accepted where a client offers it; needed beside the one with the key
+FLOOD: Final = 8  # times the answered rate; a client that sends faster is broken or hostile
+FLOOD_OVER_S: Final = 2.0
+
+
+class Stream:
+    """One connection."""
+
+    def __init__(self, websocket: WebSocket, state: State) -> None:
+        self._websocket = websocket
+        self._state = state
+        self._waiting: tuple[int, bytes] | None = None  # number and bytes of the newest frame
+        self._arrived = asyncio.Event()  # of a frame, or of the end
+        self._end: tuple[int, str] | None = None  # close code and reason; code 0: the peer is gone
+        self._received = self._answered = self._dropped = 0
+        self._unsaid = 0  # dropped since the last message
+        self._window = (time.monotonic(), 0)  # for floods: since when, at which number of frames
+
+    @property
+    def summary(self) -> dict[str, int]:
+        """For the log."""
+        return {
+            "frames": self._received,
+            "answered": self._answered,
+            "dropped": self._dropped,
+            "code": self._end[0] if self._end else 0,
+        }
+
+    def stop(self) -> None:
+        """End after the frame in work: the service stops."""
+        self._finish(1012, "the service restarts; connect again in a second")
+
+    async def run(self) -> None:
+        """Answer frames until either side ends."""
+        reader = asyncio.create_task(self._read())
+        try:
+            await self._answer_all()
+        except WebSocketDisconnect:  # in the middle of an answer
+            self._finish(0, "")
+        finally:
+            reader.cancel()
+            self._drop_waiting()
+        if self._end is not None and self._end[0]:
+            await close(self._websocket, *self._end)
+
+    async def _read(self) -> None:
+        while self._end is None:
+            message = await self._websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                return self._finish(0, "")
+            frame: bytes | None = message.get("bytes")
+            if frame is None:
+                return self._finish(1003, "send each picture as a binary message (JPEG, PNG or WebP)")
+            if self._floods():
+                return self._finish(
+                    1008, f"a flood; at most {self._state.settings.stream_fps:g} frames/s are answered"
+                )
+            self._drop_waiting()
+            if self._state.buffer.take(len(frame)):
+                self._waiting = (self._received, frame)
+            else:
+                self._count_drop()
+            self._received += 1
+            self._arrived.set()
+        return None
+
+    def _floods(self) -> bool:
+        since, number = self._window
+        now = time.monotonic()
+        if now - since > FLOOD_OVER_S:
+            self._window = (now, self._received)
+            return False
+        return self._received - number > FLOOD * FLOOD_OVER_S * self._state.settings.stream_fps
+
+    async def _answer_all(self) -> None:
+        settings = self._state.settings
+        next_turn = 0.0
+        while self._end is None:
+            try:
+                async with asyncio.timeout(settings.stream_idle_s):
+                    await self._arrived.wait()
+            except TimeoutError:
+                self._finish(
+                    3008, f"no frame for {settings.stream_idle_s:g} s; connect again when there is one"
+                )
+                return
+            if (early := next_turn - time.monotonic()) > 0:
+                await asyncio.sleep(early)  # a newer frame may take the place of the waiting one
+            self._arrived.clear()
+            if self._waiting is None or self._end is not None:
+                continue
+            number, frame = self._waiting
+            self._waiting = None  # its bytes still count until it is answered
+            next_turn = time.monotonic() + 1 / settings.stream_fps
+            try:
+                message = await self._answer(frame)
+            finally:
+                self._state.buffer.give(len(frame))
+            message |= {"frame": number, "dropped": self._unsaid}
+            self._unsaid = 0
+            await self._websocket.send_text(json.dumps(message, ensure_ascii=False))
+
+    async def _answer(self, frame: bytes) -> dict[str, Any]:
+        try:
+            answer = await self._state.line.answer(frame)
+        except (Problem, PictureError) as error:
+            problem = error if isinstance(error, Problem) else of_picture(error)
+            self._state.metrics.frames.labels(problem.kind.name).inc()
+            message = problem.to_json(self._websocket.scope["state"].get("request_id", ""))
+            if problem.kind.status == OVERLOADED.status:
+                message["retry_after_s"] = RETRY_AFTER_S
+            return message
+        except Exception:
+            self._state.metrics.frames.labels(INTERNAL.name).inc()
+            self._finish(1011, "something is wrong in the service; connect again")
+            raise
+        self._answered += 1
+        self._state.metrics.frames.labels("answered").inc()
+        return answer.to_json()
+
+    def _finish(self, code: int, reason: str) -> None:
+        if self._end is None:
+            self._end = (code, reason)
+        self._arrived.set()
+
+    def _drop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._state.buffer.give(len(self._waiting[1]))
+            self._waiting = None
+            self._count_drop()
+
+    def _count_drop(self) -> None:
+        self._dropped += 1
+        self._unsaid += 1
+        self._state.metrics.frames.labels("dropped").inc()
+
+
+async def close(websocket: WebSocket, code: int, reason: str) -> None:
+    """Close with a reason that a page can show; no error where the peer is gone already."""
+    with suppress(RuntimeError, WebSocketDisconnect):
+        await websocket.close(code, reason.encode()[:123].decode("utf-8", "ignore"))

@@ -1,0 +1,126 @@
+"""A really started service: a process of its own on 127.0.0.1, told to stop by its process id."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from service.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+START_S = 30.0  # on a machine that does other things, too
+
+
+def environment(**settings: object) -> dict[str, str]:
+    """This environment, with these settings of the service and no others."""
+    kept = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
+    return kept | {name.upper(): str(value) for name, value in settings.items()} | {"PYTHONPATH": str(ROOT)}
+
+
+class Running:
+    """A service that runs."""
+
+    def __init__(self, folder: Path, **settings: object) -> None:
+        """Start it in ``folder``."""
+        self.log = folder / "service.log"
+        settings = {"model": folder / "promoted", "port": 0, "workers": 2, "poll_s": 0.1} | settings
+        self._out = folder / "service.out"
+        self.begun = time.monotonic()
+        with self.log.open("w") as log, self._out.open("w") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-W", "error", "-m", "service"],
+                cwd=folder,
+                env=environment(**settings),
+                stdout=out,
+                stderr=log,
+            )
+        self.url = ""
+        self.port = 0
+
+    def await_address(self) -> None:
+        """Wait for the line that says where it serves."""
+        out = self._out
+        eventually(lambda: out.read_text().endswith("\n") or self.process.poll() is not None, START_S)
+        self.url = out.read_text().split(" ")[0]
+        assert self.url.startswith("http://"), self.log.read_text()
+        self.port = int(self.url.rpartition(":")[2])
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The log."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    @property
+    def workers(self) -> list[psutil.Process]:
+        """Those of its processes that serve: they have a thread for inference."""
+        children = psutil.Process(self.process.pid).children()
+        return [child for child in children if child.is_running() and child.num_threads() > 1]
+
+    def memory(self) -> int:
+        """Of all its processes, in bytes; what they share counts once."""
+        processes = [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children()]
+        return sum(process.memory_full_info().pss for process in processes)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """One number of /metrics; 0 where it is not there."""
+        text = httpx.get(f"{self.url}/metrics").text
+        for line in text.splitlines():
+            found = re.fullmatch(r"(\w+)(?:\{(.*)\})? (\S+)", line)
+            if found and found[1] == name and dict(re.findall(r'(\w+)="([^"]*)"', found[2] or "")) == labels:
+                return float(found[3])
+        return 0.0
+
+    def socket(self, timeout: float = 10) -> socket.socket:
+        """A plain connection."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout)
+
+    def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            for child in psutil.Process(self.process.pid).children():
+                child.kill()
+            self.process.kill()
+            self.process.wait(10)
+            raise
+
+
+@contextmanager
+def running(folder: Path, **settings: object) -> Iterator[Running]:
+    """A service for a block, ready at its begin; it must end well."""
+    with starting(folder, **settings) as service:
+        service.await_address()
+        yield service
+
+
+@contextmanager
+def starting(folder: Path, **settings: object) -> Iterator[Running]:
+    """A service for a block; it must end well."""
+    service = Running(folder, **settings)
+    try:
+        yield service
+    finally:
+        status = service.stop()
+    assert status == 0, service.log.read_text()
+
+
+def eventually(holds: Callable[[], object], timeout_s: float = 10.0) -> None:
+    """Wait until something holds, and fail where it does not come to."""
+    end = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.02)

@@ -1,0 +1,225 @@
+"""A new model takes over without anybody noticing, or does not take over at all."""
+
+import json
+import logging
+import shutil
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service import bundle, reload
+from tests.service.running import Running, eventually, running
+from tests.service.test_load import Load
+from tests.service.test_stream import hear, open_stream
+from tests.tiny_bundle import make_bundle, make_model, picture
+
+OLD, NEW = "tiny-00000000", "tiny-11111111"
+
+
+def replace(folder: Path, version: str, **options: object) -> None:
+    """Put another bundle into a served folder, as promote does: beside it, and then in its place."""
+    beside, away = folder.with_name("new"), folder.with_name("away")
+    make_bundle(beside, version=version, **options)  # type: ignore[arg-type]
+    folder.rename(away)
+    beside.rename(folder)
+    shutil.rmtree(away)
+
+
+def serves(service: Running) -> str:
+    return str(httpx.get(f"{service.url}/readyz").json()["model"])
+
+
+def all_serve(service: Running, version: str) -> bool:
+    return service.metric("service_model_info", version=version, variant="fp32") == len(service.workers)
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Running]:
+    make_bundle(tmp_path / "promoted")
+    with running(tmp_path) as one:
+        yield one
+
+
+def test_a_new_model_takes_over_and_a_rollback_comes_back(service: Running, tmp_path: Path) -> None:
+    etag = httpx.get(f"{service.url}/model").headers["etag"]
+    replace(tmp_path / "promoted", NEW, labels=("cat", "dog"))
+    eventually(lambda: all_serve(service, NEW))
+    answer = httpx.post(f"{service.url}/identify", content=picture("red")).json()
+    assert (answer["model"], answer["label"]) == (NEW, "cat")
+    assert httpx.get(f"{service.url}/model").headers["etag"] != etag
+    assert httpx.get(f"{service.url}/model").json()["labels"] == ["cat", "dog"]
+    assert httpx.get(f"{service.url}/model/card").text.startswith(f"# {NEW}")
+    assert service.metric("service_model_info", version=OLD, variant="fp32") == 0
+    assert service.metric("service_reloads_total", outcome="taken") == 2
+    assert service.metric("service_model_created_timestamp_seconds") == 1767323045
+
+    replace(tmp_path / "promoted", OLD)
+    eventually(lambda: all_serve(service, OLD))
+    assert httpx.post(f"{service.url}/identify", content=picture("red")).json()["label"] == "art"
+
+
+def test_a_swap_under_load_loses_and_delays_no_request(service: Running, tmp_path: Path) -> None:
+    with Load(service, 4, pause_s=0.002) as load:
+        eventually(lambda: len(load.statuses) > 200)
+        before = statistics.quantiles(load.seconds, n=100)[98]
+        begun = len(load.statuses)
+        for version in (NEW, OLD, NEW):
+            replace(tmp_path / "promoted", version)
+            eventually(lambda version=version: all_serve(service, version))  # type: ignore[misc]
+        during = load.seconds[begun:]
+    assert load.broken == []
+    assert set(load.statuses) == {200}
+    assert load.models == {OLD, NEW}
+    assert statistics.quantiles(during, n=100)[98] < max(5 * before, 0.1)
+
+
+def test_a_stream_stays_open_over_a_swap_and_says_which_model_answers(
+    service: Running, tmp_path: Path
+) -> None:
+    with open_stream(service) as stream:
+        stream.send(picture("red"))
+        assert hear(stream)["model"] == OLD
+        replace(tmp_path / "promoted", NEW)
+        eventually(lambda: all_serve(service, NEW))
+        stream.send(picture("red"))
+        assert hear(stream)["model"] == NEW
+
+
+def flip(folder: Path) -> None:
+    data = bytearray((folder / "model.onnx").read_bytes())
+    data[100] ^= 1
+    (folder / "model.onnx").write_bytes(data)
+
+
+def drift(folder: Path) -> None:
+    manifest = bundle.load(folder).manifest
+    (folder / "model.onnx").write_bytes(make_model(manifest.labels, 32, bias=(3, 0, 0)).SerializeToString())
+    bundle.seal(folder, manifest)
+
+
+def newer(folder: Path) -> None:
+    values = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(values | {"schema_version": 9}))
+
+
+SPOILT: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "flipped": (flip, "damaged", "model.onnx is not what manifest.json says"),
+    "gone": (shutil.rmtree, "damaged", "there is no model bundle at"),
+    "a file is missing": (lambda f: (f / "golden/red.png").unlink(), "damaged", "golden/red.png is missing"),
+    "no manifest": (lambda f: (f / "manifest.json").unlink(), "damaged", "holds no manifest.json"),
+    "of the future": (newer, "damaged", "is of schema 9"),
+    "drifted": (drift, "refused", "gives other numbers here than in the pipeline"),
+}
+
+
+@pytest.mark.parametrize("name", SPOILT)
+def test_a_damaged_new_model_leaves_the_old_one_and_is_explained(
+    service: Running, tmp_path: Path, name: str
+) -> None:
+    spoil, outcome, why = SPOILT[name]
+    folder = tmp_path / "promoted"
+    coming = tmp_path / "coming"
+    make_bundle(coming, version=NEW)
+    spoil(coming)
+    shutil.rmtree(folder)
+    if coming.exists():
+        coming.rename(folder)
+    eventually(lambda: service.metric("service_reloads_total", outcome=outcome) >= 1)
+    ready = httpx.get(f"{service.url}/readyz")
+    assert ready.status_code == 200
+    assert ready.json()["model"] == OLD
+    assert why in ready.json()["trouble"]
+    assert any(line["event"] == "no new model" and why in line["why"] for line in service.lines)
+    answer = httpx.post(f"{service.url}/identify", content=picture("red"))
+    assert (answer.status_code, answer.json()["model"]) == (200, OLD)
+    assert httpx.get(f"{service.url}/model/model.onnx").status_code == 200  # what is served is a copy
+    said = len(service.lines)
+    time.sleep(0.5)
+    assert len([line for line in service.lines[said:] if line["event"] == "no new model"]) == 0  # said once
+
+    shutil.rmtree(folder, ignore_errors=True)
+    make_bundle(folder.with_name("good"), version=NEW)
+    folder.with_name("good").rename(folder)
+    eventually(lambda: all_serve(service, NEW))
+    eventually(lambda: httpx.get(f"{service.url}/readyz").json()["trouble"] is None)
+
+
+def test_a_worker_that_dies_while_a_damaged_model_lies_there_is_replaced_with_the_old_one(
+    service: Running, tmp_path: Path
+) -> None:
+    flip(tmp_path / "promoted")
+    eventually(lambda: service.metric("service_reloads_total", outcome="damaged") == 1)
+    victim = service.workers[0]
+    victim.kill()
+    eventually(lambda: victim not in service.workers and len(service.workers) == 2)
+    eventually(lambda: all_serve(service, OLD))
+
+
+def test_the_trouble_is_over_when_the_old_model_is_put_back(service: Running, tmp_path: Path) -> None:
+    folder = tmp_path / "promoted"
+    shutil.copytree(folder, tmp_path / "kept")
+    flip(folder)
+    eventually(lambda: httpx.get(f"{service.url}/readyz").json()["trouble"])
+    shutil.copyfile(tmp_path / "kept/model.onnx", folder / "model.onnx")
+    eventually(lambda: httpx.get(f"{service.url}/readyz").json()["trouble"] is None)
+    assert service.metric("service_reloads_total", outcome="taken") == 1
+
+
+def test_copies_of_models_that_are_served_no_more_are_removed(service: Running, tmp_path: Path) -> None:
+    import psutil
+
+    runtime = next(
+        Path(file.path).parent.parent
+        for worker in [psutil.Process(service.process.pid)]
+        for file in worker.open_files()
+        if file.path.endswith(".db")
+    )
+    for number in range(4):
+        version = f"tiny-{number:08d}"
+        replace(tmp_path / "promoted", version, bias=(number, 0, 0), threshold=0.1)
+        eventually(lambda version=version: all_serve(service, version))  # type: ignore[misc]
+    eventually(lambda: len(list((runtime / "models").iterdir())) <= 2)
+
+
+def test_memory_is_flat_over_many_swaps(service: Running, tmp_path: Path) -> None:
+    def swap(number: int) -> None:
+        version = f"tiny-{number:08d}"
+        replace(tmp_path / "promoted", version, bias=(number / 100, 0, 0))
+        eventually(lambda: all_serve(service, version))
+
+    for number in range(1, 5):
+        swap(number)
+    before = service.memory()
+    for number in range(5, 15):
+        swap(number)
+    assert service.memory() - before < 8_000_000
+
+
+def test_a_folder_that_is_being_copied_is_waited_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is read while files still come; then the whole of it."""
+    made = make_bundle(tmp_path / "whole", version=NEW)
+    served = make_bundle(tmp_path / "promoted")
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    source = reload.Folder(tmp_path / "promoted", copies)
+    first = source.find(None)
+    assert first is not None
+    known, copy = first
+    assert copy is not None
+    assert copy.manifest == served.manifest
+    assert copy.folder.parent == copies
+    assert source.find(known) is None  # nothing changed
+    shutil.rmtree(tmp_path / "promoted")
+    shutil.copytree(tmp_path / "whole", tmp_path / "promoted")
+    second = source.find(known)
+    assert second is not None
+    assert second[1] is not None
+    assert second[1].manifest == made.manifest
+    with caplog.at_level(logging.WARNING):
+        assert source.find(second[0]) is None
