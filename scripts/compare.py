@@ -38,7 +38,6 @@ EXPERIMENTS = (
     Experiment("fine-tuned"),
     Experiment("head-only", ("train=frozen",)),
     Experiment("from-scratch", ("model.pretrained=false",)),
-    Experiment("from-scratch-4-times-as-long", ("model.pretrained=false", "train.epochs=97")),
     *(
         Experiment(name, (f"model={name}",), weights=name)
         for name in ("efficientnet_lite1", "efficientnet_lite2", "mobilenet_v2", "resnet34", "resnet50")
