@@ -95,6 +95,11 @@ bench-pipeline: setup ## time every stage in a fresh clone, and the memory that 
 bench-validate: setup ## time the look at the photos, from 100 pictures to 10,000 that it makes
 	@$(IN_VENV) python -m scripts.bench_validate
 
+.PHONY: bench
+bench: setup ## compare the service with other ways to serve the same model, side by side (about 10 minutes; needs wrk)
+	@$(PYTHON) scripts/environment.py requirements/bench.lock .venv-bench
+	@$(IN_VENV) python -m scripts.bench_service
+
 .PHONY: clean
 clean: ## remove what the stages and tools made; photos, promoted models and MLflow's runs stay
 	@rm -rf build models/candidate reports/plots reports/validation.* reports/promotion.json

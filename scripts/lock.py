@@ -1,5 +1,7 @@
 """Write requirements/pipeline.lock from .venv, after `pip install -r requirements/pipeline.in`.
 
+`python -m scripts.lock bench` writes bench.lock from .venv-bench.
+
 A lock holds names and exact versions and nothing that ties it to a machine: no registry, no path,
 no local version (`+cpu`), no CUDA part, which comes with torch where it is wanted. No hashes either: the same
 pin of torch is a build for CPU on one machine and for CUDA on another.
@@ -10,9 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ENVIRONMENT = Path(".venv")
-LOCK = Path("requirements/pipeline.lock")
-HEAD = "# What pipeline.in resolves to; CONTRIBUTING.md says how to renew it."
+ENVIRONMENTS = {"pipeline": Path(".venv"), "bench": Path(".venv-bench")}
 TIED_TO_A_MACHINE = re.compile(r"^(nvidia-|cuda-|triton\b|pip==)|@")
 
 
@@ -22,14 +22,17 @@ def lock_lines(freeze: str) -> list[str]:
     return sorted((pin for pin in pins if pin and not TIED_TO_A_MACHINE.search(pin)), key=str.lower)
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Write the lock of what is installed now."""
-    command = [str(ENVIRONMENT / "bin" / "python"), "-m", "pip", "freeze", "--all"]
+    name = arguments[0] if arguments else "pipeline"
+    lock = Path(f"requirements/{name}.lock")
+    command = [str(ENVIRONMENTS[name] / "bin" / "python"), "-m", "pip", "freeze", "--all"]
     lines = lock_lines(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    LOCK.write_text("\n".join([HEAD, *lines, ""]), encoding="utf-8")
-    print(f"{LOCK}: {len(lines)} packages")
+    head = f"# What {name}.in resolves to; CONTRIBUTING.md says how to renew it."
+    lock.write_text("\n".join([head, *lines, ""]), encoding="utf-8")
+    print(f"{lock}: {len(lines)} packages")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

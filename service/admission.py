@@ -8,6 +8,7 @@ would wait too long is turned away at once: a queue of frames is a queue of dela
 import asyncio
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
@@ -110,34 +111,42 @@ class Line:
         self._waiting.put(None)
 
     def _work(self) -> None:
+        with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+            while self._next():
+                pass
+
+    def _next(self) -> bool:
+        """Answer the next picture; a frame of its own, so that nothing of it (nor its model) outlives it in here."""
+        if (picture := self._waiting.get()) is None:
+            return False
+        if picture.answer.cancelled():  # its client went away
+            return True
+        self._busy_since = begun = time.perf_counter()
+        answer: Answer | None = None
+        failed: Exception | None = None
+        try:
+            answer = self._infer(picture, begun)
+        except Exception as error:  # noqa: BLE001  # whatever it is, its sender gets it and the thread lives on
+            failed = error
+        self._busy_since = None
+        self._loop.call_soon_threadsafe(_settle, picture.answer, answer, failed)
+        return True
+
+    def _infer(self, picture: _Picture, begun: float) -> "Answer":
         from service.engine import Timing
 
-        while (picture := self._waiting.get()) is not None:
-            if picture.answer.cancelled():  # its client went away
-                continue
-            self._busy_since = begun = time.perf_counter()
-            answer: Answer | None = None
-            failed: Exception | None = None
-            try:
-                engine = self._engine(begun - picture.arrived)
-                limit = screening.pixel_limit(picture.data, pixels=self._pixels, memory=self._memory)
-                frame = decode.decode(picture.data, engine.size, max_pixels=limit)
-                decoded = time.perf_counter()
-                output = engine.run(frame[None])
-                inferred = time.perf_counter()
-                spent = Timing(
-                    decode=(decoded - begun) * 1e3,
-                    queue=(begun - picture.arrived) * 1e3,
-                    inference=(inferred - decoded) * 1e3,
-                )
-                answer = engine.answer(output, spent)
-            except Exception as error:  # noqa: BLE001  # whatever it is, its sender gets it and the thread lives on
-                failed = error
-            self._busy_since = None
-            try:
-                self._loop.call_soon_threadsafe(_settle, picture.answer, answer, failed)
-            except RuntimeError:  # the loop has ended, and nobody waits any more
-                return
+        engine = self._engine(begun - picture.arrived)
+        limit = screening.pixel_limit(picture.data, pixels=self._pixels, memory=self._memory)
+        frame = decode.decode(picture.data, engine.size, max_pixels=limit)
+        decoded = time.perf_counter()
+        output = engine.run(frame[None])
+        inferred = time.perf_counter()
+        spent = Timing(
+            decode=(decoded - begun) * 1e3,
+            queue=(begun - picture.arrived) * 1e3,
+            inference=(inferred - decoded) * 1e3,
+        )
+        return engine.answer(output, spent)
 
     def _engine(self, waited: float) -> "Engine":
         if waited > self._deadline_s:

@@ -1,0 +1,68 @@
+"""The pictures that every server is asked about, and the bodies in which they travel."""
+
+import base64
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from pipeline import split
+from pipeline.errors import DataError
+
+SIZE = (640, 480)  # what a webcam gives
+QUALITY = 85
+NUMBER = 20
+BOUNDARY = "bench-3f7a9c21"
+
+Wrap = Callable[[bytes], bytes]
+
+
+def make(number: int = NUMBER, images: Path = Path("data/images"), table: Path = split.SPLIT) -> list[bytes]:
+    """Photos of the test split, evenly over its list, as JPEGs of 640 x 480.
+
+    Raises:
+        DataError: there is no split yet.
+    """
+    rows = [row for row in split.read_split(table) if row.split == "test"]
+    if len(rows) < number:
+        raise DataError(
+            f"{table} has {len(rows)} test pictures, and {number} are needed; run `dvc repro validate`"
+        )
+    return [_frame(images / rows[index * len(rows) // number].file) for index in range(number)]
+
+
+def _frame(path: Path) -> bytes:
+    with Image.open(path) as photo:
+        picture = ImageOps.fit(photo.convert("RGB"), SIZE, Image.Resampling.BILINEAR)
+    data = io.BytesIO()
+    picture.save(data, "JPEG", quality=QUALITY)
+    return data.getvalue()
+
+
+def raw(picture: bytes) -> bytes:
+    """The file itself."""
+    return picture
+
+
+def multipart(picture: bytes) -> bytes:
+    """A form with the file in the field ``image``."""
+    head = (
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="image"; filename="frame.jpg"\r\n'
+        "Content-Type: image/jpeg\r\n\r\n"
+    )
+    return head.encode() + picture + f"\r\n--{BOUNDARY}--\r\n".encode()
+
+
+def dataframe(picture: bytes) -> bytes:
+    """MLflow's JSON for a table of one column and one row, binary values in base64."""
+    value = base64.b64encode(picture).decode()
+    return json.dumps({"dataframe_split": {"columns": ["image"], "data": [[value]]}}).encode()
+
+
+CONTENT_TYPES: dict[Wrap, str] = {
+    raw: "image/jpeg",
+    multipart: f"multipart/form-data; boundary={BOUNDARY}",
+    dataframe: "application/json",
+}
