@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
+import safetensors.torch
 import torch
 from pydantic import Field
-from safetensors.torch import save_file
 
 from pipeline import config, figures, files, tracking
 from pipeline.augment import AugmentSettings
@@ -120,7 +120,8 @@ def train() -> None:
         run.metrics({"train_seconds": seconds})
         with files.replace_dir(FOLDER) as folder:
             # contiguous: safetensors refuses channels_last, in which it was trained
-            save_file({name: t.contiguous() for name, t in net.state_dict().items()}, folder / WEIGHTS)
+            weights = {name: tensor.contiguous() for name, tensor in net.state_dict().items()}
+            files.write_bytes(folder / WEIGHTS, safetensors.torch.save(weights))
             LearnerFile(
                 backbone=model.backbone,
                 size=model.size,

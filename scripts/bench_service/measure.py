@@ -38,7 +38,7 @@ def floor(plan: Plan, task: Task, results: Results) -> None:
         str(SERVICE / "python"), "-m", "scripts.bench_service.floor", str(task.bundle), task.variant,
         *map(str, files), "--seconds", str(plan.seconds),
     ]  # fmt: skip
-    load = _generator(command, plan.cores.server)
+    load, _ = _generator(command, plan.cores.server)
     results.rows.append(_row(FLOOR, task.variant, "floor", load, clients=1, generator="none"))
 
 
@@ -125,9 +125,9 @@ def _stream(plan: Plan, task: Task, server: Server, files: Sequence[Path], resul
             *map(str, files), "--clients", str(clients), "--seconds", str(plan.seconds),
         ]  # fmt: skip
         before = server.processor_s()
-        load = _generator(command, plan.cores.generator)
+        load, used = _generator(command, plan.cores.generator)
         row = _row(STREAM, task.variant, "closed", load, clients=clients, generator="websockets")
-        results.rows.append(_with_server(row, load, server, server.processor_s() - before, 0.0))
+        results.rows.append(_with_server(row, load, server, server.processor_s() - before, used))
         _say(results.rows[-1])
 
 
@@ -156,9 +156,9 @@ def _at_rates(
             "--rate", f"{rate:.2f}", "--seconds", str(plan.seconds), *options,
         ]  # fmt: skip
         before = server.processor_s()
-        load = _generator(command, plan.cores.generator)
+        load, used = _generator(command, plan.cores.generator)
         row = _row(name, task.variant, load_name, load, rate=rate, generator="httptools")
-        results.rows.append(_with_server(row, load, server, server.processor_s() - before, 0.0))
+        results.rows.append(_with_server(row, load, server, server.processor_s() - before, used))
         _say(results.rows[-1])
 
 
@@ -191,14 +191,18 @@ def soak(plan: Plan, task: Task, who: Contender, seconds: float) -> list[tuple[f
     return seen
 
 
-def _generator(command: Sequence[str], cores: frozenset[int]) -> Load:
+def _generator(command: Sequence[str], cores: frozenset[int]) -> tuple[Load, float]:
+    """Run one of our own; what it saw, and its processor time in seconds."""
+    before = os.times()
     with on(cores):
         done = subprocess.run(
             command, cwd=ROOT, env=_environment(), capture_output=True, text=True, check=False, timeout=300
         )
     if done.returncode:
         raise PipelineError(f"{command[2]} failed: {done.stderr.strip()[-300:]}")
-    return Load(**json.loads(done.stdout.splitlines()[-1]))
+    after = os.times()
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    return Load(**json.loads(done.stdout.splitlines()[-1])), used
 
 
 def _environment() -> Mapping[str, str]:

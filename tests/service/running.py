@@ -32,14 +32,17 @@ class Running:
     """A service that runs."""
 
     def __init__(self, folder: Path, **settings: object) -> None:
-        """Start it in ``folder``."""
+        """Start it in ``folder``; a setting ``patch`` is code that runs in it first."""
         self.log = folder / "service.log"
         settings = {"model": folder / "promoted", "port": 0, "workers": 2, "poll_s": 0.1} | settings
         self._out = folder / "service.out"
         self.begun = time.monotonic()
+        program = ["-m", "service"]
+        if patch := settings.pop("patch", None):
+            program = ["-c", f"import sys; from service.__main__ import main; {patch}; sys.exit(main([]))"]
         with self.log.open("w") as log, self._out.open("w") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-W", "error", "-m", "service"],
+                [sys.executable, "-W", "error", *program],
                 cwd=folder,
                 env=environment(**settings),
                 stdout=out,

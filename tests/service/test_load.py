@@ -5,7 +5,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -170,22 +170,35 @@ def ready(service: Running) -> bool:
         return False
 
 
-def test_a_worker_that_hangs_is_noticed_and_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stopped, it neither ends nor answers; 15 s is long for a test, so this one only sees that it gets no load."""
+IMPATIENT = "from service import admission, decode, supervisor"
+IMPATIENT += "; supervisor.SILENT_S = 1.5; admission.STUCK_AFTER_S = 0.5"
+
+
+def test_a_worker_that_hangs_is_replaced_and_costs_only_its_share_until_then(tmp_path: Path) -> None:
     make_bundle(tmp_path / "promoted")
-    with running(tmp_path) as service:
+    with running(tmp_path, patch=IMPATIENT) as service:
         hung = service.workers[0]
         hung.suspend()
-        try:
-            answered = 0
-            for _ in range(6):
-                try:
-                    answered += httpx.get(f"{service.url}/healthz", timeout=0.5).status_code == 200
-                except httpx.TimeoutException:
-                    continue
-            assert answered >= 3
-        finally:
-            hung.resume()
+        answered = 0
+        for _ in range(6):
+            with suppress(httpx.TransportError):
+                answered += httpx.get(f"{service.url}/healthz", timeout=0.2).status_code == 200
+        assert answered >= 3
+        eventually(lambda: not hung.is_running() and len(service.workers) == 2)
+        assert any("hangs" in line["event"] for line in service.lines)
+
+
+def test_a_worker_whose_picture_never_ends_is_replaced(tmp_path: Path) -> None:
+    make_bundle(tmp_path / "promoted")
+    endless = f"import time; {IMPATIENT}; real = decode.decode"
+    endless += "; decode.decode = lambda data, *a, **k: time.sleep(60) if b'endless' in data else real(data, *a, **k)"
+    with running(tmp_path, patch=endless, workers=1) as service:
+        (worker,) = service.workers
+        with pytest.raises(httpx.TransportError):
+            httpx.post(f"{service.url}/identify", content=RED + b"endless", timeout=20)
+        eventually(lambda: service.workers and worker not in service.workers)
+        eventually(lambda: ready(service))
+        assert httpx.post(f"{service.url}/identify", content=RED).json()["label"] == "art"
 
 
 def test_stop_lets_requests_in_flight_finish_and_readiness_goes_first(tmp_path: Path) -> None:

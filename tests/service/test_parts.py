@@ -1,7 +1,10 @@
 """Parts of the service that are easier to try alone: forms, screening, channels, the answer to a status."""
 
+import asyncio
 import socket
+import weakref
 from contextlib import suppress
+from pathlib import Path
 
 import httpx
 import pytest
@@ -10,11 +13,16 @@ from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 
 from service import form, screening
+from service.admission import Line
 from service.channel import Channel, Message, PeerGone
 from service.errors import TruncatedPicture
 from service.limits import Buffer
+from service.metrics import Metrics
 from service.problems import KINDS, Problem, of_status
+from service.served import Served
+from service.settings import read
 from tests.service.corpus import photo, scans
+from tests.tiny_bundle import make_bundle, picture
 
 
 @given(st.binary(max_size=2_000), st.text(min_size=1, max_size=20), st.booleans())
@@ -127,3 +135,25 @@ def test_every_kind_of_problem_has_a_name_of_its_own() -> None:
 )
 def test_a_status_of_the_framework_becomes_a_problem(status: int, name: str) -> None:
     assert of_status(HTTPException(status)).kind.name == name
+
+
+def test_a_model_that_was_replaced_is_let_go_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only when the next picture comes: it is 50 MB, and its place could not be used again."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    monkeypatch.setattr("prometheus_client.values.ValueClass", None)
+    make_bundle(tmp_path / "promoted")
+
+    async def answer_and_replace() -> weakref.ref[Served]:
+        line = Line(read(), Metrics(tmp_path, "line"))
+        line.served = Served.load(tmp_path / "promoted", None)
+        old = weakref.ref(line.served)
+        assert (await line.answer(picture("red"))).label == "art"
+        line.served = None
+        for _ in range(200):
+            if old() is None:
+                break
+            await asyncio.sleep(0.01)
+        line.close()
+        return old
+
+    assert asyncio.run(answer_and_replace())() is None

@@ -7,7 +7,6 @@ The trained network of build/train as a fastai Learner, with fastai's own loadin
 """
 
 import os
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,8 +40,12 @@ def load(folder: Path, picture: Path) -> Learner:
         batch_tfms=Normalize.from_stats(*BACKBONES[description.backbone].stats),
     )
     # `predict` needs loaders, and loaders need files: two links to one picture for each label.
-    links = [Path(tempfile.mkdtemp(prefix="bench-original-")) / f"{i}.jpg" for i in range(2 * len(labels))]
+    # Beside the picture, so that they go when the run's folder goes; each worker makes its own.
+    folder = picture.parent / f"original-{os.getpid()}"
+    folder.mkdir(exist_ok=True)
+    links = [folder / f"{i}.jpg" for i in range(2 * len(labels))]
     for link in links:
+        link.unlink(missing_ok=True)
         link.symlink_to(picture)
     loaders = block.dataloaders(links, bs=1, num_workers=0)
     return Learner(loaders, network, loss_func=CrossEntropyLossFlat())
