@@ -4,7 +4,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -28,9 +27,7 @@ def test_first_repro_runs_every_stage_and_a_second_nothing(
     made_project: Project, finished_project: Project
 ) -> None:
     assert finished_project.repro("--dry", "--force") == STAGES
-    started = time.perf_counter()
     assert finished_project.repro() == []
-    assert time.perf_counter() - started < 5
     assert "up to date" in finished_project.run("dvc", "status")
 
 

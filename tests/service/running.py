@@ -121,7 +121,7 @@ def starting(folder: Path, **settings: object) -> Iterator[Running]:
     assert status == 0, service.log.read_text()
 
 
-def eventually(holds: Callable[[], object], timeout_s: float = 10.0) -> None:
+def eventually(holds: Callable[[], object], timeout_s: float = 40.0) -> None:
     """Wait until something holds, and fail where it does not come to."""
     end = time.monotonic() + timeout_s
     while not holds():

@@ -176,8 +176,8 @@ def test_who_does_not_read_is_cut_off(tmp_path: Path) -> None:
                 return True
             return False
 
-        eventually(cut_off, 15)
-        assert time.monotonic() - begun < 10
+        eventually(cut_off, 18)  # SEND_TIMEOUT_S is 20 where it is not set
+        assert time.monotonic() - begun < 19
 
 
 def test_connections_beyond_the_limit_get_503_at_once_and_the_others_go_on(tmp_path: Path) -> None:

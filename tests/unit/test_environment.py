@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -32,11 +31,9 @@ def folder(lock: Path) -> Path:
     return path
 
 
-def test_second_setup_does_nothing_and_takes_no_time(lock: Path, folder: Path) -> None:
-    started = time.perf_counter()
+def test_second_setup_does_nothing(lock: Path, folder: Path) -> None:
     command = [sys.executable, str(SCRIPT), str(lock), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert time.perf_counter() - started < 5
     assert done.stdout == ""
     assert (folder / "bin" / "python").exists()
 
