@@ -45,16 +45,26 @@ def choose_threshold(known: Floats, unknown: Floats, *, keep: float, highest: fl
         keep: without such pictures, the share of the labels' pictures that stays answered.
         highest: without such pictures, the threshold goes no higher: a few easy pictures must not set it.
 
-    With pictures of both kinds it is the middle of the range that is right most often, both kinds weighing the
-    same (Youden's index).
+    With pictures of both kinds: of the thresholds that are right about as often as the best one (both kinds weighing
+    the same, Youden's index; within its standard error, after Breiman et al. 1984), the one nearest to 0.5, where a
+    network that was trained on both kinds in equal parts has its own border. The best itself is the whim of a few
+    pictures.
     """
     if not len(unknown):
         return min(float(np.quantile(known, 1 - keep)), highest)
     values = np.unique(np.concatenate([known, unknown, [0.0, 1.0]]))
     candidates = np.append(0.0, (values[1:] + values[:-1]) / 2)  # 0: everything is answered
-    right = (known[:, None] >= candidates).mean(0) + (unknown[:, None] < candidates).mean(0)
-    best = candidates[np.isclose(right, right.max())]
-    return float(best[len(best) // 2])
+    kept = (known[:, None] >= candidates).mean(0)
+    held_back = (unknown[:, None] < candidates).mean(0)
+    right = kept + held_back
+    best = int(right.argmax())
+    variance = kept[best] * (1 - kept[best]) / len(known) + held_back[best] * (1 - held_back[best]) / len(
+        unknown
+    )
+    as_good = candidates[
+        right >= max(right[best] - np.sqrt(variance), 1 - EPSILON)
+    ]  # 1: no better than a coin
+    return float(as_good[np.abs(as_good - 0.5).argmin()])
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,13 @@ def test_the_threshold_lies_in_the_middle_of_a_clean_gap() -> None:
     assert threshold == pytest.approx(0.5)
 
 
+def test_of_thresholds_that_are_about_as_right_the_one_nearest_the_middle_is_taken() -> None:
+    """One picture of 200 would move the best one to 0.9."""
+    known = np.array([0.95] * 97 + [0.2] * 3)
+    unknown = np.array([0.05] * 95 + [0.25] * 4 + [0.85])
+    assert choose_threshold(known, unknown, keep=0.95, highest=0.6) == pytest.approx(0.55)
+
+
 def test_without_pictures_of_none_a_few_easy_ones_do_not_set_the_threshold() -> None:
     nothing = np.array([])
     assert choose_threshold(np.array([0.99, 0.98]), nothing, keep=0.95, highest=0.6) == 0.6
