@@ -172,7 +172,7 @@ def dataloaders(
     mean, std = backbone.stats
     return sets.dataloaders(
         bs=min(batch_size, len(splits[0])),
-        val_bs=64,
+        val_bs=16,  # in one go with 64 the activations would outweigh those of training
         after_item=[*picture_transforms(augment, size), ToTensor()],
         after_batch=[
             IntToFloatTensor(),

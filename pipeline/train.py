@@ -160,7 +160,7 @@ def _validation_figures(
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in backbone.stats)
     with torch.inference_mode():
         pixels = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
-        shares = torch.cat([net((batch - mean) / std).softmax(1) for batch in torch.split(pixels, 64)])
+        shares = torch.cat([net((batch - mean) / std).softmax(1) for batch in torch.split(pixels, 16)])
     truth = torch.tensor([classes.outputs.index(row.label) for row in valid])
     answers = shares.argmax(1)
     loss = -shares[torch.arange(len(valid)), truth].log()

@@ -78,7 +78,7 @@ def dvc(*arguments: str) -> str:
 
 def run(experiments: Sequence[Experiment]) -> None:
     """Queue ``experiments`` in place of earlier ones of their names, and run them one after another."""
-    known = dvc("exp", "list", "--name-only").split()
+    known = dvc("exp", "list", "--all-commits", "--name-only").split()
     for experiment in experiments:
         name = PREFIX + experiment.name
         if name in known:
@@ -95,7 +95,7 @@ def run(experiments: Sequence[Experiment]) -> None:
 
 def collect(experiments: Sequence[Experiment]) -> list[Line]:
     """Read what each experiment gave from DVC, and how long it trained from MLflow."""
-    evaluations = dict(_evaluations(json.loads(dvc("exp", "show", "--json"))))
+    evaluations = dict(_evaluations(json.loads(dvc("exp", "show", "--all-commits", "--json"))))
     seconds = _train_seconds()
     lines = []
     for experiment in experiments:
