@@ -55,6 +55,7 @@ def figures(evaluation: Mapping[str, Any]) -> str:
         rows += [
             ("none of these, AUROC", none["auroc"], "{:.3f}"),
             ("none of these, taken for a label", none["fpr"], "{:.1%}"),
+            ("a label, taken for none of these", none["fnr"], "{:.1%}"),
         ]
     lines = ["| on the test pictures | 95 % interval in brackets | pictures |", "| --- | --- | ---: |"]
     lines += [f"| {name} | {interval(figure, form)} | {figure['n']} |" for name, figure, form in rows]

@@ -13,14 +13,14 @@ from tests.small_project import Project, ran
 STAGES = ["configure", "validate", "train", "export", "evaluate", "promote"]
 
 
-def runs(project: Project, key: str) -> dict[str, str]:
-    """The value of one parameter of every MLflow run in the project's own store, by the run's name."""
+def runs(project: Project, key: str) -> dict[str, set[str]]:
+    """The values of one parameter in the MLflow runs of the project's own store, by the runs' name."""
     with sqlite3.connect(project.root / ".mlflow" / "mlflow.db") as store:
         rows = store.execute(
             "select runs.name, params.value from runs join params using (run_uuid) where key = ?",
             (key,),
-        )
-        return dict(rows.fetchall())
+        ).fetchall()
+    return {name: {value for other, value in rows if other == name} for name, _ in rows}
 
 
 def test_first_repro_runs_every_stage_and_a_second_nothing(
@@ -35,7 +35,7 @@ def test_edit_in_conf_is_seen_by_a_plain_repro(small_project: Project) -> None:
     small_project.set("conf/train/smoke.yaml", "freeze_epochs", 0)
     assert small_project.repro("train") == ["configure", "train"]
     assert small_project.params()["train"]["freeze_epochs"] == 0
-    assert "0" in runs(small_project, "train.freeze_epochs").values()
+    assert runs(small_project, "train.freeze_epochs")["efficientnet_lite0"] == {"0", "1"}
     status = small_project.run("dvc", "status")
     assert "export" in status
     assert "validate" not in status
@@ -71,8 +71,8 @@ def test_experiment_runs_with_its_settings_and_leaves_a_state_that_check_names(
     output = small_project.run("dvc", "exp", "run", "--name", "tried", "-S", "train.freeze_epochs=0", "train")
     assert ran(output) == ["configure", "train"]
     assert small_project.params()["train"]["freeze_epochs"] == 0
-    assert runs(small_project, "train.freeze_epochs")["tried"] == "0"
-    assert runs(small_project, "augment.degrade")["tried"] == "0.123"
+    assert runs(small_project, "train.freeze_epochs")["tried"] == {"0"}
+    assert runs(small_project, "augment.degrade")["tried"] == {"0.123"}
     assert all(path.read_bytes() == text for path, text in conf.items())
     # The experiment is applied to the workspace: params.yaml is no longer what conf/ composes.
     said = small_project.run("python", "-m", "pipeline.config", "check", fails=True)
@@ -91,8 +91,8 @@ def test_queued_experiment_runs_with_its_settings_and_reaches_the_projects_own_s
     before = {path: path.stat().st_mtime_ns for path in (small_project.root / "build").rglob("*")}
     small_project.run("dvc", "exp", "run", "--queue", "--name", "queued", *settings, "train")
     small_project.run("dvc", "exp", "run", "--run-all", "--jobs", "1")
-    assert runs(small_project, "train.freeze_epochs")["queued"] == "0"
-    assert runs(small_project, "augment.degrade")["queued"] == "0"
+    assert runs(small_project, "train.freeze_epochs")["queued"] == {"0"}
+    assert runs(small_project, "augment.degrade")["queued"] == {"0"}
     # It ran in a copy: the workspace is as it was.
     assert small_project.params()["train"]["freeze_epochs"] == 1
     assert {path: path.stat().st_mtime_ns for path in (small_project.root / "build").rglob("*")} == before
