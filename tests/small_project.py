@@ -10,6 +10,8 @@ from pathlib import Path
 
 import yaml
 
+from scripts.clone import environment
+
 ROOT = Path(__file__).parents[1]
 PHOTOS = {"art": 10, "text": 10, "plant": 10, "other": 10}  # 8 of a label must be enough to train on
 # 64 pixels a side, where the project's default is 224: an eighth of the time. A policy that takes any model, so that
@@ -29,14 +31,6 @@ promote:
     below: 0
     label_below: 0
 """
-VARIABLES = (
-    "DVC_EXP_NAME",
-    "DVC_EXP_BASELINE_REV",
-    "DVC_STAGE",
-    "DVC_ROOT",
-    "MLFLOW_TRACKING_URI",
-    "MLFLOW_RUN_ID",
-)
 
 
 @dataclass(frozen=True)
@@ -48,8 +42,7 @@ class Project:
     @property
     def environment(self) -> dict[str, str]:
         """A fresh shell's variables, with the programs of .venv first."""
-        inherited = {name: value for name, value in os.environ.items() if name not in VARIABLES}
-        return inherited | {
+        return environment() | {
             "PATH": f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}",
             "DVC_NO_ANALYTICS": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -133,8 +126,8 @@ def photos(of: Path, to: Path) -> None:
         writer.writerows(chosen)
 
 
-def make(root: Path) -> Project:
-    """Make the small project in the folder ``root`` and commit it; nothing is run yet."""
+def files_in_git() -> list[str]:
+    """Files of this working tree that git tracks or would add, sorted."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=ROOT,
@@ -142,12 +135,14 @@ def make(root: Path) -> Project:
         capture_output=True,
         text=True,
     ).stdout.split("\0")
-    for name in listed:
-        if (
-            name
-            and not name.startswith((".bundled/", "tests/", "data.dvc", "dvc.lock"))
-            and (ROOT / name).is_file()
-        ):
+    return sorted({name for name in listed if name})
+
+
+def make(root: Path) -> Project:
+    """Make the small project in the folder ``root`` and commit it; nothing is run yet."""
+    for name in files_in_git():
+        left_out = name.startswith((".bundled/", "tests/", "data.dvc", "dvc.lock"))
+        if not left_out and (ROOT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, root / name)
     photos(ROOT / "data", root / "data")

@@ -4,10 +4,10 @@ import http.client
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from pipeline.errors import PipelineError
 from scripts.bench_service import pictures, wrk
 from scripts.bench_service.contenders import FLOOR, ROOT, SERVICE, STREAM, Contender, Task
 from scripts.bench_service.figures import Load, Results, Row
-from scripts.bench_service.server import Cores, NotReadyError, Server, on, running
+from scripts.bench_service.server import Cores, NotReadyError, Server, running, timed
 
 WARM_UP_S = 2.0
 ASKED_FOR_PARTS = 300  # requests of one client, whose answers say where the time went
@@ -47,18 +47,10 @@ def contender(plan: Plan, task: Task, who: Contender, results: Results, *, in_fu
 
     ``in_full`` is for the service itself: also its stream, a steady load and more than it can bear.
     """
-    log = task.scratch / f"{who.name}-{task.variant}.log"
     try:
         if who.prepare:
             who.prepare(task)
-        with running(
-            who.command(task),
-            ready=who.ready,
-            port=task.port,
-            log=log,
-            environment=who.variables(task),
-            cores=plan.cores.server,
-        ) as server:
+        with _started(plan, task, who) as server:
             files = bodies(plan, task, who.wrap)
             url = f"http://127.0.0.1:{task.port}{who.path}"
             content_type = pictures.CONTENT_TYPES[who.wrap]
@@ -70,6 +62,17 @@ def contender(plan: Plan, task: Task, who: Contender, results: Results, *, in_fu
     except (NotReadyError, PipelineError) as error:
         results.missing[who.name] = str(error)
         print(f"  {who.name}: {error}", flush=True)
+
+
+def _started(plan: Plan, task: Task, who: Contender) -> AbstractContextManager[Server]:
+    return running(
+        who.command(task),
+        ready=who.ready,
+        port=task.port,
+        log=task.scratch / f"{who.name}-{task.variant}.log",
+        environment=who.variables(task),
+        cores=plan.cores.server,
+    )
 
 
 def bodies(plan: Plan, task: Task, wrap: pictures.Wrap) -> list[Path]:
@@ -164,16 +167,8 @@ def _at_rates(
 
 def soak(plan: Plan, task: Task, who: Contender, seconds: float) -> list[tuple[float, float]]:
     """Memory over a long load at eight clients: (seconds, MB of the largest process), some twenty looks."""
-    log = task.scratch / "soak.log"
     seen: list[tuple[float, float]] = []
-    with running(
-        who.command(task),
-        ready=who.ready,
-        port=task.port,
-        log=log,
-        environment=who.variables(task),
-        cores=plan.cores.server,
-    ) as server:
+    with _started(plan, task, who) as server:
         files = bodies(plan, task, who.wrap)
         url = f"http://127.0.0.1:{task.port}{who.path}"
         begun = time.monotonic()
@@ -193,15 +188,9 @@ def soak(plan: Plan, task: Task, who: Contender, seconds: float) -> list[tuple[f
 
 def _generator(command: Sequence[str], cores: frozenset[int]) -> tuple[Load, float]:
     """Run one of our own; what it saw, and its processor time in seconds."""
-    before = os.times()
-    with on(cores):
-        done = subprocess.run(
-            command, cwd=ROOT, env=_environment(), capture_output=True, text=True, check=False, timeout=300
-        )
+    done, used = timed(command, cores, 300, cwd=ROOT, env=_environment())
     if done.returncode:
         raise PipelineError(f"{command[2]} failed: {done.stderr.strip()[-300:]}")
-    after = os.times()
-    used = after.children_user + after.children_system - before.children_user - before.children_system
     return Load(**json.loads(done.stdout.splitlines()[-1])), used
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -48,6 +49,20 @@ def on(cores: frozenset[int]) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+def timed(
+    command: Sequence[str], cores: frozenset[int], timeout_s: float, **options: Any
+) -> tuple[subprocess.CompletedProcess[str], float]:
+    """Run a load generator on ``cores`` to its end; what it said, and the processor time that it took in seconds."""
+    before = os.times()
+    with on(cores):
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=timeout_s, **options
+        )
+    after = os.times()
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    return done, used
 
 
 def free_port() -> int:

@@ -1,7 +1,6 @@
 """wrk, the load generator of the comparison: written in C, each client sends again when it is answered."""
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -9,7 +8,7 @@ from pathlib import Path
 
 from pipeline.errors import PipelineError
 from scripts.bench_service.figures import Load
-from scripts.bench_service.server import on
+from scripts.bench_service.server import timed
 
 SCRIPT = Path(__file__).with_name("post.lua")
 MARK = "RESULT "
@@ -46,15 +45,9 @@ def run(
         "wrk", "--threads", "1", "--connections", str(clients), "--duration", f"{max(1, round(seconds))}s",
         "--timeout", f"{ANSWER_WITHIN_S}s", "--script", str(SCRIPT), url, "--", content_type, *map(str, bodies),
     ]  # fmt: skip
-    before = os.times()
-    with on(cores):
-        result = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=seconds + 2 * ANSWER_WITHIN_S
-        )
-    after = os.times()
+    result, used = timed(command, cores, seconds + 2 * ANSWER_WITHIN_S)
     if result.returncode or MARK not in result.stdout:
         raise PipelineError(f"wrk failed: {(result.stderr or result.stdout).strip()[-300:]}")
-    used = after.children_user + after.children_system - before.children_user - before.children_system
     return parse(result.stdout), used
 
 

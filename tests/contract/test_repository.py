@@ -12,8 +12,8 @@ import yaml
 from pipeline.config import PARAMS, compose
 from scripts import environment, lock
 from scripts import readme as readme_parts
+from tests.small_project import ROOT, files_in_git
 
-ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ("pipeline", "service")
 TEXT = re.compile(
     r"\.(py|md|toml|ya?ml|in|lock|json|html|css|csv|txt|cfg|dvc)$|^(Makefile|LICENSE|\.[\w/.-]+)$"
@@ -31,14 +31,7 @@ MACHINE_PATHS = re.compile(r"(?<![\w./~-])/(?:work|root|home|Users|opt)/\w")
 
 def in_git() -> list[Path]:
     """Files that git tracks or would add, less the bytes of the DVC remote."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.split("\0")
-    return [Path(name) for name in sorted(set(listed)) if name and not name.startswith(".bundled/")]
+    return [Path(name) for name in files_in_git() if not name.startswith(".bundled/")]
 
 
 def test_nothing_of_a_machine_or_a_registry_is_in_git() -> None:
