@@ -141,8 +141,9 @@ def fit(
     report: Callable[[Epoch], None],
     *,
     pretrained: bool,
+    callbacks: Sequence[Callback] = (),
 ) -> Learner:
-    """Fine-tune ``model`` in place on ``loaders``; ``report`` hears of each epoch.
+    """Fine-tune ``model`` in place on ``loaders``; ``report`` hears of each epoch, ``callbacks`` of everything.
 
     Raises:
         PipelineError: the loss stopped being a number.
@@ -160,7 +161,7 @@ def fit(
     )
     learner.remove_cbs([cb for cb in learner.cbs if type(cb).__name__ == "ProgressCallback"])
     epochs = Epochs(settings.freeze_epochs + settings.epochs, report)
-    learner.add_cb(epochs)
+    learner.add_cbs([epochs, *callbacks])
     with learner.no_logging():
         if not pretrained:  # nothing learnt yet that slow or frozen layers would keep
             learner.fit_one_cycle(settings.freeze_epochs + settings.epochs, settings.base_lr)

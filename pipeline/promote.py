@@ -24,14 +24,13 @@ from pipeline.errors import DataError, PipelineError, run_stage
 from pipeline.policy import Decision, Gate, PromoteSettings, Rival
 from pipeline.promotion_table import show_decision, show_history
 from pipeline.registry import Registry
-from pipeline.split import read_split
+from pipeline.split import SPLIT, read_split
 from service import bundle
 from service.engine import Engine
 from service.errors import BundleError
 
 CANDIDATE = Path("models/candidate")
 MODELS = Path("models")  # of the checkout, also from inside an experiment's copy
-SPLIT = Path("build/split.csv")
 REPORT = Path("reports/promotion.json")
 
 

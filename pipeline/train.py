@@ -1,7 +1,8 @@
 """Stage ``train``: fine-tune a pretrained network on the training pictures, and keep the story in MLflow.
 
 Reads build/split.csv and the pictures; writes build/train/ (weights as safetensors, learner.json) and
-reports/plots/curves.csv, each whole or not at all.
+reports/plots/curves.csv, each whole or not at all. Started by torch's launcher it trains in several processes, of which
+the first writes; see pipeline/distributed.py.
 """
 
 import csv
@@ -9,6 +10,7 @@ import io
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from pipeline.backbones import BACKBONES, Backbone
 from pipeline.config import Settings
 from pipeline.data_settings import DataSettings
 from pipeline.dataset import Classes, class_weights, dataloaders, served_frames, shown_in_an_epoch
+from pipeline.distributed import Processes
 from pipeline.errors import ConfigError, DataError, run_stage
 from pipeline.fit import Epoch, TrainSettings, cores, fit, network, seed_everything
 from pipeline.learner import FOLDER, WEIGHTS, LearnerFile
@@ -64,15 +67,17 @@ def train() -> None:
             f"{SPLIT} has training pictures of fewer than two labels; `dvc repro validate` says why"
         )
     lineage = tracking.lineage()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    torch.set_num_threads(settings.threads or cores())
-    seed_everything(settings.seed)
-    with tracking.run(
+    processes = Processes.of_launcher()
+    device = processes.device()
+    torch.set_num_threads(settings.threads or max(1, cores() // processes.local_size))
+    seed_everything(settings.seed + processes.rank)  # else all would augment their pictures alike
+    kept = tracking.run(
         config.load("tracking", tracking.Settings),
         name=lineage.experiment or model.backbone,
         lineage=lineage,
         params=lineage.config,
-    ) as run:
+    )
+    with processes.joined(device), kept if processes.first else nullcontext() as run:
         loaders = dataloaders(
             rows,
             classes,
@@ -84,17 +89,23 @@ def train() -> None:
             backbone=backbone,
             device=device,
         )
-        print(
-            f"{model.backbone} on {len(loaders.train_ds)} pictures of {', '.join(classes.outputs)}; "
-            f"{device}, {torch.get_num_threads()} threads; MLflow run {run.run_id}",
-            flush=True,
-        )
+        if run:
+            where = f"{processes.size} processes, {device.type}" if processes.together else f"{device}"
+            print(
+                f"{model.backbone} on {len(loaders.train_ds)} pictures of {', '.join(classes.outputs)}; "
+                f"{where}, {torch.get_num_threads()} threads; MLflow run {run.run_id}",
+                flush=True,
+            )
+            if processes.together:
+                run.tags({"processes": str(processes.size)})
         net = network(backbone, len(classes.outputs), pretrained=model.pretrained, dropout=settings.dropout)
         epochs: list[Epoch] = []
         started = time.perf_counter()
 
         def report(epoch: Epoch) -> None:
             epochs.append(epoch)
+            if not run:
+                return
             run.metrics(
                 {k: v for k, v in asdict(epoch).items() if k not in ("number", "of")}, step=epoch.number
             )
@@ -106,7 +117,7 @@ def train() -> None:
             )
 
         fit(
-            loaders,
+            processes.shared(loaders),
             net,
             backbone,
             class_weights(shown_in_an_epoch(rows, classes, settings.epoch_pictures), classes),
@@ -114,7 +125,10 @@ def train() -> None:
             settings,
             report,
             pretrained=model.pretrained,
+            callbacks=processes.callbacks(),
         )
+        if not run:
+            return
         seconds = time.perf_counter() - started
         net = net.cpu().eval()
         run.metrics({"train_seconds": seconds})

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from pipeline import files
 
-PACKAGES = ("pipeline", "service")
+PACKAGES = ("pipeline", "service", "scripts")
 DVC_YAML = Path("dvc.yaml")
 
 

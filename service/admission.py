@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # the supervisor imports this module, but must not load ONNX 
     from service.served import Served
 
 STUCK_AFTER_S: Final = 30.0  # far longer than any picture within the limits takes
+STREAMED: Final = 2  # frames of all streams that are in the line: one in work, one that follows without a gap
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Line:
         self.served: Served | None = (
             None  # replaced while pictures wait: each is answered by the one of its turn
         )
+        self.turns = asyncio.Semaphore(STREAMED)  # first come, first served
         self._limit = settings.queue
         self._deadline_s = settings.deadline_s
         self._pixels = settings.pixels

@@ -74,7 +74,7 @@ class Settings(BaseSettings):
 
     # How much
     queue: int = Field(
-        16, ge=1, le=1_000, description="pictures that may wait in a worker; beyond it 503 at once"
+        4, ge=1, le=1_000, description="pictures that may wait in a worker; beyond it 503 at once"
     )
     deadline_s: Seconds = Field(2.0, description="a picture that waited longer is not inferred, in seconds")
     body_bytes: Bytes = Field(10_000_000, description="largest request body, in bytes")

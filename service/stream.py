@@ -1,8 +1,10 @@
 """`WS /stream`: frames in, one answer each; the newest frame wins.
 
 One frame of a connection is in work. Of those that arrive meanwhile only the newest is kept, so a client that
-sends faster than it is answered sees old frames dropped, never a growing delay. An answer says which frame it is
-for (``frame``, counted from 0) and how many were dropped since the last one (``dropped``).
+sends faster than it is answered sees old frames dropped, never a growing delay. Streams take turns, and a frame is
+chosen when the turn has come: with many streams each is answered less often, and still for what it sent last. An
+answer says which frame it is for (``frame``, counted from 0) and how many were dropped since the last one
+(``dropped``).
 
 Close codes (the registry is IANA's): 1003 not a picture message, 1008 a flood or a foreign origin, 1009 a frame
 too large, 1012 the service restarts, 1013 too many streams, 3000 no API key, 3008 no frame for long.
@@ -108,19 +110,23 @@ class Stream:
                 return
             if (early := next_turn - time.monotonic()) > 0:
                 await asyncio.sleep(early)  # a newer frame may take the place of the waiting one
-            self._arrived.clear()
-            if self._waiting is None or self._end is not None:
-                continue
-            number, frame = self._waiting
-            self._waiting = None  # its bytes still count until it is answered
-            next_turn = time.monotonic() + 1 / settings.stream_fps
-            try:
-                message = await self._answer(frame)
-            finally:
-                self._state.buffer.give(len(frame))
-            message |= {"frame": number, "dropped": self._unsaid}
-            self._unsaid = 0
+            async with self._state.line.turns:
+                self._arrived.clear()
+                if self._waiting is None or self._end is not None:
+                    continue
+                next_turn = time.monotonic() + 1 / settings.stream_fps
+                message = await self._answer_newest(*self._waiting)
             await self._websocket.send_text(json.dumps(message, ensure_ascii=False))
+
+    async def _answer_newest(self, number: int, frame: bytes) -> dict[str, Any]:
+        self._waiting = None  # its bytes still count until it is answered
+        try:
+            message = await self._answer(frame)
+        finally:
+            self._state.buffer.give(len(frame))
+        message |= {"frame": number, "dropped": self._unsaid}
+        self._unsaid = 0
+        return message
 
     async def _answer(self, frame: bytes) -> dict[str, Any]:
         try:

@@ -38,7 +38,7 @@ def floor(plan: Plan, task: Task, results: Results) -> None:
         str(SERVICE / "python"), "-m", "scripts.bench_service.floor", str(task.bundle), task.variant,
         *map(str, files), "--seconds", str(plan.seconds),
     ]  # fmt: skip
-    load, _ = _generator(command, plan.cores.server)
+    load, _ = generator(command, plan.cores.server)
     results.rows.append(_row(FLOOR, task.variant, "floor", load, clients=1, generator="none"))
 
 
@@ -128,7 +128,7 @@ def _stream(plan: Plan, task: Task, server: Server, files: Sequence[Path], resul
             *map(str, files), "--clients", str(clients), "--seconds", str(plan.seconds),
         ]  # fmt: skip
         before = server.processor_s()
-        load, used = _generator(command, plan.cores.generator)
+        load, used = generator(command, plan.cores.generator)
         row = _row(STREAM, task.variant, "closed", load, clients=clients, generator="websockets")
         results.rows.append(_with_server(row, load, server, server.processor_s() - before, used))
         _say(results.rows[-1])
@@ -159,7 +159,7 @@ def _at_rates(
             "--rate", f"{rate:.2f}", "--seconds", str(plan.seconds), *options,
         ]  # fmt: skip
         before = server.processor_s()
-        load, used = _generator(command, plan.cores.generator)
+        load, used = generator(command, plan.cores.generator)
         row = _row(name, task.variant, load_name, load, rate=rate, generator="httptools")
         results.rows.append(_with_server(row, load, server, server.processor_s() - before, used))
         _say(results.rows[-1])
@@ -186,7 +186,7 @@ def soak(plan: Plan, task: Task, who: Contender, seconds: float) -> list[tuple[f
     return seen
 
 
-def _generator(command: Sequence[str], cores: frozenset[int]) -> tuple[Load, float]:
+def generator(command: Sequence[str], cores: frozenset[int]) -> tuple[Load, float]:
     """Run one of our own; what it saw, and its processor time in seconds."""
     done, used = timed(command, cores, 300, cwd=ROOT, env=_environment())
     if done.returncode:

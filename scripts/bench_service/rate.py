@@ -2,8 +2,9 @@
 
     python -m scripts.bench_service.rate URL CONTENT_TYPE FILE… --rate 100 --seconds 10 [--poisson]
 
-One process on uvloop's event loop, with a parser in C; it prints a `Load` as JSON. Where all connections wait for
-answers, a request waits for one of them, and its time counts from when it was due.
+One process on uvloop's event loop, with a parser in C; it prints a `Load` as JSON. It begins with as many connections
+as users of a page and takes them in turn, as each user has one and sends now and then; where all of them wait for
+answers it opens more. Where no more may be opened, a request waits for one, and its time counts from when it was due.
 """
 
 import argparse
@@ -24,6 +25,7 @@ import uvloop
 
 from scripts.bench_service.figures import Load, load_of
 
+USERS = 32  # connections at the start
 CONNECTIONS = 256
 ANSWER_WITHIN_S = 30.0
 
@@ -75,7 +77,7 @@ class Pool:
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port
-        self._idle: list[Connection] = []
+        self._idle: deque[Connection] = deque()
         self._waiting: deque[tuple[bytes, float]] = deque()
         self._open = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -85,11 +87,16 @@ class Pool:
         self.times: list[float] = []  # seconds, of those with status 200
         self.late: list[float] = []
 
+    async def open(self, count: int) -> None:
+        """Open so many connections before the first request."""
+        self._open += count
+        await asyncio.gather(*(self._connect() for _ in range(count)))
+
     def request(self, request: bytes, due: float) -> None:
         """Send it as soon as there is a connection."""
         self.in_flight += 1
         while self._idle:
-            connection = self._idle.pop()
+            connection = self._idle.popleft()
             if connection.usable:
                 now = time.perf_counter()
                 self.late.append(now - due)
@@ -150,6 +157,7 @@ async def run(url: str, requests: Sequence[bytes], rate: float, seconds: float, 
     """Send at ``rate`` a second and wait for what is in flight."""
     address = urlsplit(url)
     pool = Pool(address.hostname or "127.0.0.1", address.port or 80)
+    await pool.open(USERS)
     begun = time.perf_counter()
     for number, at in enumerate(schedule(rate, seconds, poisson=poisson)):
         if (early := begun + at - time.perf_counter()) > 0:

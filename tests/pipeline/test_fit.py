@@ -2,54 +2,21 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
-from pipeline.augment import AugmentSettings
-from pipeline.backbones import BACKBONES
 from pipeline.dataset import Classes, class_weights, dataloaders
 from pipeline.errors import PipelineError
 from pipeline.fit import Epoch, TrainSettings, fit, label_accuracy, network, seed_everything
 from pipeline.split import SplitRow
-
-SIZE = 32
-GENTLE = AugmentSettings(min_scale=0.8, quarter_turns=0, max_rotate=0, max_warp=0, max_light=0.1, degrade=0)
-BACKBONE = BACKBONES["efficientnet_lite0"]
-COLOURS = {"art": (220, 40, 40), "plant": (40, 200, 60)}
+from tests.pipeline.colours import BACKBONE, GENTLE, SIZE, paint, settings
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[SplitRow]]:
-    """Red and green pictures: what a few steps learn to tell apart."""
-    folder, rng, rows = tmp_path_factory.mktemp("photos"), np.random.default_rng(0), []
-    for label, colour in COLOURS.items():
-        (folder / label).mkdir()
-        for i in range(12):
-            pixels = (np.array(colour) + rng.normal(0, 30, (40, 40, 3))).clip(0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(folder / label / f"{i}.png")
-            rows.append(
-                SplitRow(f"{label}/{i}.png", label, str(i), "real", "valid" if i < 4 else "train", "")
-            )
-    return folder, rows
-
-
-def settings(**changed: float) -> TrainSettings:
-    values = {
-        "freeze_epochs": 1,
-        "epochs": 2,
-        "batch_size": 8,
-        "epoch_pictures": 64,
-        "base_lr": 2e-3,
-        "lr_mult": 20,
-        "weight_decay": 0.05,
-        "label_smoothing": 0.1,
-        "dropout": 0.2,
-        "seed": 1,
-        "threads": 1,
-    }
-    return TrainSettings.model_validate(values | changed)
+    """Red and green pictures, and their rows."""
+    folder = tmp_path_factory.mktemp("photos")
+    return folder, paint(folder)
 
 
 def trained(

@@ -18,6 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 from tests.service.corpus import PICTURES
 from tests.service.running import Running, eventually, running
 from tests.service.test_bad_input import unharmed
+from tests.service.test_load import Load
 from tests.service.test_serving import ANSWERS
 from tests.tiny_bundle import COLOURS, make_bundle, picture
 
@@ -81,7 +82,7 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One worker whose answers take long, so that frames have to wait."""
     folder: Path = tmp_path_factory.mktemp("slow")
     make_bundle(folder / "promoted", size=SLOW)
-    with running(folder, workers=1, queue=1, streams=4, ping_s=0.4, stream_idle_s=1.5, api_key="") as one:
+    with running(folder, workers=1, queue=2, streams=4, ping_s=0.4, stream_idle_s=1.5, api_key="") as one:
         yield one
 
 
@@ -130,23 +131,43 @@ def test_a_flood_is_closed_with_a_reason(tmp_path: Path) -> None:
         assert "frames/s are answered" in reason
 
 
-def test_a_shed_frame_says_when_to_come_back(slow: Running) -> None:
-    """One worker with room for one waiting picture, four streams that each keep one in flight."""
-    problems = []
+def test_streams_take_turns_for_their_newest_frames_and_none_is_refused(slow: Running) -> None:
+    """Four streams at one worker: each sends all the time, and is answered a fourth of the time."""
+    answered: list[list[dict[str, Any]]] = []
+    over = time.monotonic() + 1.5
 
     def send() -> None:
         with open_stream(slow) as stream:
-            for _ in range(6):
-                stream.send(picture("red"))
-                if "status" in (answer := hear(stream)):
-                    problems.append(answer)
+            sent, answers = 0, []
+            while time.monotonic() < over:
+                for _ in range(3):
+                    stream.send(picture("red"))
+                    sent += 1
+                answers.append(hear(stream))
+            while answers[-1]["frame"] < sent - 1:
+                answers.append(hear(stream))
+            assert len(answers) + sum(answer["dropped"] for answer in answers) == sent
+            answered.append(answers)
 
     threads = [threading.Thread(target=send) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert problems
+    assert len(answered) == 4
+    assert not [answer for answers in answered for answer in answers if "status" in answer]
+    counts = sorted(map(len, answered))
+    assert counts[0] >= counts[-1] / 2
+
+
+def test_a_shed_frame_says_when_to_come_back(slow: Running) -> None:
+    """Other clients fill the line of the one worker."""
+    problems: list[dict[str, Any]] = []
+    with Load(slow, clients=6), open_stream(slow) as stream:
+        while not problems:
+            stream.send(picture("red"))
+            if "status" in (answer := hear(stream)):
+                problems.append(answer)
     for problem in problems:
         assert (problem["status"], problem["type"], problem["retry_after_s"]) == (503, "/docs#overloaded", 1)
 

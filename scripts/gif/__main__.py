@@ -1,0 +1,194 @@
+"""Recordings to GIFs: ``python -m scripts.gif RECORDING… [-o OUT] [--preset NAME] [--max-bytes 3MB] [key=value …]``."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import PipelineError, run_stage
+from scripts.gif import settings as gif_settings
+from scripts.gif import tool
+from scripts.gif.convert import Result, convert
+from scripts.gif.errors import GifError
+from scripts.gif.progress import Progress, Terminal
+from scripts.gif.run import end_as_on_ctrl_c
+from scripts.gif.settings import GifSettings
+from scripts.gif.tool import Ffmpeg
+
+EXAMPLES = """\
+  python -m scripts.gif screen.mp4                                      screen.gif beside it
+  python -m scripts.gif screen.mp4 --max-bytes 3MB crop=auto            the best that fits, without its status bar
+  python -m scripts.gif talk.mkv --from 1:05 --to 1:12 --preset camera -o docs/talk.gif width=480 hold=2
+  python -m scripts.gif -o gifs/ -- *.mp4                               names that may begin with a dash
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line; what it can be told beyond its options is a setting of conf/gif/."""
+    made = argparse.ArgumentParser(
+        prog="python -m scripts.gif",
+        description="Make small, sharp GIFs of recordings. stdout tells what was made, stderr how it goes.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument(
+        "arguments", nargs="*", metavar="RECORDING… key=value…", help="films, and settings (below)"
+    )
+    made.add_argument(
+        "-o", "--out", type=Path, help="the GIF, or a folder for it (default: beside the recording)"
+    )
+    made.add_argument("--preset", default="screen", help="of conf/gif/ (screen)")
+    made.add_argument("--max-bytes", metavar="SIZE", help="3MB, 800kB, …: the best-looking GIF that fits")
+    made.add_argument("--from", dest="start", metavar="TIME", help="seconds, or 1:07.5: where it begins")
+    made.add_argument("--to", dest="end", metavar="TIME", help="where it ends")
+    made.add_argument("--alt", metavar="TEXT", help="what is seen in it, written beside it as NAME.txt")
+    made.add_argument(
+        "--siblings", metavar="KINDS", help="mp4,webp,poster: the same beside it, at a tenth of the bytes"
+    )
+    made.add_argument("--force", action="store_true", help="replace what is there")
+    made.add_argument(
+        "--json", action="store_true", help="tell what was made as JSON, and nothing on the way"
+    )
+    return made
+
+
+def epilog() -> str:
+    """What only ``--help`` needs: presets, settings, the ffmpeg that is found."""
+    lines = ["presets (conf/gif/):"]
+    lines += [f"  {name:<10} {when.partition('. ')[0]}" for name, when in gif_settings.presets().items()]
+    lines += ["", f"settings: {', '.join(GifSettings.model_fields)} (conf/gif/blog.yaml says what each is)"]
+    lines += ["", "examples:", EXAMPLES]
+    try:
+        lines.append(f"found: {tool.find()}")
+    except GifError as error:
+        lines.append(f"not found: {error}")
+    lines.append(f"gifsicle, for --max-bytes: {tool.gifsicle() or 'not here; the search does without'}")
+    return "\n".join(lines)
+
+
+def run(given: argparse.Namespace) -> None:
+    """Convert every recording that is named; those that can't be are told at the end.
+
+    Raises:
+        PipelineError: a setting is wrong, there is no ffmpeg, or a recording could not be converted.
+    """
+    recordings, overrides = _sorted(given.arguments)
+    settings = _settings(given, overrides)
+    targets = _targets(recordings, given.out)
+    ffmpeg = tool.find(settings.siblings)
+    progress = Progress() if given.json else Terminal()
+    progress.say(str(ffmpeg))
+    results: list[Result] = []
+    failed: list[str] = []
+    for recording, target in zip(recordings, targets, strict=True):
+        progress.say(f"{recording} -> {target}")
+        try:
+            results.append(convert(recording, target, settings, ffmpeg, progress, force=given.force))
+        except PipelineError as error:
+            failed.append(str(error))
+            continue
+        if not given.json:
+            print(_line(results[-1]), flush=True)
+    if given.json:
+        print(json.dumps([_plain(result, given.preset, settings, ffmpeg) for result in results], indent=2))
+    if failed:
+        raise GifError("\nerror: ".join(failed))
+
+
+def _sorted(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """Recordings and settings; a file that is there is a recording, whatever its name."""
+    recordings, overrides = [], []
+    for argument in arguments:
+        if "=" in argument and not Path(argument).exists():
+            overrides.append(argument)
+        else:
+            recordings.append(Path(argument))
+    if not recordings:
+        raise GifError("no recording is named; `python -m scripts.gif --help` tells how")
+    return recordings, overrides
+
+
+def _settings(given: argparse.Namespace, overrides: list[str]) -> GifSettings:
+    """The preset, the settings on top of it, the options on top of these."""
+    options = {"start": given.start, "end": given.end, "max_bytes": given.max_bytes, "alt": given.alt}
+    if given.siblings:
+        options["siblings"] = given.siblings.split(",")
+    return gif_settings.load(given.preset, overrides, {k: v for k, v in options.items() if v is not None})
+
+
+def _targets(recordings: list[Path], out: Path | None) -> list[Path]:
+    """Where each GIF goes.
+
+    Raises:
+        GifError: several recordings would be one file.
+    """
+    if out is None:
+        targets = [path.with_suffix(".gif") for path in recordings]
+    elif out.suffix.lower() == ".gif" and not out.is_dir():
+        targets = [out] * len(recordings)
+    else:
+        targets = [out / f"{path.stem}.gif" for path in recordings]
+    for number, target in enumerate(targets):
+        if target in targets[:number]:
+            raise GifError(
+                f"{target}: two of the recordings would be this file; name a folder with -o, or rename one"
+            )
+    return targets
+
+
+def _line(result: Result) -> str:
+    gif = result.gif
+    return (
+        f"{gif.path}: {gif_settings.spell_bytes(gif.bytes)}, {gif.width} x {gif.height}, {gif.frames} frames, "
+        f"{gif.seconds:.1f} s of film in {result.seconds:.1f} s"
+    )
+
+
+def _plain(result: Result, preset: str, settings: GifSettings, ffmpeg: Ffmpeg) -> dict[str, Any]:
+    gif, found = result.gif, result.found
+    return {
+        "recording": str(result.recording.path),
+        "gif": str(gif.path),
+        "bytes": gif.bytes,
+        "width": gif.width,
+        "height": gif.height,
+        "frames": gif.frames,
+        "film_seconds": gif.seconds,
+        "seconds": round(result.seconds, 3),
+        "beside": [str(path) for path in result.beside],
+        "alt": result.alt,
+        "crop": result.crop.model_dump(),
+        "preset": preset,
+        "settings": (found.way.settings if found else settings).model_dump(),
+        "lossy": found.way.lossy if found else 0,
+        "why": found.why if found else None,
+        "tries": [
+            {
+                "way": str(tried.way),
+                "bytes": tried.bytes,
+                "looks": round(tried.looks, 4),
+                "whole": tried.whole,
+            }
+            for tried in (found.tries if found else ())
+        ],
+        "ffmpeg": {"version": ffmpeg.version, "path": ffmpeg.path},
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse the command line and run."""
+    command = parser()
+    words = list(sys.argv[1:] if argv is None else argv)
+    if {"-h", "--help"} & set(words):
+        command.epilog = epilog()
+    # argparse's own handling of -- and of arguments between options don't go together.
+    end = words.index("--") if "--" in words else len(words)
+    given = command.parse_intermixed_args(words[:end])
+    given.arguments += words[end + 1 :]
+    return run_stage(lambda: run(given))
+
+
+if __name__ == "__main__":
+    end_as_on_ctrl_c()
+    sys.exit(main())
