@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ENVIRONMENTS = {"pipeline": Path(".venv"), "bench": Path(".venv-bench")}
+ENVIRONMENTS = {"pipeline": Path(".venv"), "bench": Path(".venv-bench"), "scale": Path(".venv-scale")}
 TIED_TO_A_MACHINE = re.compile(r"^(nvidia-|cuda-|triton\b|pip==)|@")
 
 
