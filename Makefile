@@ -15,11 +15,11 @@ export MLFLOW_DISABLE_TELEMETRY := true
 
 .PHONY: help
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##
 .PHONY: run
-run: model serve ## from a clone to a model that serves: set up, fetch the photos, run every stage (about 10 minutes)
+run: model serve ## from a clone to the live page: set up, fetch the photos, run every stage, serve (about 10 minutes)
 
 .PHONY: model
 model: setup data ## the same without serving: set up, fetch the photos, run every stage, say what came out
@@ -27,7 +27,7 @@ model: setup data ## the same without serving: set up, fetch the photos, run eve
 	@$(IN_VENV) python -m pipeline.summary
 
 .PHONY: serve
-serve: setup ## serve the promoted model on http://127.0.0.1:8000 (Ctrl-C ends it)
+serve: setup page ## serve the promoted model and the page on http://127.0.0.1:8000 (Ctrl-C ends it)
 	@.venv-service/bin/python -m service
 
 .PHONY: photos
@@ -43,6 +43,23 @@ setup: ## make .venv and .venv-service from requirements/*.lock (about 2 minutes
 	@$(PYTHON) scripts/environment.py requirements/pipeline.lock .venv
 	@$(PYTHON) scripts/environment.py requirements/service.lock .venv-service
 
+.PHONY: page
+page: setup ## build the page into web/dist (Node 20 or newer; where there is none it is fetched from PyPI)
+	@$(PYTHON) scripts/node.py page
+
+.PHONY: site
+site: promoted ## the page with the model inside, in web/site: for any static host, everything runs on the device
+	@$(PYTHON) scripts/node.py site
+
+# The tests of the page, the demo and the image need some promoted model, not one of the code as it is at the moment.
+.PHONY: promoted
+promoted: setup data
+	@[ -f models/promoted/manifest.json ] && [ -f build/split.csv ] || $(MAKE) model
+
+.PHONY: browser
+browser: setup
+	@$(IN_VENV) python -m scripts.chromium
+
 # The photos are fetched only where there are none, so that what a user put into data/ stays. The mark tells a fetch
 # that was interrupted, and left a part of them, from a folder that is as its user wants it.
 .PHONY: data
@@ -50,6 +67,11 @@ data: setup
 	@if [ ! -d data ] || [ -e .dvc/tmp/fetching ]; then \
 		mkdir -p .dvc/tmp && touch .dvc/tmp/fetching && $(IN_VENV) dvc pull && rm .dvc/tmp/fetching; \
 	fi
+
+PROCESSES ?= 2
+.PHONY: train-distributed
+train-distributed: setup data ## train in several processes, one a GPU, then every stage after it: make train-distributed PROCESSES=4
+	@$(IN_VENV) python -m scripts.train_distributed --processes $(PROCESSES)
 
 .PHONY: runs
 runs: setup ## look at every run in MLflow's page, on http://127.0.0.1:5000 (Ctrl-C ends it)
@@ -69,7 +91,7 @@ rollback: setup ## bring the champion before back: make rollback WHY="it takes c
 
 ##
 .PHONY: test
-test: lint data ## check style and types, then run every test
+test: lint promoted page browser ## check style and types, then run every test (trains a model first where there is none)
 	@$(IN_VENV) python -m pytest
 
 .PHONY: lint
@@ -77,11 +99,13 @@ lint: setup ## check style, formatting and types
 	@$(IN_VENV) ruff check .
 	@$(IN_VENV) ruff format --check .
 	@$(IN_VENV) mypy
+	@$(PYTHON) scripts/node.py check
 
 .PHONY: format
 format: setup ## put the code into the project's format
 	@$(IN_VENV) ruff check --fix .
 	@$(IN_VENV) ruff format .
+	@$(PYTHON) scripts/node.py format
 
 .PHONY: verify
 verify: setup ## rebuild the model twice in fresh clones and compare the bytes
@@ -99,6 +123,19 @@ bench-validate: setup ## time the look at the photos, from 100 pictures to 10,00
 bench: setup ## compare the service with other ways to serve the same model, side by side (about 10 minutes; needs wrk)
 	@$(PYTHON) scripts/environment.py requirements/bench.lock .venv-bench
 	@$(IN_VENV) python -m scripts.bench_service
+
+.PHONY: bench-scale
+bench-scale: setup ## how much a core carries, measured and reckoned, and a cluster simulated (about 4 minutes; needs wrk)
+	@$(IN_VENV) python -m scripts.capacity
+
+.PHONY: bench-gif
+bench-gif: setup data ## compare the GIFs with ffmpeg's own and gifski's, on six clips (about 8 minutes; gifski from npm)
+	@$(IN_VENV) python -m scripts.bench_gif
+
+.PHONY: test-stores
+test-stores: setup ## photos on S3 and MLflow on PostgreSQL, tried out with stand-ins (an environment of 1.2 GB once)
+	@$(PYTHON) scripts/environment.py requirements/scale.lock .venv-scale
+	@$(IN_VENV) python -m pytest tests/deploy/test_stores.py
 
 .PHONY: clean
 clean: ## remove what the stages and tools made; photos, promoted models and MLflow's runs stay

@@ -13,7 +13,7 @@ from pathlib import Path
 from pipeline import files
 from pipeline.errors import PipelineError, run_stage
 from scripts import readme
-from scripts.bench_service import measure, pictures, wrk
+from scripts.bench_service import measure, pictures, profiler, wrk
 from scripts.bench_service.contenders import PEERS, ROOT, SERVED, Task
 from scripts.bench_service.figures import Results, to_csv
 from scripts.bench_service.report import report
@@ -26,7 +26,9 @@ PAGE = Path("docs/bench-service.md")
 PROMOTED = Path("models/promoted")
 
 
-def bench(seconds: float, clients: tuple[int, ...], only: Sequence[str], soak: float) -> None:
+def bench(
+    seconds: float, clients: tuple[int, ...], only: Sequence[str], *, soak: float, profile: float
+) -> None:
     """Measure everything, or the peers that ``only`` names.
 
     Raises:
@@ -48,6 +50,12 @@ def bench(seconds: float, clients: tuple[int, ...], only: Sequence[str], soak: f
 
         if soak:
             measure.soak(plan, task(promoted.default_variant), SERVED, soak)
+            return
+        if profile:
+            profiles = [
+                (name, measure.profile(plan, task(name), SERVED, profile)) for name in promoted.variants
+            ]
+            readme.write("profile", profiler.report(profiles, profile), PAGE)
             return
         default = promoted.default_variant
         for variant in sorted(promoted.variants, key=lambda name: name != default):
@@ -74,8 +82,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--only", nargs="+", default=[], choices=[peer.name for peer in PEERS], help="some peers"
     )
     parser.add_argument("--soak", type=float, default=0, help="instead: memory over so many seconds of load")
+    parser.add_argument(
+        "--profile", type=float, default=0, help="instead: where processor time goes, over so many seconds"
+    )
     given = parser.parse_args(argv)
-    return run_stage(lambda: bench(given.seconds, tuple(given.clients), given.only, given.soak))
+    return run_stage(
+        lambda: bench(given.seconds, tuple(given.clients), given.only, soak=given.soak, profile=given.profile)
+    )
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.errors import PipelineError
-from scripts.bench_service import pictures, wrk
+from scripts.bench_service import pictures, profiler, wrk
 from scripts.bench_service.contenders import FLOOR, ROOT, SERVICE, STREAM, Contender, Task
 from scripts.bench_service.figures import Load, Results, Row
 from scripts.bench_service.server import Cores, NotReadyError, Server, running, timed
@@ -184,6 +184,15 @@ def soak(plan: Plan, task: Task, who: Contender, seconds: float) -> list[tuple[f
             seen.append((time.monotonic() - begun, server.memory()[1]))
             print(f"  {seen[-1][0]:4.0f} s  {seen[-1][1]:.1f} MB", flush=True)
     return seen
+
+
+def profile(plan: Plan, task: Task, who: Contender, seconds: float) -> dict[str, float]:
+    """Milliseconds of processor time an answer, by part."""
+    with _started(plan, task, who) as server:
+        files = bodies(plan, task, who.wrap)
+        url = f"http://127.0.0.1:{task.port}{who.path}"
+        kind = pictures.CONTENT_TYPES[who.wrap]
+        return profiler.look(server.process.pid, seconds, url, files, kind, plan.cores, task.scratch)
 
 
 def generator(command: Sequence[str], cores: frozenset[int]) -> tuple[Load, float]:

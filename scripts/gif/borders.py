@@ -14,7 +14,8 @@ PLAIN = 6.0  # standard deviation of the grey values of a row of a letterbox
 BAR_PART = 0.08  # of the height: a status bar is lower than that, an app's own head may be higher
 BAR_FROM = 0.015
 EDGE_PART = 0.6  # of a row: how much of it a bar's edge spans
-EDGE = 10  # grey values
+EDGE = 6  # grey values, over `BLUR` rows, as scaling and compression soften it
+BLUR = 3
 LETTERBOX_PART = 0.45
 SOFT = 8  # rows in which a letterbox passes into the film
 
@@ -77,9 +78,9 @@ def _bar(still: NDArray[np.bool_], mean: NDArray[np.floating]) -> int:
         return rows
     if rows < least:
         return 0
-    # Over two rows, as the edge lies between them in a picture that was scaled.
-    steps = (np.abs(mean[2 : most + 2] - mean[:most]) > EDGE).mean(axis=1)
-    edges = [row + 1 for row, part in enumerate(steps) if part > EDGE_PART and row + 1 >= least]
+    steps = (np.abs(mean[BLUR : most + BLUR] - mean[:most]) > EDGE).mean(axis=1)
+    # The last row that the edge is seen in: a row too many is a line of the film, one too few a line of the bar.
+    edges = [row + 2 for row, part in enumerate(steps) if part > EDGE_PART and row + 2 >= least]
     return edges[-1] if edges else 0
 
 

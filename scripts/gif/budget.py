@@ -115,7 +115,7 @@ class Search:
         """
         self._size = (first.width, first.height)
         start = self._start(first)
-        base = self._try(start, whole=True)
+        base = self._try(start, whole=True, made=first if start.settings == self._of else None)
         ranked = self._ranked(start, base, self._sample(first))
         self._choose(ranked)
         if self._best is None:
@@ -202,21 +202,24 @@ class Search:
         )
         return path
 
-    def _try(self, way: Way, sample: Path | None = None, *, whole: bool = False) -> Try:
+    def _try(
+        self, way: Way, sample: Path | None = None, *, whole: bool = False, made: Picture | None = None
+    ) -> Try:
         """Make the GIF in a ``way`` and look at it; one of the whole film that fits is kept while it is best."""
         path = self._job.scratch / "try.gif"
         kept = sample or self._kept
         make = passes.at_once if sample else passes.from_frames
-        made = make(self._job, kept, self._of, way.settings, path)
+        if made is None:
+            made = make(self._job, kept, self._of, way.settings, path)
         if way.lossy:
             made = self._lossy(made, way.lossy)
-        looks = quality.looks(self._job, path, way.settings, kept, self._size, self._of)
+        looks = quality.looks(self._job, made.path, way.settings, kept, self._size, self._of)
         tried = Try(way, made.bytes, looks, whole)
         self._tries.append(tried)
         self._say(f"try {len(self._tries)}: {tried}")
         if whole and made.bytes <= self._budget and (self._best is None or looks > self._best[0].looks):
             keep = self._job.scratch / "best.gif"
-            path.replace(keep)
+            made.path.replace(keep)
             self._best = (tried, replace(made, path=keep))
         return tried
 

@@ -19,16 +19,14 @@ PROBE_TIMEOUT_S = 120
 class Recording:
     """A film: its picture as it is shown, that is after a phone's rotation flag.
 
-    seconds: of the picture's film; frames a second are nominal, a phone's vary; hdr: the curve of its light, "" for
-    the usual range.
+    seconds: as the file says, or counted; hdr: the curve of its light, "" for the usual range; alpha: parts of it may
+    be transparent.
     """
 
     path: Path
     width: int
     height: int
     seconds: float
-    fps: float
-    pixels: str
     hdr: str
     alpha: bool
 
@@ -71,18 +69,14 @@ def read(path: Path, ffmpeg: Ffmpeg) -> Recording:
     width, height = int(size[1]), int(size[2])
     if _turned(told, index):
         width, height = height, width
-    rate = re.search(r"([\d.]+)(k?) (?:fps|tbr)", line)
-    pixels = re.search(r" Video: [^,]*(?:\([^)]*\)[^,]*)*, (\w+)", line)
-    layout = pixels[1] if pixels else "unknown"
+    layout = re.search(r" Video: [^,]*(?:\([^)]*\)[^,]*)*, (\w+)", line)
     return Recording(
         path=path,
         width=width,
         height=height,
         seconds=_duration(told) or _counted(path, ffmpeg),
-        fps=float(rate[1]) * (1000 if rate[2] else 1) if rate else 0.0,
-        pixels=layout,
         hdr=next((name for name in HDR_TRANSFERS if name in line), ""),
-        alpha=bool(ALPHA.match(layout)),
+        alpha=bool(layout and ALPHA.match(layout[1])),
     )
 
 

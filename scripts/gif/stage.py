@@ -12,8 +12,8 @@ from pipeline import config, files
 from pipeline.errors import DataError, run_stage
 from scripts.gif import tool
 from scripts.gif.convert import convert
+from scripts.gif.listing import FOLDER, films
 from scripts.gif.progress import Terminal
-from scripts.gif.recordings import FOLDER, films
 from scripts.gif.run import end_as_on_ctrl_c
 from scripts.gif.settings import GifSettings, spell_bytes
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.small_project import Project, ran
 
-STAGES = ["configure", "validate", "train", "export", "evaluate", "promote"]
+STAGES = ["configure", "validate", "train", "export", "evaluate", "promote", "recordings", "gif"]
 
 
 def runs(project: Project, key: str) -> dict[str, set[str]]:

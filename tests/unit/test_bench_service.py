@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from scripts.bench_service.figures import Load, Results, Row, load_of, percentile, to_csv
+from scripts.bench_service.profiler import by_part
 from scripts.bench_service.rate import schedule
 from scripts.bench_service.report import expectations, report
 from scripts.bench_service.wrk import parse
@@ -101,3 +102,22 @@ def test_independent_users_come_at_the_rate_that_was_asked() -> None:
     random = list(schedule(100, 50, poisson=True))
     assert len(random) == pytest.approx(5000, rel=0.05)
     assert random == sorted(random)
+
+
+def test_each_sample_of_the_profiler_counts_for_the_innermost_part_that_the_reader_knows() -> None:
+    below = "main (service/supervisor.py:284);main (service/worker.py:56)"
+    raw = "\n".join(
+        [
+            f"{below};run (service/engine.py:124);run (onnxruntime/capi/session.py:406) 7",
+            f"{below};_infer (service/admission.py:140);decode (service/decode.py:91) 2",
+            f"{below};run_asgi (uvicorn/protocols/http/httptools_impl.py:422) 1",
+            f"{below};run_asgi (uvicorn/protocols/http/httptools_impl.py:422);event (service/log.py:30) 1",
+            "_run_module_as_main (<frozen runpy>:198) 1",
+        ]
+    )
+    found = by_part(raw)
+    assert found["inference (ONNX Runtime)"] == 7
+    assert found["decoding (Pillow)"] == 2
+    assert found["log"] == 1
+    assert found["HTTP, routing, event loop"] == 2
+    assert sum(found.values()) == 12

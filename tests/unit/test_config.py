@@ -19,6 +19,7 @@ from pipeline.policy import PromoteSettings
 from pipeline.split import SplitSettings
 from pipeline.store import Settings as TrackingSettings
 from pipeline.train import ModelSettings
+from scripts.gif.settings import GifSettings
 
 CONF = Path(__file__).parents[2] / "conf"
 ACCEPTED: dict[str, type[Settings]] = {
@@ -32,6 +33,7 @@ ACCEPTED: dict[str, type[Settings]] = {
     "evaluate": EvaluateSettings,
     "promote": PromoteSettings,
     "tracking": TrackingSettings,
+    "gif": GifSettings,
 }
 
 

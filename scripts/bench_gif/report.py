@@ -1,0 +1,133 @@
+"""The tables of docs/bench-gif.md."""
+
+import datetime
+import math
+import os
+import platform
+from collections.abc import Sequence
+
+from scripts.bench_gif.measure import Budget, Row, Times
+
+SCREENS = ("interface", "text", "map", "demo")
+BARE = "the bare recipe"
+SHOWN_GIFSKI = ("gifski q100", "gifski q80", "gifski q60", "gifski q40")
+SLOWER = 1.1
+BUDGET_S = 60
+
+
+def report(rows: Sequence[Row], times: Times, budgets: Sequence[Budget], versions: Sequence[str]) -> str:
+    """Date and machine, what was expected beside what was found, and a table of each clip."""
+    date = datetime.datetime.now(tz=datetime.UTC).date()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    parts = [
+        f"{date}, `make bench-gif`, {cores} cores, Python {platform.python_version()}, {'; '.join(versions)}. "
+        "All GIFs have 20 frames a second and are 337 pixels wide, but `small` (10, 240); figures are against the "
+        "clip's own frames at that rate and width, at full size and (half) at half of it, where dither is seen as "
+        "the eye sees it.",
+        "### Against what was expected",
+        _table(("expected", "found", ""), expectations(rows, times, budgets)),
+    ]
+    for clip in dict.fromkeys(row.clip for row in rows):
+        of_clip = [
+            row
+            for row in rows
+            if row.clip == clip and (not row.contender.startswith("gifski") or row.contender in SHOWN_GIFSKI)
+        ]
+        parts += [
+            f"### {clip}",
+            _table(("", "kB", "s", "SSIM", "SSIM half", "PSNR dB"), map(_cells, of_clip), numbers=5),
+        ]
+    return "\n\n".join(parts)
+
+
+def expectations(rows: Sequence[Row], times: Times, budgets: Sequence[Budget]) -> list[tuple[str, str, str]]:
+    """What the project promised itself, what came out, and whether that is it."""
+    ratio, whole = times.within / times.bare, times.command / times.bare
+    found = [
+        (
+            f"`blog` of 15 s of a phone's screen takes at most {SLOWER} times as long as the bare command",
+            f"{times.within:.2f} / {times.bare:.2f} s = {ratio:.2f}; "
+            f"with Python's start {times.command:.2f} s = {whole:.2f}",
+            _yes(ratio <= SLOWER),
+        )
+    ]
+    by = {(row.clip, row.contender): row for row in rows}
+    clips = list(dict.fromkeys(row.clip for row in rows))
+    for preset, its in (("screen", SCREENS), ("camera", ("camera",))):
+        for clip in its:
+            if clip in clips:
+                ours, recipe = by[clip, preset], by[clip, BARE]
+                found.append(
+                    (
+                        f"`{preset}` on {clip}: fewer bytes and a higher SSIM than the recipe",
+                        f"{ours.bytes / 1e3:.0f} against {recipe.bytes / 1e3:.0f} kB, "
+                        f"{ours.ssim:.4f} against {recipe.ssim:.4f}",
+                        _yes(ours.bytes < recipe.bytes and ours.ssim > recipe.ssim),
+                    )
+                )
+    for clip in (clip for clip in SCREENS if clip in clips):
+        ours = by[clip, "screen"]
+        theirs = [row for row in rows if row.clip == clip and row.contender.startswith("gifski")]
+        if theirs:
+            equal = at_equal_ssim(theirs, ours.ssim)
+            text = (
+                f"{ours.bytes / 1e3:.0f} against {equal / 1e3:.0f} kB"
+                if equal
+                else "gifski reaches that SSIM at no quality"
+            )
+            found.append(
+                (
+                    f"`screen` on {clip}: no larger than gifski at equal SSIM",
+                    text,
+                    _yes(not equal or ours.bytes <= equal),
+                )
+            )
+    for budget in budgets:
+        gif = budget.result.gif
+        found.append(
+            (
+                f"15 s of {budget.clip} under {budget.allowed / 1e6:g} MB in under {BUDGET_S} s",
+                f"{gif.bytes / 1e6:.2f} MB in {budget.result.seconds:.0f} s: "
+                f"{gif.width} px, {gif.frames / gif.seconds:.0f} fps",
+                _yes(gif.bytes <= budget.allowed and budget.result.seconds < BUDGET_S),
+            )
+        )
+    return found
+
+
+def at_equal_ssim(rows: Sequence[Row], ssim: float) -> float | None:
+    """Bytes that the contender of ``rows`` needs for an SSIM, between its two nearest qualities; None: it can't.
+
+    If even its least is better, that is what it needs.
+    """
+    ordered = sorted(rows, key=lambda row: row.ssim)
+    if ssim > ordered[-1].ssim:
+        return None
+    if ssim <= ordered[0].ssim:
+        return min(row.bytes for row in ordered)
+    above = next(number for number, row in enumerate(ordered) if row.ssim >= ssim)
+    low, high = ordered[above - 1], ordered[above]
+    part = (ssim - low.ssim) / (high.ssim - low.ssim)
+    return math.exp(math.log(low.bytes) + part * (math.log(high.bytes) - math.log(low.bytes)))
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    figures = (
+        f"{row.bytes / 1e3:.0f}",
+        f"{row.seconds:.1f}",
+        f"{row.ssim:.4f}",
+        f"{row.ssim_half:.4f}",
+        f"{row.psnr:.1f}",
+    )
+    return (row.contender, *figures)
+
+
+def _table(
+    head: Sequence[str], rows: "Sequence[Sequence[str]] | map[tuple[str, ...]]", numbers: int = 0
+) -> str:
+    rule = ["---"] * (len(head) - numbers) + ["---:"] * numbers
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
+
+
+def _yes(holds: bool) -> str:
+    return "yes" if holds else "**no**"

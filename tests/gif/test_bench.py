@@ -1,0 +1,67 @@
+"""The benchmark draws the same clips everywhere, and its tables say what the rows say."""
+
+import csv
+import hashlib
+
+import pytest
+
+from scripts.bench_gif import clips, contenders, interface, report
+from scripts.bench_gif.measure import Row, Times, to_csv
+from scripts.gif.settings import Crop
+from tests.small_project import ROOT
+
+
+def row(contender: str, size: int, ssim: float, clip: str = "interface") -> Row:
+    return Row(clip, contender, size, 1.0, ssim, ssim, 30.0)
+
+
+def test_clips_move_and_are_the_same_each_time() -> None:
+    for clip in (
+        clips.Clip("interface", interface.interface),
+        clips.Clip("gradient", clips.gradient),
+        clips.Clip("text", clips.text()),
+        clips.Clip("map", clips.street_map()),
+    ):
+        one, again, later = (hashlib.sha256(clip.draw(at).tobytes()).hexdigest() for at in (1.0, 1.0, 1.3))
+        assert one == again
+        assert one != later, clip.name
+
+
+def test_bytes_at_equal_ssim_lie_between_the_two_nearest() -> None:
+    rows = [row("gifski q90", 400, 0.99), row("gifski q70", 100, 0.97)]
+    assert report.at_equal_ssim(rows, 0.98) == pytest.approx(200)
+    assert report.at_equal_ssim(rows, 0.5) == 100
+    assert report.at_equal_ssim(rows, 0.999) is None
+
+
+@pytest.mark.parametrize(
+    ("size", "ssim", "verdict"), [(90, 0.96, "yes"), (110, 0.96, "**no**"), (90, 0.94, "**no**")]
+)
+def test_screen_must_win_in_bytes_and_in_ssim(size: int, ssim: float, verdict: str) -> None:
+    rows = [row("screen", size, ssim), row(report.BARE, 100, 0.95)]
+    found = report.expectations(rows, Times(1.0, 1.05, 1.3), [])
+    assert [verdict for _, _, verdict in found] == ["yes", verdict]
+
+
+def test_slower_than_the_bare_command_is_said() -> None:
+    (found,) = report.expectations([], Times(1.0, 1.2, 1.3), [])
+    assert found[2] == "**no**"
+
+
+def test_table_in_the_documents_is_of_the_figures_in_the_csv() -> None:
+    text = (ROOT / "docs" / "bench" / "gif.csv").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "bench-gif.md").read_text(encoding="utf-8")
+    rows = [
+        Row(line[0], line[1], int(line[2]), *map(float, line[3:]))
+        for line in list(csv.reader(text.splitlines()))[1:]
+    ]
+    assert to_csv(rows) == text
+    for clip in {row.clip for row in rows}:
+        recipe = next(row for row in rows if row.clip == clip and row.contender == report.BARE)
+        assert f"| {report.BARE} | {recipe.bytes / 1e3:.0f} |" in page
+
+
+def test_recipe_of_the_benchmark_is_that_of_the_preset() -> None:
+    settings = contenders.preset("blog")
+    assert (settings.fps, settings.width, settings.colours) == (contenders.FPS, contenders.WIDTH, 37)
+    assert settings.crop == Crop()

@@ -1,0 +1,230 @@
+"""A recording becomes a GIF: the presets, what can be set, and what lies beside it."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from scripts.gif import settings, tool
+from scripts.gif.__main__ import main
+from tests.gif import blocks
+from tests.gif.conftest import Film
+
+# The blog post's command, as it would be typed.
+RECIPE = (
+    "fps=20,crop=in_w:in_h-90:0:65,scale=337:-1:flags=lanczos,split[a][b];"
+    "[a]palettegen=max_colors=37:reserve_transparent=0:stats_mode=single[p];[b][p]paletteuse=dither=sierra2"
+)
+
+
+def bare(ffmpeg: tool.Ffmpeg, film: Path, recipe: str = RECIPE) -> bytes:
+    """The bytes that ``ffmpeg`` alone makes of ``film``."""
+    made = film.with_suffix(".bare.gif")
+    command = [
+        ffmpeg.path,
+        "-v",
+        "error",
+        "-i",
+        str(film),
+        "-filter_complex",
+        recipe,
+        "-map_metadata",
+        "-1",
+        "-loop",
+        "0",
+    ]
+    subprocess.run([*command, str(made)], check=True, stdin=subprocess.DEVNULL)
+    return made.read_bytes()
+
+
+def test_blog_has_the_bytes_of_the_bare_command(film: Film, out: Path, ffmpeg: tool.Ffmpeg) -> None:
+    recording = film(picture="testsrc=s=400x300:r=30:d=1")
+    assert main([str(recording), "-o", str(out / "a.gif"), "--preset", "blog"]) == 0
+    assert (out / "a.gif").read_bytes() == bare(ffmpeg, recording)
+
+
+def test_per_frame_has_a_palette_for_each_frame_and_blog_one(
+    film: Film, out: Path, ffmpeg: tool.Ffmpeg
+) -> None:
+    recording = film(picture="gradients=s=400x300:r=20:d=1:speed=0.2:seed=1")
+    for preset in ("blog", "per_frame"):
+        assert main([str(recording), "-o", str(out / f"{preset}.gif"), "--preset", preset]) == 0
+    blog, per_frame = (blocks.read(out / f"{preset}.gif") for preset in ("blog", "per_frame"))
+    assert len(blog.delays) == len(per_frame.delays) == 20
+    assert blog.palettes == 0
+    assert per_frame.palettes >= 19  # the first may be the GIF's own
+    assert (out / "per_frame.gif").read_bytes() == bare(ffmpeg, recording, RECIPE + ":new=1")
+
+
+@pytest.mark.parametrize("preset", settings.presets(Path(__file__).parents[2] / "conf"))
+def test_every_preset_makes_a_gif_of_a_film(preset: str, film: Film, out: Path) -> None:
+    recording = film("film.mp4", picture="testsrc=s=160x240:r=20:d=0.4")
+    assert main([str(recording), "-o", str(out), "--preset", preset]) == 0
+    made = blocks.read(out / "film.gif")
+    assert made.loop == 0, "it is repeated for ever"
+    assert made.comments == 0
+
+
+@pytest.mark.parametrize("preset", settings.presets(Path(__file__).parents[2] / "conf"))
+def test_every_preset_says_when_to_use_it(preset: str) -> None:
+    assert len(settings.presets()[preset]) > 30
+
+
+def test_what_is_set_is_what_is_made(film: Film, out: Path) -> None:
+    recording = film(picture="testsrc=s=160x120:r=20:d=4")
+    given = [
+        "width=80",
+        "fps=10",
+        "speed=2",
+        "loop=3",
+        "hold=2",
+        "crop.top=20",
+        "crop.left=10",
+        "crop.right=30",
+    ]
+    assert main([str(recording), "-o", str(out / "a.gif"), "--from", "0:01", "--to", "3", *given]) == 0
+    made = blocks.read(out / "a.gif")
+    assert made.size == (80, 67)  # of 120 x 100
+    assert made.delays == [10] * 9 + [210]  # 2 s at double speed, the last frame 2 s longer
+    assert made.loop == 3
+
+
+def test_a_gif_that_is_not_repeated_has_no_loop(film: Film, out: Path) -> None:
+    assert main([str(film()), "-o", str(out / "a.gif"), "loop=-1"]) == 0
+    assert blocks.read(out / "a.gif").loop is None
+
+
+def test_a_narrow_recording_is_not_enlarged_unless_it_is_asked_for(film: Film, out: Path) -> None:
+    recording = film()
+    for name, enlarge in (("own", "false"), ("large", "true")):
+        assert main([str(recording), "-o", str(out / f"{name}.gif"), "width=200", f"enlarge={enlarge}"]) == 0
+    assert blocks.read(out / "own.gif").size == (160, 120)
+    assert blocks.read(out / "large.gif").size == (200, 150)
+
+
+def test_text_alternative_lies_beside_it(film: Film, out: Path) -> None:
+    recording = film()
+    assert main([str(recording), "-o", str(out / "known.gif")]) == 0
+    assert (out / "known.txt").read_text(
+        encoding="utf-8"
+    ) == "Recording “film”, 1 seconds, 160 x 120 pixels, no sound.\n"
+    recording.with_suffix(".txt").write_text("A clock runs.\n", encoding="utf-8")
+    assert main([str(recording), "-o", str(out / "beside.gif")]) == 0
+    assert (out / "beside.txt").read_text(encoding="utf-8") == "A clock runs.\n"
+    assert main([str(recording), "-o", str(out / "told.gif"), "--alt", "Colours, and a number"]) == 0
+    assert (out / "told.txt").read_text(encoding="utf-8") == "Colours, and a number\n"
+
+
+def test_text_beside_a_recording_is_kept_when_the_gif_lies_there_too(film: Film) -> None:
+    recording = film()
+    text = recording.with_suffix(".txt")
+    text.write_text("A clock runs.\n", encoding="utf-8")
+    assert main([str(recording)]) == 0
+    assert recording.with_suffix(".gif").exists()
+    assert text.read_text(encoding="utf-8") == "A clock runs.\n"
+
+
+def test_siblings_show_the_same(film: Film, out: Path) -> None:
+    recording = film("film.mkv", "-c:v", "ffv1", picture="testsrc=s=161x121:r=20:d=1")
+    assert main([str(recording), "-o", str(out / "a.gif"), "--siblings", "mp4,webp,poster", "hold=1"]) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["a.gif", "a.mp4", "a.png", "a.txt", "a.webp"]
+    gif = blocks.read(out / "a.gif").size
+    with Image.open(out / "a.webp") as webp, Image.open(out / "a.png") as poster:
+        assert webp.size == poster.size == gif
+        assert getattr(webp, "n_frames", 1) > 1
+    assert b"moov" in (out / "a.mp4").read_bytes()[:4096], "a player can begin before it has all of it"
+
+
+def test_a_file_that_is_there_is_kept_unless_told_otherwise(
+    film: Film, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording = film()
+    (out / "a.gif").write_text("mine", encoding="utf-8")
+    assert main([str(recording), "-o", str(out / "a.gif")]) == 1
+    assert "--force" in capsys.readouterr().err
+    assert (out / "a.gif").read_text(encoding="utf-8") == "mine"
+    assert [path.name for path in out.iterdir()] == ["a.gif"]
+    assert main([str(recording), "-o", str(out / "a.gif"), "--force"]) == 0
+    assert len(blocks.read(out / "a.gif").delays) == 20
+
+
+def test_a_recording_is_never_replaced_by_what_is_made_of_it(
+    film: Film, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording = film()
+    before = recording.read_bytes()
+    assert main([str(recording), "--siblings", "mp4", "--force"]) == 1
+    assert "the recording's own place" in capsys.readouterr().err
+    assert recording.read_bytes() == before
+    assert not recording.with_suffix(".gif").exists()
+
+
+def test_several_recordings_are_made_and_the_bad_one_is_told(
+    film: Film, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    films = [film("a.mp4"), film("b.mp4"), film("c.mp4")]
+    films[1].write_bytes(b"")
+    assert main([*map(str, films), "-o", str(out)]) == 1
+    assert "b.mp4: the file is empty" in capsys.readouterr().err
+    assert sorted(path.name for path in out.glob("*.gif")) == ["a.gif", "c.gif"]
+
+
+def test_two_recordings_never_become_one_file(
+    film: Film, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(film("a.mp4")), str(film("a.mov")), "-o", str(out)]) == 1
+    assert "two of the recordings would be this file" in capsys.readouterr().err
+    assert not list(out.iterdir())
+
+
+def test_json_tells_scripts_all_of_it_and_nothing_else(
+    film: Film, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(film()), "-o", str(out / "a.gif"), "--json", "fps=10"]) == 0
+    said = capsys.readouterr()
+    (told,) = json.loads(said.out)
+    assert said.err == ""
+    made = blocks.read(out / "a.gif")
+    assert told["bytes"] == (out / "a.gif").stat().st_size
+    assert (told["width"], told["height"], told["frames"]) == (*made.size, len(made.delays))
+    assert told["settings"]["fps"] == 10
+    assert told["gif"] == str(out / "a.gif")
+    assert told["ffmpeg"]["version"]
+
+
+def test_progress_names_each_pass(film: Film, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(film()), "-o", str(out / "a.gif"), "--siblings", "poster"]) == 0
+    said = capsys.readouterr().err
+    for step in ("reading the recording", "choosing the colours", "writing the GIF", "writing the poster"):
+        assert step in said
+
+
+def test_progress_on_a_terminal_says_how_long_it_takes_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+
+    from scripts.gif import progress
+
+    class Screen(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen = Screen()
+    times = iter([0.0, 5.0, 10.0])
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setattr("scripts.gif.progress.time.monotonic", lambda: next(times))
+    with progress.Terminal().step("writing the GIF", seconds=8) as report:
+        report(2)
+    assert "writing the GIF  25%, 15 s left" in screen.getvalue()
+    assert "writing the GIF 10.0 s" in screen.getvalue()
+
+
+def test_help_says_which_ffmpeg_was_found(capsys: pytest.CaptureFixture[str], ffmpeg: tool.Ffmpeg) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert f"found: ffmpeg {ffmpeg.version} ({ffmpeg.origin}" in said
+    for preset in settings.presets():
+        assert preset in said
