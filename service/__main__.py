@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from service import settings
+from service import quota, settings
 from service.errors import ServiceError
 
 SERVE: Final = "serve"
@@ -63,6 +63,7 @@ def run(command: str, arguments: argparse.Namespace) -> int:
 
         print(f"ready: serves {health.check(values)}")
         return 0
+    quota.check_memory()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy would start threads, and the supervisor forks
     from service import supervisor
 

@@ -8,9 +8,34 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from service.errors import ServiceError
+
 PER_WORKER: Final = 200_000_000  # bytes that a worker may grow to under load
 SHARED: Final = 50_000_000  # bytes of supervisor and watcher
+LEAST: Final = 100_000_000  # bytes, below which the processes don't even come to load a model
+ENOUGH: Final = 256_000_000  # bytes, with which one worker serves the default model and takes over another
 _NO_LIMIT: Final = 1 << 60  # version 1 says "none" by a number near 2^63
+
+
+def check_memory(root: Path = Path("/")) -> None:
+    """Say it, where the memory limit is too small to start: the kernel would kill the process without a word.
+
+    Raises:
+        ServiceError: names the limit and what is enough.
+    """
+    limit = memory(root)
+    if limit is not None and limit < LEAST:
+        raise ServiceError(
+            f"the memory limit of {limit / 1e6:.0f} MB is too small; {ENOUGH / 1e6:.0f} MB are enough"
+        )
+
+
+def killed_for(root: Path = Path("/")) -> str:
+    """What most likely is behind a process that the system killed, as the end of a sentence; empty if unknown."""
+    limit = memory(root)
+    if limit is None or limit >= ENOUGH:
+        return ""
+    return f": most likely for want of memory; the limit is {limit / 1e6:.0f} MB, and {ENOUGH / 1e6:.0f} MB are enough"
 
 
 def workers(root: Path = Path("/")) -> int:

@@ -16,8 +16,8 @@ class Runtime:
     """A temporary folder, removed at the end; so are those that a killed service left behind."""
 
     def __init__(self) -> None:
-        _tidy(Path(tempfile.gettempdir()))
         try:
+            _tidy(Path(tempfile.gettempdir()))
             self.folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
         except OSError as error:
             raise ServiceError(

@@ -233,7 +233,8 @@ class Supervisor:
         how = f"signal {-status}" if status < 0 else f"status {status}"
         log.event(logging.ERROR, f"{name} ended ({how}) and is replaced", pid=child.pid)
         self._metrics.restarts.inc()
-        self._refuse(f"{name} ended while it was tried", for_s=1.0)
+        cause = quota.killed_for() if status == -signal.SIGKILL else ""
+        self._refuse(f"{name} ended while it was tried{cause}", for_s=1.0)
         if self._model is None and deaths >= HOPELESS:
             self._give_up(f"{name} ends again and again ({how}); the log says why")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from service import quota
+from service.errors import ServiceError
 
 
 def system(root: Path, cgroup: str, files: dict[str, str]) -> Path:
@@ -77,6 +78,24 @@ def test_memory_is_that_of_the_container(
     root = system(tmp_path, cgroup, files)
     assert quota.memory(root) == limit
     assert quota.workers(root) >= 1
+
+
+@pytest.mark.parametrize(("limit", "word"), [("64000000", "64 MB is too small"), ("max", ""), ("256000000", "")])
+def test_too_small_a_memory_limit_is_said_before_the_kernel_ends_it(
+    limit: str, word: str, tmp_path: Path
+) -> None:
+    root = system(tmp_path, "0::/\n", {"memory.max": limit})
+    if word:
+        with pytest.raises(ServiceError, match=word):
+            quota.check_memory(root)
+    else:
+        quota.check_memory(root)
+
+
+def test_a_process_that_the_kernel_ended_for_want_of_memory_is_explained(tmp_path: Path) -> None:
+    small = system(tmp_path / "small", "0::/\n", {"memory.max": "128000000"})
+    assert "the limit is 128 MB, and 256 MB are enough" in quota.killed_for(small)
+    assert quota.killed_for(system(tmp_path / "large", "0::/\n", {"memory.max": "max"})) == ""
 
 
 def test_this_machine_has_some() -> None:
