@@ -1,0 +1,114 @@
+"""A real Chromium, driven by Playwright, with a camera that plays a film.
+
+As a program (`make browser`) it says which one is used, and fetches Playwright's own where there is none.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from playwright.sync_api import Browser, Playwright, sync_playwright
+
+NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+QUIET: Final = (  # nothing of the browser's own goes out to the network
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+    "--no-first-run",
+)
+STEADY: Final = (  # a page nobody looks at is slowed down; this one is looked at by a program
+    "--disable-gpu",
+    "--disable-background-timer-throttling",
+    "--disable-renderer-backgrounding",
+    "--disable-backgrounding-occluded-windows",
+    "--autoplay-policy=no-user-gesture-required",
+)
+
+
+class BrowserMissing(Exception):
+    """There is no Chromium; how to get one, in a sentence."""
+
+
+def find_chromium() -> Path:
+    """Where Chromium is: what CHROMIUM names, what is on the PATH, or the one that Playwright has fetched.
+
+    Raises:
+        BrowserMissing: nowhere.
+    """
+    if named := os.environ.get("CHROMIUM"):
+        if found := shutil.which(named):
+            return Path(found)
+        raise BrowserMissing(f"CHROMIUM names {named}, which is no program; point it at Chromium or unset it")
+    for name in NAMES:
+        if found := shutil.which(name):
+            return Path(found)
+    with sync_playwright() as playwright:
+        own = Path(playwright.chromium.executable_path)
+    if own.exists():
+        return own
+    raise BrowserMissing(
+        "Chromium is needed: apt-get install chromium, or .venv/bin/python -m playwright install chromium, or "
+        "CHROMIUM=/path/to/one"
+    )
+
+
+def launch(playwright: Playwright, *, camera: Path | None, extra: Sequence[str] = ()) -> Browser:
+    """Start Chromium without a window.
+
+    Args:
+        playwright: from `sync_playwright`.
+        camera: a film (MJPEG, or Y4M) that its only camera plays over and over, and that pages may use without
+            asking; without it there is no camera.
+        extra: more of Chromium's flags.
+
+    Raises:
+        BrowserMissing: there is none.
+    """
+    flags = [*QUIET, *STEADY, *extra]
+    if camera is not None:
+        flags += [
+            "--use-fake-device-for-media-stream",
+            f"--use-file-for-fake-video-capture={camera.resolve()}",
+            "--use-fake-ui-for-media-stream",
+        ]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        flags.append("--no-sandbox")  # Chromium's sandbox refuses root
+    return playwright.chromium.launch(executable_path=find_chromium(), args=flags, headless=True)
+
+
+def main() -> int:
+    """Say where Chromium is, after fetching it where it is nowhere; return the exit status."""
+    try:
+        try:
+            found = find_chromium()
+        except BrowserMissing:
+            if os.environ.get("CHROMIUM"):
+                raise
+            _fetch()
+            found = find_chromium()
+    except BrowserMissing as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"browser: {found}")
+    return 0
+
+
+def _fetch() -> None:
+    """Debian's where this is its root, which brings the libraries that it needs; else Playwright's own."""
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        print("no Chromium here: installing Debian's", flush=True)
+        quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        for words in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
+            subprocess.run(["apt-get", "-qq", *words], env=quiet, stdout=subprocess.DEVNULL, check=False)
+    else:
+        print("no Chromium here: Playwright fetches its own", flush=True)
+        subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+/** Who answers: the service, this device, or both for comparison. */
+
+import type { Manifest } from "./api";
+import { copy } from "./frames";
+import type { Answer, Frame, Inference, Progress } from "./inference/inference";
+import { Server } from "./inference/server";
+import { asProblem, Problem } from "./problems";
+import { STANDALONE } from "./source";
+
+export type Mode = "server" | "device" | "both";
+
+export interface Asked {
+  answer: Answer;
+  /** the other one's, where both were asked */
+  other: Answer | null;
+}
+
+/** Keeps one server connection and one model on the device at most, as many as the mode needs. */
+export class Answers {
+  private readonly onTrouble: (problem: Problem | null) => void;
+  private manifest: Manifest;
+  private server: Server | null = null;
+  private device: Inference | null = null;
+  private loading: AbortController | null = null;
+  private turn: Promise<unknown> = Promise.resolve(); // of the last question, until it is answered
+  private mode: Mode = STANDALONE ? "device" : "server";
+
+  /** @param onTrouble told why the answers come in a poorer way than they might, and null when that is over */
+  constructor(manifest: Manifest, onTrouble: (problem: Problem | null) => void) {
+    this.manifest = manifest;
+    this.onTrouble = onTrouble;
+  }
+
+  get deviceReady(): boolean {
+    return this.device !== null;
+  }
+
+  /** What answers now: a device that is not loaded yet can't. */
+  get effective(): Mode {
+    return this.device || STANDALONE ? this.mode : "server";
+  }
+
+  /** Rejects with "closed" only. Leaving the device gives its memory back. */
+  async use(mode: Mode): Promise<void> {
+    this.mode = mode;
+    if (mode === "server") this.closeDevice();
+    if (this.effective === "device") this.closeServer();
+    else if (!this.server) {
+      this.server = new Server(this.manifest);
+      this.server.onTrouble = this.onTrouble;
+      await this.server.start(new AbortController().signal);
+    }
+  }
+
+  /** Loads the model onto the device; it is used as soon as it has shown that it gets the pipeline's numbers. */
+  async loadDevice(progress: Progress): Promise<void> {
+    this.loading?.abort();
+    const loading = new AbortController();
+    this.loading = loading;
+    const { createDevice } = await import("./inference/device");
+    const device = createDevice(this.manifest);
+    try {
+      await device.start(loading.signal, progress);
+      if (loading.signal.aborted) throw new Problem("closed");
+    } catch (error) {
+      device.close();
+      throw asProblem(error, "device-failed");
+    }
+    this.device?.close();
+    this.device = device;
+    await this.use(this.mode);
+  }
+
+  /** Another model is served: of the same page, with its own labels. The device's has to be loaded again. */
+  adopt(manifest: Manifest): void {
+    this.manifest = manifest;
+    this.server?.adopt(manifest);
+  }
+
+  /** Closes the frame. In turn: a still may come while the camera's last frame is under way. Rejects with a Problem. */
+  ask(frame: Frame): Promise<Asked> {
+    const asked = this.turn.then(() => this.askNow(frame));
+    this.turn = asked.catch(() => undefined);
+    return asked;
+  }
+
+  private async askNow(frame: Frame): Promise<Asked> {
+    const { server, device, effective } = this;
+    if (effective === "both" && server && device) {
+      const second = await copy(frame);
+      const [answer, other] = await Promise.all([server.identify(frame), device.identify(second)]);
+      return { answer, other };
+    }
+    const one = effective === "device" ? device : server;
+    if (!one) {
+      frame.bitmap.close();
+      throw new Problem("closed");
+    }
+    return { answer: await one.identify(frame), other: null };
+  }
+
+  /** Connect again at once. */
+  wake(): void {
+    this.server?.reconnect();
+  }
+
+  close(): void {
+    this.closeDevice();
+    this.closeServer();
+  }
+
+  private closeDevice(): void {
+    this.loading?.abort();
+    this.device?.close();
+    this.loading = this.device = null;
+  }
+
+  private closeServer(): void {
+    this.server?.close();
+    this.server = null;
+    this.onTrouble(null);
+  }
+}

@@ -1,0 +1,110 @@
+/** Runs the network beside the main thread: the runtime, the model, its golden frames, then frame after frame. */
+
+import mjsUrl from "onnxruntime-web/ort-wasm-simd-threaded.mjs?url";
+import wasmUrl from "onnxruntime-web/ort-wasm-simd-threaded.wasm?url";
+import { env, InferenceSession, Tensor } from "onnxruntime-web/wasm";
+import { Problem } from "../problems";
+import { download, keepOnly, load } from "./device-files";
+import { difference } from "./device-golden";
+import type { FromWorker, GoldenFrame, Seen, Start, ToWorker } from "./device-messages";
+import { type Picture, Pixels } from "./device-pixels";
+import { problemOf } from "./device-problem";
+import { RUNTIME_BYTES, RUNTIME_SENT_BYTES } from "./device-runtime";
+
+const REPORT_MS = 100; // between two words about progress
+const BEGIN_MS = 60_000; // for compiling and for the threads; a slow phone takes some seconds
+
+// Beside this file the compiler knows the window's global scope only.
+const scope = self as unknown as {
+  onmessage: (event: MessageEvent<ToWorker>) => void;
+  postMessage: (message: FromWorker, transfer?: Transferable[]) => void;
+};
+let model: Model | null = null;
+
+class Model {
+  private readonly session: InferenceSession;
+  private readonly pixels: Pixels;
+  private readonly input: Tensor;
+
+  constructor(session: InferenceSession, size: number) {
+    this.session = session;
+    this.pixels = new Pixels(size);
+    this.input = new Tensor("uint8", this.pixels.rgb, [1, size, size, 3]);
+  }
+
+  /** Closes the picture. */
+  async look(picture: Picture): Promise<Seen> {
+    const begun = performance.now();
+    this.pixels.read(picture);
+    const read = performance.now();
+    const found = await this.session.run({ [this.session.inputNames[0] as string]: this.input });
+    const inference = performance.now() - read;
+    const [probabilities, known] = ["probabilities", "known"].map((name) => found[name]?.data);
+    if (!(probabilities instanceof Float32Array && known instanceof Float32Array)) {
+      throw new Problem("device-failed", "the model gives no probabilities and known");
+    }
+    return { kind: "seen", probabilities, known: known[0] as number, decode: read - begun, inference };
+  }
+}
+
+scope.onmessage = async ({ data }) => {
+  try {
+    if (data.kind === "start") {
+      model = await start(data);
+      scope.postMessage({ kind: "ready" });
+    } else if (model) {
+      const seen = await model.look(data.picture);
+      scope.postMessage(seen, [seen.probabilities.buffer as ArrayBuffer]);
+    } else data.picture.close();
+  } catch (error) {
+    const { code, message } = problemOf(error);
+    scope.postMessage({ kind: "problem", code, detail: message });
+  }
+};
+
+async function start({ model, golden, tolerance, size, threads, key }: Start): Promise<Model> {
+  const assets = [model, ...golden];
+  const arrived = progress(RUNTIME_SENT_BYTES + assets.reduce((sum, { bytes }) => sum + bytes, 0));
+  const runtime = async (): Promise<Uint8Array<ArrayBuffer>> => {
+    const scale = RUNTIME_SENT_BYTES / RUNTIME_BYTES; // what arrives here is decompressed
+    return download(wasmUrl, {}, RUNTIME_BYTES, (bytes) => arrived(bytes * scale));
+  };
+  const [wasm, weights, ...pictures] = await Promise.all([
+    runtime(),
+    ...assets.map((each) => load(each, key, arrived)),
+  ]);
+  Object.assign(env.wasm, { wasmPaths: { mjs: mjsUrl }, wasmBinary: wasm, numThreads: threads, initTimeout: BEGIN_MS });
+  env.logLevel = "error";
+  const session = await InferenceSession.create(weights as Uint8Array, { executionProviders: ["wasm"] });
+  delete env.wasm.wasmBinary; // 14 MB that nobody needs any more
+  const made = new Model(session, size);
+  for (const [index, frame] of golden.entries()) await reproduce(made, frame, pictures[index] as BlobPart, tolerance);
+  await keepOnly(assets);
+  return made;
+}
+
+/** Rejects with a Problem where the pipeline got other numbers for the picture. */
+async function reproduce(made: Model, golden: GoldenFrame, picture: BlobPart, tolerance: number): Promise<void> {
+  const bitmap = await createImageBitmap(new Blob([picture]), {
+    colorSpaceConversion: "none", // the bytes as they are
+    premultiplyAlpha: "none",
+  });
+  const { probabilities, known } = await made.look(bitmap);
+  const off = difference(golden, probabilities, known);
+  if (!(off <= tolerance)) {
+    throw new Problem("device-golden", `${golden.url}: off by ${off.toPrecision(3)}, and ${tolerance} is allowed`);
+  }
+}
+
+/** Adds up what arrives, and says so now and then. */
+function progress(total: number): (bytes: number) => void {
+  let done = 0;
+  let saidAt = Number.NEGATIVE_INFINITY;
+  return (bytes) => {
+    done = Math.min(total, done + bytes);
+    const now = performance.now();
+    if (now - saidAt < REPORT_MS && done < total) return;
+    saidAt = now;
+    scope.postMessage({ kind: "progress", done, total });
+  };
+}

@@ -1,0 +1,75 @@
+import { useEffect, useState } from "react";
+import { fetchCard, type Manifest } from "./api";
+import { Markdown } from "./markdown";
+
+interface Share {
+  value: number;
+  low: number;
+  high: number;
+  n: number;
+}
+
+/** A figure of the manifest's metrics, whose shape is the pipeline's own; null where it is not there. */
+function share(metrics: unknown, ...path: string[]): Share | null {
+  let at = metrics;
+  for (const name of path) at = (at as Record<string, unknown> | undefined)?.[name];
+  const found = at as Partial<Share> | undefined;
+  const numbers = [found?.value, found?.low, found?.high, found?.n];
+  return numbers.every((number) => typeof number === "number") ? (found as Share) : null;
+}
+
+function percent({ value, low, high, n }: Share): string {
+  const of = (part: number): string => (part * 100).toFixed(1);
+  return `${of(value)} % (${of(low)} to ${of(high)}, ${n} pictures)`;
+}
+
+/** Which model, when and from what, how good; and its card. */
+export function Model({ manifest }: { manifest: Manifest }) {
+  const { version, created, labels, lineage, metrics } = manifest;
+  const accuracy = share(metrics, "accuracy");
+  const facts: [string, string][] = [
+    ["version", version],
+    ["trained", new Date(created).toLocaleString(undefined, { dateStyle: "long", timeStyle: "short" })],
+    ["tells apart", labels.join(", ")],
+    ["accuracy", accuracy ? percent(accuracy) : "not measured"],
+    ["code", `${lineage.git_commit.slice(0, 10)}${lineage.git_dirty ? ", changed" : ""}`],
+    ["data", lineage.data_hash.slice(0, 10)],
+    ["run", lineage.mlflow_run_id.slice(0, 10)],
+    ["took over from", lineage.parent ?? "none"],
+  ];
+  return (
+    <section aria-label="The model">
+      <h3>Which model</h3>
+      <dl className="facts" data-testid="model">
+        {facts.map(([name, value]) => (
+          <div key={name} className="fact">
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+      <Card key={version} />
+    </section>
+  );
+}
+
+function Card() {
+  const [open, setOpen] = useState(false);
+  const [text, setText] = useState("");
+  useEffect(() => {
+    if (!open) return undefined;
+    const end = new AbortController();
+    fetchCard(end.signal).then(setText, () => {
+      if (!end.signal.aborted) setText("The card could not be fetched. Close and open it to try again.");
+    });
+    return () => end.abort();
+  }, [open]);
+  return (
+    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary data-testid="card-toggle">Model card</summary>
+      <div className="card" data-testid="card">
+        <Markdown text={text} />
+      </div>
+    </details>
+  );
+}
