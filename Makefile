@@ -44,12 +44,12 @@ setup: ## make .venv and .venv-service from requirements/*.lock (about 2 minutes
 	@$(PYTHON) scripts/environment.py requirements/service.lock .venv-service
 
 .PHONY: page
-page: setup ## build the page into web/dist (Node 20 or newer; where there is none it is fetched from PyPI)
-	@$(PYTHON) scripts/node.py page
+page: ## build the page into web/dist (Node 20 or newer; where there is none it is fetched from PyPI)
+	@$(PYTHON) -m scripts.node page
 
 .PHONY: site
 site: promoted ## the page with the model inside, in web/site: for any static host, everything runs on the device
-	@$(PYTHON) scripts/node.py site
+	@$(IN_VENV) python -m scripts.site
 
 # The tests of the page, the demo and the image need some promoted model, not one of the code as it is at the moment.
 .PHONY: promoted
@@ -92,6 +92,7 @@ rollback: setup ## bring the champion before back: make rollback WHY="it takes c
 ##
 .PHONY: test
 test: lint promoted page browser ## check style and types, then run every test (trains a model first where there is none)
+	@$(PYTHON) -m scripts.node npm run --silent test
 	@$(IN_VENV) python -m pytest
 
 .PHONY: lint
@@ -99,13 +100,14 @@ lint: setup ## check style, formatting and types
 	@$(IN_VENV) ruff check .
 	@$(IN_VENV) ruff format --check .
 	@$(IN_VENV) mypy
-	@$(PYTHON) scripts/node.py check
+	@$(PYTHON) -m scripts.node npm run --silent lint
+	@$(PYTHON) -m scripts.node npm run --silent types
 
 .PHONY: format
 format: setup ## put the code into the project's format
 	@$(IN_VENV) ruff check --fix .
 	@$(IN_VENV) ruff format .
-	@$(PYTHON) scripts/node.py format
+	@$(PYTHON) -m scripts.node npm run --silent format
 
 .PHONY: verify
 verify: setup ## rebuild the model twice in fresh clones and compare the bytes
@@ -124,6 +126,10 @@ bench: setup ## compare the service with other ways to serve the same model, sid
 	@$(PYTHON) scripts/environment.py requirements/bench.lock .venv-bench
 	@$(IN_VENV) python -m scripts.bench_service
 
+.PHONY: bench-web
+bench-web: promoted page browser ## time the page in a real browser, beside TensorFlow.js (about 5 minutes)
+	@$(IN_VENV) python -m scripts.bench_web
+
 .PHONY: bench-scale
 bench-scale: setup ## how much a core carries, measured and reckoned, and a cluster simulated (about 4 minutes; needs wrk)
 	@$(IN_VENV) python -m scripts.capacity
@@ -137,6 +143,38 @@ test-stores: setup ## photos on S3 and MLflow on PostgreSQL, tried out with stan
 	@$(PYTHON) scripts/environment.py requirements/scale.lock .venv-scale
 	@$(IN_VENV) python -m pytest tests/deploy/test_stores.py
 
+##
+.PHONY: image
+image: setup ## build the service's image with the promoted model in it (needs Docker)
+	@$(IN_VENV) python -m scripts.image
+
+.PHONY: up
+up: image ## start the service and MLflow in containers, on http://127.0.0.1:8000 and :5000
+	@PIPELINE_USER="$$(id -u):$$(id -g)" docker compose up --detach
+
+.PHONY: down
+down: ## stop what `make up` started; its volumes stay
+	@docker compose down
+
+.PHONY: image-test
+image-test: setup promoted browser ## build the image and hold it to its promises (starts an engine of its own where there is none)
+	@$(PYTHON) scripts/environment.py deploy/sbom.lock .venv-sbom
+	@deploy/ci.sh
+
+.PHONY: sbom
+sbom: setup ## list what the image is made of (CycloneDX) and its licences: build/sbom/
+	@$(PYTHON) scripts/environment.py deploy/sbom.lock .venv-sbom
+	@$(IN_VENV) python -m scripts.sbom
+
+.PHONY: demo
+demo: promoted page browser ## record the demo anew, and make the README's GIF of it (about a minute)
+	@$(IN_VENV) python -m scripts.demo
+
+.PHONY: deploy-branch
+deploy-branch: setup ## put this commit and the promoted model on the branch that Render builds from
+	@$(IN_VENV) python -m scripts.deploy_branch
+
+##
 .PHONY: clean
 clean: ## remove what the stages and tools made; photos, promoted models and MLflow's runs stay
 	@rm -rf build models/candidate reports/plots reports/validation.* reports/promotion.json

@@ -243,7 +243,7 @@ export class Session {
 
   /** Another model may be served, with other labels. */
   private async lookAgain(): Promise<void> {
-    if (this.looking) return;
+    if (this.looking || performance.now() - this.lookedAt < BEAT_MS) return;
     this.looking = true;
     this.lookedAt = performance.now();
     try {
