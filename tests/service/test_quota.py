@@ -80,7 +80,9 @@ def test_memory_is_that_of_the_container(
     assert quota.workers(root) >= 1
 
 
-@pytest.mark.parametrize(("limit", "word"), [("64000000", "64 MB is too small"), ("max", ""), ("256000000", "")])
+@pytest.mark.parametrize(
+    ("limit", "word"), [("64000000", "64 MB is too small"), ("max", ""), ("256000000", "")]
+)
 def test_too_small_a_memory_limit_is_said_before_the_kernel_ends_it(
     limit: str, word: str, tmp_path: Path
 ) -> None:

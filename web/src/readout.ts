@@ -58,7 +58,7 @@ export class Readout implements Listener {
   private history: History | null = null;
   private numbers: Numbers | null = null;
   private numberedAt = 0;
-  private drawnAt = 0;
+  private drawnAt = 0; // ms, as performance.now()
   private odd = false;
   private frame = 0;
   private said: string | null | undefined;
@@ -120,6 +120,10 @@ export class Readout implements Listener {
     seen.onHover = (row) => this.note(places.seenNote, row, history.labels, (value) => `${(value * 100).toFixed(0)} %`);
     time.onHover = (row) => this.note(places.timeNote, row, PARTS, (value) => `${value.toFixed(1)} ms`);
     this.charts = { seen, time };
+    if (this.drawnAt > 0) {
+      seen.draw(history, this.drawnAt / 1000);
+      time.draw(history, this.drawnAt / 1000, this.numbers?.p95 ?? 0);
+    }
   }
 
   private closeCharts(): void {
@@ -143,7 +147,8 @@ export class Readout implements Listener {
     const pixel = (WINDOW * 1000) / Math.max(200, this.places.seen.clientWidth);
     const due = this.reduced ? CALM_MS : Math.max(16, pixel / 2);
     const { state } = session.store.get();
-    if (this.paused || state !== "live" || now - this.drawnAt < due) return;
+    const moving = state === "live" || state === "still";
+    if (this.paused || !moving || now - this.drawnAt < due) return;
     this.drawnAt = now;
     this.odd = !this.odd;
     if (this.odd || this.reduced) charts.seen.draw(history, seconds);

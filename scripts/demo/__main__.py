@@ -1,0 +1,107 @@
+"""Record the page: the service with the promoted model, a browser like a phone's, a camera that plays a film.
+
+    python -m scripts.demo                  # data/recordings/demo.mp4, and demo.txt: what is seen in it
+    python -m scripts.demo other.yaml -o other.mp4
+
+What is shown, how long, and what is pressed stands in scripts/demo/demo.yaml. `dvc repro gif` makes the GIF of it.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from pipeline import files
+from pipeline.errors import PipelineError, run_stage
+from scripts.bench_service.server import Cores, free_port, running
+from scripts.demo import film, phone, recording, script
+from scripts.gif import tool
+from service import bundle
+from service.errors import BundleError
+from service.settings import Settings
+
+OUT: Final = Path("data/recordings/demo.mp4")
+PYTHON: Final = Path(".venv-service/bin/python")
+PROMOTED: Final = Path("models/promoted")
+PAGE: Final = Path("web/dist")
+
+
+def record(path: Path, out: Path) -> None:
+    """Record what the file at ``path`` says to ``out`` and, in words, to the .txt beside it.
+
+    Raises:
+        PipelineError: the file is wrong, something that it needs is missing, or the page shows no answers; ``out`` is
+            as it was.
+    """
+    wanted = script.read(path)
+    pictures = script.pictures(wanted)
+    ffmpeg = tool.find(["mp4"])
+    with tempfile.TemporaryDirectory(prefix="demo-") as folder:
+        scratch = Path(folder)
+        print(f"making a film of {wanted.seconds:g} s of {len(pictures)} pictures", flush=True)
+        wall = film.Wall(pictures, wanted.begins, wanted.seconds, wanted.seed)
+        camera = film.write(wall, scratch / "camera.mjpeg", ffmpeg.path)
+        with _service(scratch) as address, phone.phone(wanted.screen, camera, address) as page:
+            phone.await_live(page)
+            before = wanted.rounds_before * wanted.seconds
+            print(f"the page is live; the recording begins in {before:g} s", flush=True)
+            seen = phone.record(page, wanted.rounds_before, wanted.seconds, wanted.pressed)
+    recording.write(seen, wanted.seconds, out, ffmpeg.path)
+    files.write_text(out.with_suffix(".txt"), recording.describe(wanted, seen) + "\n")
+    for shown, answer in zip(wanted.shown, recording.answers(wanted, seen), strict=True):
+        print(f"  {shown.picture}: {answer or 'none of these'}")
+    print(
+        f"{recording.rate(seen, wanted.seconds):.1f} pictures a second from the browser, "
+        f"{median(said.rate for said in seen.said):.1f} answers a second, "
+        f"{seen.said[-1].median:g} ms at the median, 95 % within {seen.said[-1].slow:g} ms -> {out}"
+    )
+
+
+@contextmanager
+def _service(scratch: Path) -> Iterator[str]:
+    """The service with the promoted model and the built page, on a free port; its address.
+
+    Raises:
+        PipelineError: the model, the page or the service's environment is missing, or it does not start.
+    """
+    try:
+        bundle.load(PROMOTED)
+    except BundleError as error:
+        raise PipelineError(str(error)) from error
+    if not (PAGE / "index.html").exists():
+        raise PipelineError(f"{PAGE} is not built; `make page` builds it")
+    port = free_port()
+    kept = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
+    with running(
+        [str(PYTHON), "-m", "service", "--port", str(port)],
+        ready="/readyz",
+        port=port,
+        log=scratch / "service.log",
+        environment=kept,
+        cores=Cores.choose().server,
+    ):
+        yield f"http://127.0.0.1:{port}/"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse the command line and run; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.demo",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "script", nargs="?", type=Path, default=script.SCRIPT, help="what is shown (demo.yaml)"
+    )
+    parser.add_argument("-o", "--out", type=Path, default=OUT, metavar="MP4", help=f"the recording ({OUT})")
+    given = parser.parse_args(argv)
+    return run_stage(lambda: record(given.script, given.out))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""Pictures as they came from the browser, to a film with a steady rate; and what is seen in it, in words."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from pipeline import files
+from pipeline.errors import PipelineError
+from scripts.demo.film import feed
+from scripts.demo.hand import SETTLED_S, WAY_S
+from scripts.demo.phone import Recorded
+from scripts.demo.script import Script
+
+FPS: Final = 30  # as the camera's
+LEAST_FPS: Final = 20  # pictures that the browser has to give
+AFTER_S: Final = 0.5  # once the camera has arrived, the words take a moment
+NONE: Final = ""
+
+
+def steady(recorded: Recorded, seconds: float) -> Iterator[bytes]:
+    """The picture that was shown at each of ``seconds`` * `FPS` moments."""
+    index, pictures = 0, recorded.pictures
+    for number in range(round(seconds * FPS)):
+        moment = recorded.begin + number / FPS
+        while index + 1 < len(pictures) and pictures[index + 1][0] <= moment:
+            index += 1
+        yield pictures[index][1]
+
+
+def rate(recorded: Recorded, seconds: float) -> float:
+    """Different pictures a second that the browser gave."""
+    inside = [when for when, _ in recorded.pictures if 0 <= when - recorded.begin < seconds]
+    return len(inside) / seconds
+
+
+def write(recorded: Recorded, seconds: float, out: Path, ffmpeg: str) -> None:
+    """Write an MP4 to ``out``, whole or not at all.
+
+    Raises:
+        PipelineError: the browser gave too few pictures for a film to look at, or ffmpeg failed.
+    """
+    if (came := rate(recorded, seconds)) < LEAST_FPS:
+        raise PipelineError(
+            f"the browser gave {came:.0f} pictures a second, and {LEAST_FPS} are needed; record on a quieter machine"
+        )
+    with tempfile.TemporaryDirectory(prefix="demo-") as folder:
+        film = Path(folder) / "demo.mp4"
+        # Stated, as players guess otherwise: JPEG's matrix and range to those of a film.
+        colours = "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p"
+        command = [
+            ffmpeg, "-y", "-loglevel", "error",
+            "-f", "image2pipe", "-framerate", str(FPS), "-c:v", "mjpeg", "-i", "-",
+            "-vf", colours, "-c:v", "libx264", "-crf", "18", "-preset", "slow",
+            "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709",
+            "-movflags", "+faststart", "-map_metadata", "-1", "-fflags", "+bitexact", f"file:{film}",
+        ]  # fmt: skip
+        feed(command, steady(recorded, seconds))
+        files.write_bytes(out, film.read_bytes())
+
+
+def answers(script: Script, recorded: Recorded) -> list[str]:
+    """What the page said of each picture, for most of the time that the camera was held at it; empty for none."""
+    found = []
+    for shown, begin in zip(script.shown, script.begins, strict=True):
+        while_seen = Counter(
+            said.answer
+            for said in recorded.said
+            if WAY_S + AFTER_S <= (said.film + SETTLED_S - begin) % script.seconds < shown.seconds
+        )
+        found.append(while_seen.most_common(1)[0][0] if while_seen else NONE)
+    return found
+
+
+def describe(script: Script, recorded: Recorded) -> str:
+    """The text alternative: what is seen, as it was seen."""
+    words = [answer.upper() if answer else "none of these" for answer in answers(script, recorded)]
+    seen = [f"{shown.called} ({word})" for shown, word in zip(script.shown, words, strict=True)]
+    last = recorded.said[-1]
+    speed = median(said.rate for said in recorded.said)
+    return (
+        f"A page on a phone. A hand moves its camera over {', '.join(seen[:-1])} and {seen[-1]}; the word for what is "
+        f"seen lights up at once. Below, a chart of the last half minute runs for what was seen and one for the time "
+        f"that each answer took: {speed:.0f} answers a second, {last.median:.0f} ms at the median."
+    )

@@ -1,0 +1,136 @@
+"""What a demo shows, how long, and what is pressed: a small text file."""
+
+from itertools import accumulate
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from pipeline.config import Settings
+from pipeline.errors import ConfigError, DataError
+from pipeline.split import TEST, read_split
+
+SCRIPT: Final = Path(__file__).with_name("demo.yaml")
+SPLIT: Final = Path("build/split.csv")
+IMAGES: Final = Path("data/images")
+
+
+class Screen(Settings):
+    """The phone.
+
+    Attributes:
+        width: CSS pixels.
+        height: CSS pixels.
+        scale: pixels of the recording to a CSS pixel.
+        theme: which colours the page takes.
+    """
+
+    width: int = Field(ge=200, le=2000)
+    height: int = Field(ge=200, le=2000)
+    scale: float = Field(ge=1, le=4)
+    theme: Literal["light", "dark"]
+
+
+class Shown(Settings):
+    """A picture that the camera is held at.
+
+    Attributes:
+        picture: file in data/images/, of the test split.
+        called: what it is in words, for the text alternative.
+        seconds: until the camera leaves it, the way there included.
+    """
+
+    picture: str
+    called: str = Field(min_length=1)
+    seconds: float = Field(ge=1, le=60)
+
+    @property
+    def label(self) -> str:
+        """The folder that it lies in."""
+        return self.picture.partition("/")[0]
+
+
+class Press(Settings):
+    """A tap.
+
+    Attributes:
+        on: the `data-testid` of what is tapped.
+        at: seconds from the begin of the recording.
+    """
+
+    on: str = Field(pattern=r"^[a-z0-9-]+$")
+    at: float = Field(ge=0)
+
+
+class Script(Settings):
+    """A demo.
+
+    Attributes:
+        seed: of the hand that holds the camera and of the light.
+        rounds_before: how often the film is played before the recording begins, so that the charts are full.
+        screen: the phone.
+        shown: what the camera moves over; from the last it goes back to the first.
+        pressed: what is tapped meanwhile.
+    """
+
+    seed: int = Field(ge=0)
+    rounds_before: int = Field(ge=0, le=20)
+    screen: Screen
+    shown: Annotated[tuple[Shown, ...], Field(min_length=2, max_length=20)]
+    pressed: tuple[Press, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """Of the film, and of the recording."""
+        return sum(each.seconds for each in self.shown)
+
+    @property
+    def begins(self) -> list[float]:
+        """When the camera sets out for each picture, in seconds of the film."""
+        return [0.0, *accumulate(each.seconds for each in self.shown)][:-1]
+
+
+def read(path: Path = SCRIPT) -> Script:
+    """Read a demo's text file.
+
+    Raises:
+        ConfigError: it is missing, no YAML, or has an unknown key or a value out of range; each is named.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+    try:
+        script = Script.model_validate(values)
+    except ValidationError as error:
+        said = (
+            f"{'.'.join(map(str, each['loc'])) or 'the whole'}: {each['msg']} (it is {each['input']!r})"
+            for each in error.errors()
+        )
+        raise ConfigError(f"{path}: {'; '.join(said)}") from error
+    for press in script.pressed:
+        if press.at >= script.seconds:
+            raise ConfigError(
+                f"{path}: {press.on} is pressed at {press.at:g} s, and the demo ends at {script.seconds:g} s"
+            )
+    return script
+
+
+def pictures(script: Script, split: Path = SPLIT, images: Path = IMAGES) -> list[Path]:
+    """The files of the pictures that are shown.
+
+    Raises:
+        DataError: there is no split, or a picture is missing or not of the test split; the first such is named.
+    """
+    test = {row.file for row in read_split(split) if row.split == TEST}
+    for each in script.shown:
+        if not (images / each.picture).is_file():
+            raise DataError(f"{each.picture} is shown in the demo, and is not in {images}; name another one")
+        if each.picture not in test:
+            raise DataError(
+                f"{each.picture} is not of the test split: the model may know it; name one that {split} calls test"
+            )
+    return [images / each.picture for each in script.shown]

@@ -1,0 +1,93 @@
+"""Types of the page from the service's OpenAPI document: web/src/api.gen.ts.
+
+    python -m scripts.web_api            # write them
+    python -m scripts.web_api --check    # exit status 1 where they are not what the service says
+
+The document comes from the application itself, without a service that runs.
+"""
+
+import argparse
+import asyncio
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from pipeline.files import write_text
+from scripts import node
+from scripts.environment import SetupError
+from service.admission import Line
+from service.app import create
+from service.board import Board
+from service.limits import Buffer
+from service.metrics import Metrics
+from service.settings import Settings
+from service.state import State
+
+TYPES: Final = Path("src/api.gen.ts")  # in web/
+REMAKE: Final = "python -m scripts.web_api"
+
+
+async def document() -> bytes:
+    """The OpenAPI document of a service with the default settings."""
+    settings = Settings.model_validate({})
+    with tempfile.TemporaryDirectory() as folder:
+        metrics = Metrics(Path(folder), "0")
+        line = Line(settings, metrics)
+        state = State(settings, metrics, line, Buffer(settings.buffer_bytes), Board(1), 0)
+        transport = httpx.ASGITransport(create(state))
+        try:
+            async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+                answer = await client.get("/openapi.json")
+        finally:
+            line.close()
+    return answer.raise_for_status().content
+
+
+def types(web: Path = node.WEB) -> str:
+    """What api.gen.ts has to be.
+
+    Raises:
+        SetupError: there is no Node, or its packages or the generator failed.
+    """
+    env = node.variables(node.folder())
+    node.packages(web, env)
+    with tempfile.TemporaryDirectory() as folder:
+        given, made = Path(folder, "openapi.json"), Path(folder, "api.gen.ts")
+        given.write_bytes(asyncio.run(document()))
+        command = ["npm", "run", "--silent", "api", "--", str(given), "-o", str(made)]
+        run = subprocess.run(command, cwd=web, env=env, capture_output=True, text=True, check=False)
+        if run.returncode or not made.exists():
+            raise SetupError(f"openapi-typescript failed:\n{run.stdout}{run.stderr}")
+        return made.read_text(encoding="utf-8")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write or check; exit status 0, or 1 with a sentence."""
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.web_api", description=(__doc__ or "").splitlines()[0]
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; exit status 1 where they differ"
+    )
+    arguments = parser.parse_args(argv)
+    path = node.WEB / TYPES
+    try:
+        wanted = types()
+    except SetupError as error:
+        print(error, file=sys.stderr)
+        return 1
+    if not arguments.check:
+        write_text(path, wanted)
+    elif path.read_text(encoding="utf-8") != wanted:
+        print(f"{path} is not what the service says any more; run `{REMAKE}`", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

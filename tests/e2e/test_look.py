@@ -1,0 +1,223 @@
+"""How the page looks and is used without a mouse: in both themes and at the sizes of phones and desks.
+
+Pictures of each view are left in build/screenshots/, where a person can look at them.
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.conftest import Open
+from tests.e2e.pages import PATIENCE_MS, ROOT, WEB, at, lit, open_drawer, problem, state
+from tests.e2e.test_still import show
+
+SIZES: Final = {1440: 900, 768: 1024, 360: 740, 320: 640}  # CSS pixels, wide: high
+AXE: Final = WEB / "node_modules/axe-core/axe.min.js"
+SHOTS: Final = ROOT / "build/screenshots"
+
+Prepare = Callable[[Page], None]
+
+
+def _live(page: Page) -> None:
+    lit(page, "plant")
+
+
+def _drawer(page: Page) -> None:
+    lit(page, "plant")
+    open_drawer(page)
+
+
+def _card(page: Page) -> None:
+    _drawer(page)
+    at(page, "card-toggle").click()
+    expect(page.locator("[data-testid=drawer] table").first).to_be_visible(timeout=PATIENCE_MS)
+    at(page, "card-toggle").scroll_into_view_if_needed()
+
+
+def _offer(page: Page) -> None:
+    _drawer(page)
+    page.locator("label", has=at(page, "mode-device")).click()
+    expect(at(page, "device-load")).to_contain_text("MB", timeout=PATIENCE_MS)
+
+
+def _still(page: Page) -> None:
+    lit(page, "plant")
+    show(page, "grey")
+    expect(at(page, "words")).to_have_attribute("data-answer", "", timeout=PATIENCE_MS)
+
+
+def _without_camera(page: Page) -> None:
+    problem(page, "camera-missing")
+
+
+VIEWS: Final[dict[str, Prepare]] = {
+    "live": _live,
+    "drawer": _drawer,
+    "card": _card,
+    "offer": _offer,
+    "still": _still,
+    "without-camera": _without_camera,
+}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("view", VIEWS)
+def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
+    view: str, theme: str, open_page: Open, blind: Browser
+) -> None:
+    by = {"by": blind} if view == "without-camera" else {}
+    page = open_page(color_scheme=theme, reduced_motion="reduce", **by)
+    VIEWS[view](page)
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    for width, height in SIZES.items():  # the narrow ones after the wide one, as when a phone is turned back
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_function(WITHIN, timeout=PATIENCE_MS)
+        if view == "live":
+            lit(page, "plant")
+        page.screenshot(path=SHOTS / f"{view}-{width}-{theme}.png")
+        if width in (320, 1440):  # the narrowest that has to work, and the other arrangement
+            assert violations(page) == []
+
+
+# Nothing stands out at the right, and no word is cut off. A drawer that is away is not looked at.
+WITHIN = """() => [...document.querySelectorAll("main *")]
+    .filter((element) => !element.closest("[inert]") && !element.closest(".u-hz, .scroll, .stage video"))
+    .every((element) => element.getBoundingClientRect().right <= innerWidth + 1)
+    && [...document.querySelectorAll(".word")].every((word) => word.scrollWidth <= word.clientWidth)"""
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds, with where; it looks through the protocol of the browser's tools, past the page's policy."""
+    found: list[dict[str, Any]] = page.evaluate("async () => (await axe.run()).violations")
+    return [f"{each['id']}: {each['help']}: {node['target']}" for each in found for node in each["nodes"]]
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_nothing_moves_by_itself(width: int, open_page: Open) -> None:
+    page = open_page(script=SHIFTS, viewport={"width": width, "height": SIZES[width]})
+    lit(page, "plant")
+    at(page, "freeze").click()
+    state(page, "frozen")
+    at(page, "freeze").click()
+    lit(page, "plant")
+    assert page.evaluate("window.shifts") == []
+
+
+SHIFTS = """
+window.shifts = [];
+new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) {
+        if (entry.value > 0.001) window.shifts.push([entry.value, entry.sources.map((each) => each.node?.outerHTML)]);
+    }
+}).observe({type: "layout-shift", buffered: true});
+"""
+
+FOCUSED = """() => {
+    const element = document.activeElement, style = getComputedStyle(element);
+    const shown = getComputedStyle(element.closest("label") ?? element);
+    const ring = [style, shown].some((each) => each.outlineStyle !== "none" && parseFloat(each.outlineWidth) > 0);
+    return [element.dataset.testid ?? element.tagName, ring];
+}"""
+
+
+def test_everything_is_reached_by_keyboard_and_seen_to_be(open_page: Open) -> None:
+    page = open_page()
+    lit(page, "plant")
+    assert walk(page) >= ["freeze", "choose", "drawer-toggle", "pause-charts"]
+
+    page.keyboard.press("Tab")
+    while page.evaluate(FOCUSED)[0] != "drawer-toggle":
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-testid=drawer] h2")).to_be_focused()
+    inside = walk(page)
+    for name in ("mode-server", "camera-select", "mirror", "download-csv", "card-toggle"):
+        assert name in inside
+    page.keyboard.press("Escape")
+    expect(at(page, "drawer")).to_have_attribute("data-open", "false")
+    expect(at(page, "drawer-toggle")).to_be_focused()
+
+
+def walk(page: Page) -> list[str]:
+    """Tab from where the focus is until it comes round; what had it, each of which showed it."""
+    seen: list[str] = []
+    while True:
+        page.keyboard.press("Tab")
+        name, ring = page.evaluate(FOCUSED)
+        if name == "BODY" or name in seen:
+            return seen
+        assert ring, f"{name} has the focus and does not show it"
+        seen.append(name)
+        assert len(seen) < 50
+
+
+def test_single_keys_do_what_is_done_most(open_page: Open) -> None:
+    page = open_page()
+    lit(page, "plant")
+    page.keyboard.press("Space")
+    state(page, "frozen")
+    page.keyboard.press("Space")
+    state(page, "live")
+    page.keyboard.press("p")
+    expect(at(page, "pause-charts")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("p")
+    expect(at(page, "pause-charts")).to_have_attribute("aria-pressed", "false")
+    page.keyboard.press("d")
+    expect(at(page, "drawer")).to_have_attribute("data-open", "true")
+    page.keyboard.press("Escape")
+    expect(at(page, "drawer")).to_have_attribute("data-open", "false")
+    with page.expect_file_chooser():
+        page.evaluate("document.activeElement.blur()")
+        page.keyboard.press("o")
+
+
+def test_who_answers_is_chosen_with_the_arrows(open_page: Open) -> None:
+    page = open_page()
+    lit(page, "plant")
+    open_drawer(page)
+    at(page, "mode-server").focus()
+    page.keyboard.press("ArrowRight")
+    expect(at(page, "mode-device")).to_be_checked()
+    expect(at(page, "device-load")).to_be_visible()
+    page.keyboard.press("ArrowLeft")
+    expect(at(page, "mode-server")).to_be_checked()
+
+
+def test_a_screen_reader_is_told_what_is_seen_and_is_not_flooded(open_page: Open) -> None:
+    page = open_page(script=SPOKEN)
+    lit(page, "plant")
+    expect(at(page, "announcement")).to_have_text("plant", timeout=PATIENCE_MS)
+    for _ in range(8):  # a word comes and goes, far faster than anybody can listen
+        for colour in ("grey", "green"):
+            show(page, colour)
+    spoken = page.evaluate("window.spoken")
+    assert all(later - sooner >= 2400 for sooner, later in pairwise(spoken)), spoken
+
+
+SPOKEN = """
+window.spoken = [];
+document.addEventListener("DOMContentLoaded", () => new MutationObserver((changes) => {
+    if (changes.some(({target}) => target.dataset?.testid === "announcement")) window.spoken.push(performance.now());
+}).observe(document, {subtree: true, childList: true}));
+"""
+
+
+def test_nothing_is_animated_for_who_wants_less_motion(open_page: Open) -> None:
+    page = open_page(reduced_motion="reduce")
+    lit(page, "plant")
+    at(page, "drawer-toggle").click()
+    assert page.evaluate("document.getAnimations().length") == 0
+
+
+def test_it_can_be_installed(open_page: Open) -> None:
+    page = open_page()
+    session = page.context.new_cdp_session(page)
+    manifest = session.send("Page.getAppManifest")
+    assert manifest["errors"] == []
+    # A private window installs nothing, and says so; nothing else may be in the way.
+    errors = session.send("Page.getInstallabilityErrors")["installabilityErrors"]
+    assert {each["errorId"] for each in errors} <= {"in-incognito"}
