@@ -138,6 +138,10 @@ bench-scale: setup ## how much a core carries, measured and reckoned, and a clus
 bench-gif: setup data ## compare the GIFs with ffmpeg's own and gifski's, on six clips (about 8 minutes; gifski from npm)
 	@$(IN_VENV) python -m scripts.bench_gif
 
+.PHONY: web-api
+web-api: setup ## write the page's types from the service's OpenAPI document
+	@$(IN_VENV) python -m scripts.web_api
+
 .PHONY: test-stores
 test-stores: setup ## photos on S3 and MLflow on PostgreSQL, tried out with stand-ins (an environment of 1.2 GB once)
 	@$(PYTHON) scripts/environment.py requirements/scale.lock .venv-scale
@@ -167,7 +171,7 @@ sbom: setup ## list what the image is made of (CycloneDX) and its licences: buil
 	@$(IN_VENV) python -m scripts.sbom
 
 .PHONY: demo
-demo: promoted page browser ## record the demo anew, and make the README's GIF of it (about a minute)
+demo: promoted page browser ## record the page by itself: data/recordings/demo.mp4, of which `dvc repro` makes the README's GIF
 	@$(IN_VENV) python -m scripts.demo
 
 .PHONY: deploy-branch

@@ -90,6 +90,22 @@ WITHIN = """() => [...document.querySelectorAll("main *")]
     && [...document.querySelectorAll(".word")].every((word) => word.scrollWidth <= word.clientWidth)"""
 
 
+def test_no_word_is_cut_off_at_its_heaviest(open_page: Open) -> None:
+    page = open_page()
+    lit(page, "plant")
+    at(page, "freeze").click()  # nothing writes the words any more
+    state(page, "frozen")
+    for width, height in SIZES.items():
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_function(HEAVY, timeout=PATIENCE_MS)
+
+
+HEAVY = """() => [...document.querySelectorAll(".word")].every((word) => {
+    word.style.fontWeight = 900;
+    return word.scrollWidth <= word.clientWidth;
+})"""
+
+
 def violations(page: Page) -> list[str]:
     """What axe finds, with where; it looks through the protocol of the browser's tools, past the page's policy."""
     found: list[dict[str, Any]] = page.evaluate("async () => (await axe.run()).violations")

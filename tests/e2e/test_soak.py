@@ -13,14 +13,10 @@ from tests.e2e.test_problems import HIDE, KEEP_TRACKS, LIVE_TRACKS
 from tests.tiny_bundle import picture
 
 ROUNDS: Final = 6
-HEAP: Final = (
-    1_500_000  # bytes that the script's memory may grow, collected; a kept tree or chart a round is more
-)
+HEAP: Final = 1_500_000  # bytes that the script's collected memory may grow; a chart kept a round is more
 WARM: Final = 400  # answers until the renderer's own buffers have their size
 MORE: Final = 200
-MEMORY: Final = (
-    25_000_000  # bytes that the renderer may grow; of so many answers one kept crop each would be 40 MB
-)
+MEMORY: Final = 25_000_000  # bytes that the renderer may grow; a crop kept of each answer would be 40 MB
 
 COUNT = """
 window.sockets = [];

@@ -31,10 +31,6 @@ export class Answers {
     this.onTrouble = onTrouble;
   }
 
-  get deviceReady(): boolean {
-    return this.device !== null;
-  }
-
   /** What answers now: a device that is not loaded yet can't. */
   get effective(): Mode {
     return this.device || STANDALONE ? this.mode : "server";

@@ -27,7 +27,7 @@ abstract class Chart {
   private readonly resized: ResizeObserver;
   private readonly host: HTMLElement;
 
-  constructor(host: HTMLElement, series: uPlot.Series[], scale: uPlot.Scale, bands: uPlot.Band[], grid: () => string) {
+  constructor(host: HTMLElement, series: uPlot.Series[], scale: uPlot.Scale, grid: () => string) {
     this.host = host;
     const { width, height } = host.getBoundingClientRect();
     const quiet: uPlot.Axis = { show: false };
@@ -49,10 +49,9 @@ abstract class Chart {
         padding: [2, 0, 2, 0],
         legend: { show: false },
         cursor: { y: false, points: { show: false }, drag: { x: false, y: false, setScale: false } },
-        scales: { x: { time: false, range: (plot) => this.window(plot) }, y: scale },
+        scales: { x: { time: false, range: () => this.window() }, y: scale },
         axes: [quiet, lines],
         series: [{}, ...series],
-        bands,
         hooks: { setCursor: [(plot) => this.moved(plot)] },
       },
       [new Float64Array(0), ...series.map(() => new Float64Array(0))] as unknown as uPlot.AlignedData,
@@ -82,7 +81,7 @@ abstract class Chart {
     this.host.replaceChildren();
   }
 
-  private window(_plot: uPlot): [number, number] {
+  private window(): [number, number] {
     return [this.now - WINDOW, this.now];
   }
 
@@ -107,7 +106,7 @@ export class SeenChart extends Chart {
     const series = colours.map(
       (stroke): uPlot.Series => ({ stroke, width: 1.75, points: { show: false }, spanGaps: false }),
     );
-    super(host, series, { range: [-0.02, 1.02] }, [], () => look.line);
+    super(host, series, { range: [-0.02, 1.02] }, () => look.line);
     this.count = count;
   }
 
@@ -134,7 +133,7 @@ export class TimeChart extends Chart {
     const top = { now: 20 };
     // The highest sum is drawn first, each lower one over it.
     const series = [...look.parts].reverse().map((fill): uPlot.Series => ({ fill, width: 0, points: { show: false } }));
-    super(host, series, { range: () => [0, top.now] }, [], () => look.line);
+    super(host, series, { range: () => [0, top.now] }, () => look.line);
     this.sums = PARTS.map(() => new Float64Array(history.ring.capacity));
     this.follow = (p95) => {
       const wanted = Math.max(10, p95 * HEAD);

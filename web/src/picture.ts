@@ -111,8 +111,8 @@ export class Picture {
   /** Nobody looks: lets the camera go; the last picture stays. */
   hide(): void {
     const { state } = this.store.get();
-    if (state !== "live" && state !== "starting") return;
-    if (state === "live") this.keep();
+    if (state !== "starting" && !this.camera.running) return; // there may be a problem, and a camera that runs
+    if (state !== "starting") this.keep();
     this.rest();
     this.store.set({ state: "starting" });
   }

@@ -22,11 +22,6 @@ export class Ring {
     return Math.min(this.written, this.capacity);
   }
 
-  /** Rows that ever came; two equal totals mean that nothing has changed. */
-  get total(): number {
-    return this.written;
-  }
-
   /** Adds a row, in place of the oldest where it is full. What is missing at its end counts as NaN. */
   push(row: ArrayLike<number>): void {
     const at = this.written % this.capacity;
@@ -57,9 +52,5 @@ export class Ring {
       else high = middle;
     }
     return column.length - low;
-  }
-
-  clear(): void {
-    this.written = 0;
   }
 }

@@ -17,7 +17,7 @@ const SLEPT_MS = 6000; // a heartbeat that late: the device slept
 const SLOW_MS = 1500; // a median round trip longer than that deserves a word
 const LOOK_MS = 20_000; // how often to ask for the manifest where no answer of the service's tells of another model
 const NOTICE_MS = 8000;
-const BROKEN_MS = 20_000;
+const BROKEN_MS = 60_000;
 
 /** What hears of every answer. */
 export interface Listener {
@@ -125,7 +125,8 @@ export class Session {
     this.backoff.reset();
     this.answers?.wake();
     this.wakeUp();
-    if (STANDALONE && this.store.get().loading === "none") void this.loadDevice();
+    const missing = this.device?.code === "low-memory" || (STANDALONE && this.store.get().loading === "none");
+    if (missing) void this.loadDevice();
   }
 
   /** One quiet line, for a while. */

@@ -7,7 +7,7 @@ const SETTLE = 90; // ms in which two thirds of a change are shown
 const LINE = 1.02; // line height, in font sizes
 const LARGEST = 168; // px
 const SMALLEST = 22; // px; counts as large text, so that its colours keep enough contrast
-const PERCENT = 0.19; // font size of the percentage, of the word's
+const BESIDE_PART = 0.69; // of the word's font size, that a percentage takes with the gap before it (page.css)
 const BESIDE = 54; // px that a percentage takes at its smallest
 
 interface Row {
@@ -147,7 +147,7 @@ export class Words {
     const widths = this.labels.map((label) => context.measureText(label.toUpperCase()).width / 100);
     const widest = Math.max(...widths);
     const rows = Math.min(this.labels.length, SHOWN);
-    const across = Math.min(width / (widest + 2.7 * PERCENT), (width - BESIDE) / widest);
+    const across = Math.min(width / (widest + BESIDE_PART), (width - BESIDE) / widest);
     const size = Math.max(SMALLEST, Math.min(LARGEST, height / (rows * LINE), across));
     this.list.style.setProperty("--size", `${Math.floor(size)}px`);
   }
