@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -24,6 +24,14 @@ def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end, "it never came about"
         time.sleep(0.02)
+
+
+@pytest.fixture(autouse=True)
+def _heeded() -> Iterator[None]:
+    """Under `make test &` SIGINT is ignored, and what is started would ignore it, too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -56,6 +64,7 @@ def test_nothing_is_left_of_an_interrupted_run(
         _, said = running.communicate(timeout=LIMIT_S)
     finally:
         running.kill()
+        running.wait()
     assert running.returncode == 130
     assert "interrupted" in said
     assert "Traceback" not in said
