@@ -34,7 +34,7 @@ class BrowserMissing(Exception):
     """There is no Chromium; how to get one, in a sentence."""
 
 
-def find_chromium() -> Path:
+def find_chromium(playwright: Playwright | None = None) -> Path:
     """Where Chromium is: what CHROMIUM names, what is on the PATH, or the one that Playwright has fetched.
 
     Raises:
@@ -47,8 +47,10 @@ def find_chromium() -> Path:
     for name in NAMES:
         if found := shutil.which(name):
             return Path(found)
-    with sync_playwright() as playwright:
-        own = Path(playwright.chromium.executable_path)
+    if playwright is None:
+        with sync_playwright() as one:
+            return find_chromium(one)
+    own = Path(playwright.chromium.executable_path)
     if own.exists():
         return own
     raise BrowserMissing(
@@ -78,7 +80,7 @@ def launch(playwright: Playwright, *, camera: Path | None, extra: Sequence[str] 
         ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         flags.append("--no-sandbox")  # Chromium's sandbox refuses root
-    return playwright.chromium.launch(executable_path=find_chromium(), args=flags, headless=True)
+    return playwright.chromium.launch(executable_path=find_chromium(playwright), args=flags, headless=True)
 
 
 def main() -> int:

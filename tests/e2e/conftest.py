@@ -30,8 +30,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield one
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
+    """A driver for each module: while it lives, its event loop runs, and nobody else's test could start one."""
     with sync_playwright() as one:
         yield one
 
@@ -43,7 +44,7 @@ def film_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return lambda label: films.of_label(label, folder)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright, film_of: Callable[[str], Path]) -> Iterator[Browser]:
     """Whose camera sees plants."""
     one = launch(playwright, camera=film_of("plant"))
@@ -51,7 +52,7 @@ def browser(playwright: Playwright, film_of: Callable[[str], Path]) -> Iterator[
     one.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def blind(playwright: Playwright) -> Iterator[Browser]:
     """Without a camera."""
     one = launch(playwright, camera=None)
