@@ -110,7 +110,7 @@ def test_a_port_that_is_in_use(models: Path) -> None:
     assert "in use" in said
 
 
-@pytest.mark.parametrize("memory", ["64m", "128m"])
+@pytest.mark.parametrize("memory", ["64m", "92m"])
 def test_too_little_memory(memory: str) -> None:
     said = last_words(f"--memory={memory}", f"--memory-swap={memory}")
     assert "memory" in said
