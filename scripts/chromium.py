@@ -29,6 +29,13 @@ STEADY: Final = (  # a page nobody looks at is slowed down; this one is looked a
     "--autoplay-policy=no-user-gesture-required",
 )
 
+# ffmpeg's words for a film that the fake camera plays: yuvj420p would be stretched by Chromium, and -strict unofficial
+# lets MJPEG take the range of a television.
+CAMERA_FILM: Final = (
+    "-c:v", "mjpeg", "-q:v", "3", "-pix_fmt", "yuv420p", "-color_range", "tv", "-strict", "unofficial",
+    "-f", "mjpeg",
+)  # fmt: skip
+
 
 class BrowserMissing(Exception):
     """There is no Chromium; how to get one, in a sentence."""

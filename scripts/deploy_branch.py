@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from pipeline.errors import PipelineError, run_stage
 from scripts.image import INPUTS, PROMOTED, ROOT
 from service import bundle
 from service.errors import BundleError
@@ -20,7 +21,7 @@ from service.errors import BundleError
 BRANCH = "deploy"
 
 
-class DeployError(Exception):
+class DeployError(PipelineError):
     """Why there is no branch, in one sentence with the way out."""
 
 
@@ -93,12 +94,7 @@ def make(root: Path) -> str:
 
 def main() -> int:
     """The exit status."""
-    try:
-        print(make(ROOT))
-    except DeployError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return run_stage(lambda: print(make(ROOT)))
 
 
 if __name__ == "__main__":

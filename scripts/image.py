@@ -15,6 +15,7 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.errors import PipelineError, run_stage
 from service import bundle
 from service.errors import BundleError
 
@@ -32,7 +33,7 @@ INPUTS = (
 )  # of the image, in git
 
 
-class ImageError(Exception):
+class ImageError(PipelineError):
     """Why there is no image, in one sentence with the way out."""
 
 
@@ -108,16 +109,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-model", action="store_true", help="bake no model in")
     parser.add_argument("--arguments", action="store_true", help="print the arguments and build nothing")
     given = parser.parse_args(argv)
-    try:
+
+    def make() -> None:
         words = arguments(ROOT, not given.no_model)
         if given.arguments:
             print(*words, sep="\n")
         else:
             build(ROOT, given.tag, words)
-    except ImageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+
+    return run_stage(make)
 
 
 if __name__ == "__main__":

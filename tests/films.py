@@ -10,6 +10,8 @@ from typing import Final
 import imageio_ffmpeg
 from PIL import Image, ImageOps
 
+from scripts.chromium import CAMERA_FILM
+
 ROOT: Final = Path(__file__).parents[1]
 SPLIT: Final = ROOT / "build/split.csv"
 IMAGES: Final = ROOT / "data/images"
@@ -18,7 +20,7 @@ FPS: Final = 30  # what Chromium's fake camera plays MJPEG at, whatever the file
 SECONDS_A_PICTURE: Final = 1.0
 
 
-def test_pictures(label: str) -> list[Path]:
+def pictures_of(label: str) -> list[Path]:
     """Pictures of ``label`` that nothing was fitted on, sorted by name.
 
     Raises:
@@ -29,9 +31,6 @@ def test_pictures(label: str) -> list[Path]:
     with SPLIT.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return [IMAGES / row["file"] for row in rows if row["split"] == "test" and row["label"] == label]
-
-
-test_pictures.__test__ = False  # type: ignore[attr-defined]  # pytest takes it for a test by its name
 
 
 def frame(picture: Path) -> Image.Image:
@@ -53,12 +52,10 @@ def write(film: Path, frames: Sequence[Image.Image], repeat: int = 1) -> Path:
     Raises:
         subprocess.CalledProcessError: ffmpeg failed; its words are in `stderr`.
     """
-    # yuvj420p would be stretched by Chromium; -strict unofficial lets MJPEG take the range of a television.
     command = [
         imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error",
         "-f", "image2pipe", "-framerate", str(FPS), "-c:v", "png", "-i", "-",
-        "-c:v", "mjpeg", "-q:v", "3", "-pix_fmt", "yuv420p", "-color_range", "tv", "-strict", "unofficial",
-        "-f", "mjpeg", str(film),
+        *CAMERA_FILM, str(film),
     ]  # fmt: skip
     data = b"".join(_png(image) * repeat for image in frames)
     subprocess.run(command, input=data, check=True, capture_output=True)
@@ -69,7 +66,7 @@ def of_label(label: str, folder: Path, most: int = 6) -> Path:
     """A film of up to ``most`` test pictures of ``label``, `SECONDS_A_PICTURE` each; made once in ``folder``."""
     film = folder / f"{label}.mjpeg"
     if not film.exists():
-        pictures = test_pictures(label)
+        pictures = pictures_of(label)
         step = max(1, len(pictures) // most)
         write(film, [frame(each) for each in pictures[::step][:most]], round(FPS * SECONDS_A_PICTURE))
     return film

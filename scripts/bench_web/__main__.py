@@ -22,10 +22,10 @@ from scripts.bench_service.server import Cores, free_port, running
 from scripts.bench_web import film, network, page, speed
 from scripts.bench_web.figures import Results, to_csv
 from scripts.bench_web.report import report
+from scripts.chromium import BrowserMissing, launch
 from scripts.environment import SetupError
 from service import bundle
 from service.errors import BundleError
-from tests.browser import BrowserMissing, launch
 
 CSV = Path("docs/bench/web.csv")
 PAGE = Path("docs/bench-web.md")

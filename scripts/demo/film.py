@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFilter, ImageOps
 
 from pipeline.errors import DataError, PipelineError
+from scripts.chromium import CAMERA_FILM
 from scripts.demo.hand import Hand, View
 
 SIZE: Final = (640, 480)  # pixels, as webcams give
@@ -108,12 +109,10 @@ def write(wall: Wall, film: Path, ffmpeg: str) -> Path:
     Raises:
         PipelineError: ffmpeg failed.
     """
-    # yuvj420p would be stretched by Chromium; -strict unofficial lets MJPEG take the range of a television.
     command = [
         ffmpeg, "-y", "-loglevel", "error",
         "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{SIZE[0]}x{SIZE[1]}", "-r", str(FPS), "-i", "-",
-        "-c:v", "mjpeg", "-q:v", "3", "-pix_fmt", "yuv420p", "-color_range", "tv", "-strict", "unofficial",
-        "-fflags", "+bitexact", "-flags:v", "+bitexact", "-f", "mjpeg", f"file:{film}",
+        *CAMERA_FILM, "-fflags", "+bitexact", "-flags:v", "+bitexact", f"file:{film}",
     ]  # fmt: skip
     feed(command, (frame.tobytes() for frame in wall.frames()))
     return film

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from service.envelope import POLICY
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -23,3 +25,10 @@ def test_every_problem_of_the_page_is_in_its_documentation() -> None:
     assert len(told) == table.count("sentence:") - 1  # the first is the type's
     for code, sentence, button in told:
         assert f"| `{code}` | {sentence} | {button} |" in documentation
+
+
+def test_the_page_without_a_service_has_the_policy_of_the_service() -> None:
+    """Less what a page can't say of itself: who may frame it, and forms, of which it has none that send."""
+    config = (ROOT / "web/vite.config.ts").read_text(encoding="utf-8")
+    listed = re.findall(r'"([^"]+)"', config.partition("const POLICY = [")[2].partition("]")[0])
+    assert [*listed, "form-action 'self'", "frame-ancestors 'none'"] == POLICY.split("; ")

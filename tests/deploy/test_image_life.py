@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
+from scripts.chromium import launch
 from service import bundle
-from tests import browser
 from tests.deploy.containers import HARDENED, SMALLEST, Container, docker, readable, started, wait
 from tests.deploy.load import Load
 from tests.tiny_bundle import make_bundle, picture
@@ -139,7 +139,7 @@ def test_the_page_works_in_a_browser(tmp_path: Path) -> None:
     photo.write_bytes(picture("green", (640, 480)))
     with started(*HARDENED, *SMALLEST, LOOPBACK) as container, sync_playwright() as playwright:
         container.await_ready()
-        chromium = browser.launch(playwright, camera=None)
+        chromium = launch(playwright, camera=None)
         page = chromium.new_page()
         wrong: list[str] = []
         page.on("pageerror", lambda error: wrong.append(str(error)))

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
+from scripts.chromium import launch
 from tests import films
-from tests.browser import launch
 from tests.e2e.pages import PROMOTED, WEB
 from tests.service.running import Running, running
 

@@ -9,6 +9,11 @@ ROOT: Final = Path(__file__).parents[2]
 PROMOTED: Final = ROOT / "models/promoted"
 WEB: Final = ROOT / "web"
 PATIENCE_MS: Final = 40_000  # on a machine that does other things, too
+HIDE = """(hidden) => {
+    Object.defineProperty(document, "hidden", {configurable: true, get: () => hidden});
+    Object.defineProperty(document, "visibilityState", {configurable: true, get: () => hidden ? "hidden" : "visible"});
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
 
 
 def at(page: Page, name: str) -> Locator:
@@ -76,3 +81,15 @@ def open_drawer(page: Page) -> None:
         at(page, "drawer-toggle").click()
     expect(at(page, "drawer")).to_have_attribute("data-open", "true")
     expect(at(page, "drawer")).to_be_in_viewport()
+
+
+def freeze_and_hide(page: Page) -> None:
+    """Freeze the picture and go on, hide the tab and come back: live again after each."""
+    at(page, "freeze").click()
+    state(page, "frozen")
+    at(page, "freeze").click()
+    state(page, "live")
+    page.evaluate(HIDE, True)
+    state(page, "starting")
+    page.evaluate(HIDE, False)
+    state(page, "live")

@@ -1,10 +1,20 @@
 """What the page stays within: the memory that there is, its own origin, and one connection."""
 
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Route, expect
 
 from tests.e2e.conftest import Open
-from tests.e2e.pages import PATIENCE_MS, at, lit, open_drawer, problem, state, use_device
-from tests.e2e.test_problems import HIDE, KEEP_TRACKS, LIVE_TRACKS, load_device
+from tests.e2e.pages import (
+    HIDE,
+    PATIENCE_MS,
+    at,
+    freeze_and_hide,
+    lit,
+    open_drawer,
+    problem,
+    state,
+    use_device,
+)
+from tests.e2e.test_problems import KEEP_TRACKS, LIVE_TRACKS, load_device
 from tests.service.running import Running, eventually
 
 NO_ROOM_FOR_A_FRAME = """
@@ -90,7 +100,9 @@ def test_the_service_sees_one_connection_and_none_once_the_device_answers(
     eventually(lambda: service.metric("service_streams") == 0)  # those of pages before
     page = open_page(script=KEEP_TRACKS)
     for _ in range(3):
-        frozen_and_hidden(page)
+        lit(page, "plant")
+        freeze_and_hide(page)
+        lit(page, "plant")
     assert service.metric("service_streams") == 1
     open_drawer(page)
     use_device(page)
@@ -100,16 +112,3 @@ def test_the_service_sees_one_connection_and_none_once_the_device_answers(
     eventually(lambda: service.metric("service_streams") == 1)
     page.close()
     eventually(lambda: service.metric("service_streams") == 0)
-
-
-def frozen_and_hidden(page: Page) -> None:
-    """Live again after each."""
-    lit(page, "plant")
-    at(page, "freeze").click()
-    state(page, "frozen")
-    at(page, "freeze").click()
-    state(page, "live")
-    page.evaluate(HIDE, True)
-    state(page, "starting")
-    page.evaluate(HIDE, False)
-    lit(page, "plant")

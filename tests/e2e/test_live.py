@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Playwright, expect
 
+from scripts.chromium import launch
 from service.bundle import load
-from tests.browser import launch
 from tests.e2e.conftest import Open
 from tests.e2e.pages import PATIENCE_MS, PROMOTED, at, lit, number, right, use_device
 from tests.films import SECONDS_A_PICTURE

@@ -9,10 +9,10 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, Route, expect
 
+from scripts.chromium import find_chromium, launch
 from service import bundle
-from tests.browser import find_chromium, launch
 from tests.e2e.conftest import Open
-from tests.e2e.pages import PATIENCE_MS, PROMOTED, WEB, at, lit, open_drawer, problem, state
+from tests.e2e.pages import HIDE, PATIENCE_MS, PROMOTED, WEB, at, lit, open_drawer, problem, state
 from tests.service.running import Running, running
 from tests.tiny_bundle import picture
 
@@ -27,11 +27,6 @@ if (open) navigator.mediaDevices.getUserMedia = async (wish) => {
 };
 """
 BUSY = KEEP_TRACKS + "window.refused = 'NotReadableError';"
-HIDE = """(hidden) => {
-    Object.defineProperty(document, "hidden", {configurable: true, get: () => hidden});
-    Object.defineProperty(document, "visibilityState", {configurable: true, get: () => hidden ? "hidden" : "visible"});
-    document.dispatchEvent(new Event("visibilitychange"));
-}"""
 LIVE_TRACKS = "window.tracks.filter((track) => track.readyState === 'live').length"
 
 

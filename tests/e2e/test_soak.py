@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.conftest import Open
-from tests.e2e.pages import PATIENCE_MS, at, lit, open_drawer, state, use_device
-from tests.e2e.test_problems import HIDE, KEEP_TRACKS, LIVE_TRACKS
+from tests.e2e.pages import PATIENCE_MS, at, freeze_and_hide, lit, open_drawer, state, use_device
+from tests.e2e.test_problems import KEEP_TRACKS, LIVE_TRACKS
 from tests.tiny_bundle import picture
 
 ROUNDS: Final = 6
@@ -76,14 +76,7 @@ def test_neither_answers_of_the_device_nor_leaving_it_leave_anything_behind(open
 
 def everything(page: Page) -> None:
     """Freeze, hide, show a picture, open the drawer, change the theme; and back from each."""
-    at(page, "freeze").click()
-    state(page, "frozen")
-    at(page, "freeze").click()
-    state(page, "live")
-    page.evaluate(HIDE, True)
-    state(page, "starting")
-    page.evaluate(HIDE, False)
-    state(page, "live")
+    freeze_and_hide(page)
     open_drawer(page)
     page.keyboard.press("Escape")
     expect(at(page, "drawer")).to_have_attribute("data-open", "false")

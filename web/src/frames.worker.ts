@@ -1,6 +1,7 @@
 /** Cuts, scales and encodes pictures beside the main thread: a video frame's colours take it several ms. */
 
 import type { FromFrames, ToFrames } from "./frames";
+import { drawSquare } from "./square";
 
 // Beside this file the compiler knows the window's global scope only.
 const scope = self as unknown as {
@@ -13,7 +14,8 @@ const context = canvas.getContext("2d", { alpha: false });
 scope.onmessage = async ({ data: { id, picture, size, quality } }) => {
   try {
     if (!context) throw new Error("no canvas");
-    draw(context, picture, size);
+    if (canvas.width !== size || canvas.height !== size) canvas.width = canvas.height = size;
+    drawSquare(context, picture);
     // Encoded first: taking the bitmap empties the canvas.
     const blob = quality === null ? null : await canvas.convertToBlob({ type: "image/jpeg", quality });
     const bitmap = canvas.transferToImageBitmap();
@@ -25,16 +27,3 @@ scope.onmessage = async ({ data: { id, picture, size, quality } }) => {
     picture.close();
   }
 };
-
-/** The largest square of the centre, as `service/decode.py` cuts it. */
-function draw(target: OffscreenCanvasRenderingContext2D, picture: VideoFrame | ImageBitmap, size: number): void {
-  const width = "displayWidth" in picture ? picture.displayWidth : picture.width;
-  const height = "displayHeight" in picture ? picture.displayHeight : picture.height;
-  const side = Math.min(width, height);
-  if (canvas.width !== size || canvas.height !== size) canvas.width = canvas.height = size;
-  target.imageSmoothingEnabled = true;
-  target.imageSmoothingQuality = "high";
-  target.fillStyle = "#fff"; // what lies behind transparent pixels, in training too
-  target.fillRect(0, 0, size, size);
-  target.drawImage(picture, (width - side) >> 1, (height - side) >> 1, side, side, 0, 0, size, size);
-}

@@ -1,7 +1,7 @@
 /** What the page and its inference worker say to each other. */
 
 import type { Code } from "../problems";
-import type { Picture } from "./device-pixels";
+import type { Picture } from "../square";
 
 /** A file of the bundle: from where, and what it must be. */
 export interface Asset {

@@ -4,10 +4,11 @@ import mjsUrl from "onnxruntime-web/ort-wasm-simd-threaded.mjs?url";
 import wasmUrl from "onnxruntime-web/ort-wasm-simd-threaded.wasm?url";
 import { env, InferenceSession, Tensor } from "onnxruntime-web/wasm";
 import { Problem } from "../problems";
+import type { Picture } from "../square";
 import { download, keepOnly, load } from "./device-files";
 import { difference } from "./device-golden";
 import type { FromWorker, GoldenFrame, Seen, Start, ToWorker } from "./device-messages";
-import { type Picture, Pixels } from "./device-pixels";
+import { Pixels } from "./device-pixels";
 import { problemOf } from "./device-problem";
 import { RUNTIME_BYTES, RUNTIME_SENT_BYTES } from "./device-runtime";
 
