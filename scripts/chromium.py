@@ -13,6 +13,8 @@ from typing import Final
 
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
+from pipeline.errors import PipelineError, run_stage
+
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET: Final = (  # nothing of the browser's own goes out to the network
     "--disable-background-networking",
@@ -37,7 +39,7 @@ CAMERA_FILM: Final = (
 )  # fmt: skip
 
 
-class BrowserMissing(Exception):
+class BrowserMissing(PipelineError):
     """There is no Chromium; how to get one, in a sentence."""
 
 
@@ -90,21 +92,20 @@ def launch(playwright: Playwright, *, camera: Path | None, extra: Sequence[str] 
     return playwright.chromium.launch(executable_path=find_chromium(playwright), args=flags, headless=True)
 
 
-def main() -> int:
-    """Say where Chromium is, after fetching it where it is nowhere; return the exit status."""
+def ensure() -> None:
+    """Say where Chromium is, after fetching it where it is nowhere.
+
+    Raises:
+        BrowserMissing: what CHROMIUM names is none, or none could be fetched.
+    """
     try:
-        try:
-            found = find_chromium()
-        except BrowserMissing:
-            if os.environ.get("CHROMIUM"):
-                raise
-            _fetch()
-            found = find_chromium()
-    except BrowserMissing as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        found = find_chromium()
+    except BrowserMissing:
+        if os.environ.get("CHROMIUM"):
+            raise
+        _fetch()
+        found = find_chromium()
     print(f"browser: {found}")
-    return 0
 
 
 def _fetch() -> None:
@@ -120,4 +121,4 @@ def _fetch() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_stage(ensure))

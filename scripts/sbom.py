@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pipeline import files
+from pipeline.errors import PipelineError, run_stage
 from scripts.image import PROMOTED, ROOT, TAG
 from service import bundle
 from service.errors import BundleError
@@ -26,7 +28,7 @@ KINDS = {"pypi": "Python", "npm": "the page", "deb": "Debian"}
 Component = dict[str, Any]
 
 
-class SbomError(Exception):
+class SbomError(PipelineError):
     """Why there is no list, in one sentence with the way out."""
 
 
@@ -81,7 +83,7 @@ def model(folder: Path) -> Component:
         manifest = bundle.load(folder).manifest
     except BundleError as error:
         raise SbomError(str(error)) from error
-    files = [variant.file for variant in manifest.variants.values()]
+    models = [variant.file for variant in manifest.variants.values()]
     return {
         "type": "machine-learning-model",
         "bom-ref": f"model/{manifest.version}",
@@ -95,7 +97,7 @@ def model(folder: Path) -> Component:
                 "name": name,
                 "hashes": [{"alg": "SHA-256", "content": manifest.files[name].sha256}],
             }
-            for name in files
+            for name in models
         ],
     }
 
@@ -136,30 +138,28 @@ def listing(components: list[Component], image: str) -> str:
     return "\n".join(lines)
 
 
-def main(arguments: list[str]) -> int:
-    """The exit status."""
-    image = arguments[0] if arguments else TAG
-    try:
-        document = scan(image)
-        document["components"] += [*page_packages(PAGE_LOCK), model(ROOT / PROMOTED)]
-    except SbomError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+def write(image: str) -> None:
+    """Write both lists of ``image`` to `FOLDER`.
+
+    Raises:
+        SbomError: it can't be looked into, or a package names no licence.
+    """
+    document = scan(image)
+    document["components"] += [*page_packages(PAGE_LOCK), model(ROOT / PROMOTED)]
     components = [component for component in document["components"] if kind(component)]
     silent = [c["name"] for c in components if kind(c) != KINDS["deb"] and not licences_of(c)]
     if silent:
-        print(
-            f"error: {', '.join(silent)}: no licence named; find it out before this is given away",
-            file=sys.stderr,
-        )
-        return 1
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    (FOLDER / "image.cdx.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    (FOLDER / "licences.md").write_text(listing(components, image), encoding="utf-8")
+        raise SbomError(f"{', '.join(silent)}: no licence named; find it out before this is given away")
+    files.write_text(FOLDER / "image.cdx.json", json.dumps(document, indent=1) + "\n")
+    files.write_text(FOLDER / "licences.md", listing(components, image))
     print(
         f"{FOLDER.relative_to(ROOT)}: {len(components)} packages and the model, their licences in licences.md"
     )
-    return 0
+
+
+def main(arguments: list[str]) -> int:
+    """The exit status."""
+    return run_stage(lambda: write(arguments[0] if arguments else TAG))
 
 
 if __name__ == "__main__":

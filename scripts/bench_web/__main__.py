@@ -22,7 +22,7 @@ from scripts.bench_service.server import Cores, free_port, running
 from scripts.bench_web import film, network, page, speed
 from scripts.bench_web.figures import Results, to_csv
 from scripts.bench_web.report import report
-from scripts.chromium import BrowserMissing, launch
+from scripts.chromium import launch
 from scripts.environment import SetupError
 from service import bundle
 from service.errors import BundleError
@@ -54,7 +54,7 @@ def bench(turns: int, seconds: float, write: bool) -> None:
         try:
             node.build("build", scratch / "bench", BENCH, env, "")
             _browse(scratch, manifest, turns, seconds, results)
-        except (SetupError, BrowserMissing) as error:
+        except SetupError as error:
             raise PipelineError(str(error)) from error
     tables = report(results, f"make bench-web (--turns {turns} --seconds {seconds:g})")
     print(tables)

@@ -12,7 +12,7 @@ from playwright.sync_api import Error as BrowserError
 from playwright.sync_api import Page, sync_playwright
 
 from pipeline.errors import PipelineError
-from scripts.chromium import BrowserMissing, launch
+from scripts.chromium import launch
 from scripts.demo.film import BITS, FPS, MARK
 from scripts.demo.script import Press, Screen
 
@@ -123,8 +123,6 @@ def phone(screen: Screen, camera: Path, address: str) -> Iterator[Page]:
                 yield page
             finally:
                 browser.close()
-    except BrowserMissing as error:
-        raise PipelineError(str(error)) from error
     except BrowserError as error:
         raise PipelineError(f"the browser failed: {error.message.splitlines()[0]}") from error
 
