@@ -14,7 +14,7 @@ from pipeline import promote
 from service import bundle
 from tests import promotion_project
 from tests.deploy.containers import IMAGE, MLFLOW_IMAGE, Container, docker, wait
-from tests.deploy.load import Load
+from tests.load import Load
 from tests.mlflow_template import MLFLOWS_OWN_WARNINGS
 from tests.promotion_project import EQUAL, GOOD
 from tests.tiny_bundle import picture
@@ -118,7 +118,7 @@ def test_the_champion_is_taken_over_with_no_restart_and_outlives_mlflow(
         assert promote.main(["rollback", "--why", "a test"]) == 0
         service.await_ready(names[0])
     assert set(load.statuses) == {200}
-    assert load.broken == 0
+    assert load.broken == []
     assert service.inspect(".RestartCount") == 0
 
     compose("stop", "mlflow")

@@ -2,7 +2,6 @@
 
 import signal
 import statistics
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +11,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.load import Load
 from tests.service.running import Running, eventually, running
 from tests.service.test_serving import assert_problem
 from tests.service.test_slow_clients import HEAD, read_all
@@ -19,46 +19,6 @@ from tests.tiny_bundle import make_bundle, picture
 
 SLOW = 1_400  # input size of a model that takes some 50 ms an answer
 RED = picture("red")
-
-
-class Load:
-    """Clients that ask all the time, each over a connection of its own."""
-
-    def __init__(self, service: Running, clients: int, pause_s: float = 0.0) -> None:
-        self.statuses: list[int] = []
-        self.seconds: list[float] = []
-        self.models: set[str] = set()
-        self.broken: list[Exception] = []
-        self._service = service
-        self._pause_s = pause_s
-        self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(clients)]
-
-    def __enter__(self) -> "Load":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _ask(self) -> None:
-        with httpx.Client(base_url=self._service.url, timeout=20) as client:
-            while not self._over.is_set():
-                begun = time.monotonic()
-                try:
-                    answer = client.post("/identify", content=RED)
-                except httpx.TransportError as error:
-                    self.broken.append(error)
-                    time.sleep(0.05)
-                    continue
-                self.seconds.append(time.monotonic() - begun)
-                self.statuses.append(answer.status_code)
-                if answer.status_code == 200:
-                    self.models.add(answer.json()["model"])
-                time.sleep(self._pause_s)
 
 
 @contextmanager
@@ -72,7 +32,7 @@ def test_beyond_the_queue_the_answer_is_503_at_once(tmp_path: Path) -> None:
     """Twelve clients at a worker that has one in work and two in the queue."""
     with slow_service(tmp_path, queue=2) as service:
         refused = []
-        with Load(service, 8, pause_s=0.01) as load, httpx.Client(base_url=service.url) as client:
+        with Load(service.url, 8, RED, pause_s=0.01) as load, httpx.Client(base_url=service.url) as client:
             for _ in range(60):
                 begun = time.monotonic()
                 answer = client.post("/identify", content=RED)
@@ -90,7 +50,7 @@ def test_beyond_the_queue_the_answer_is_503_at_once(tmp_path: Path) -> None:
 
 def test_a_picture_that_waited_past_its_deadline_is_not_inferred(tmp_path: Path) -> None:
     with slow_service(tmp_path, queue=50, deadline_s=0.05) as service:
-        with Load(service, 8) as load:
+        with Load(service.url, 8, RED) as load:
             time.sleep(1.5)
         assert set(load.statuses) == {200, 503}
         late = service.metric("service_requests_total", endpoint="/identify", outcome="too-late")
@@ -100,7 +60,11 @@ def test_a_picture_that_waited_past_its_deadline_is_not_inferred(tmp_path: Path)
 
 
 def test_the_event_loop_is_free_while_pictures_are_decoded_and_inferred(tmp_path: Path) -> None:
-    with slow_service(tmp_path) as service, Load(service, 4), httpx.Client(base_url=service.url) as client:
+    with (
+        slow_service(tmp_path) as service,
+        Load(service.url, 4, RED),
+        httpx.Client(base_url=service.url) as client,
+    ):
         times = []
         for _ in range(40):
             begun = time.monotonic()
@@ -135,7 +99,7 @@ def established(process: psutil.Process, port: int) -> int:
 
 def test_a_worker_that_is_killed_under_load_is_replaced_and_the_others_go_on(tmp_path: Path) -> None:
     make_bundle(tmp_path / "promoted")
-    with running(tmp_path) as service, Load(service, 4, pause_s=0.005) as load:
+    with running(tmp_path) as service, Load(service.url, 4, RED, pause_s=0.005) as load:
         eventually(lambda: len(load.statuses) > 50)
         for _ in range(2):
             victim = service.workers[0]

@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from service import bundle
+from tests.load import Load
 from tests.mlflow_template import MLFLOWS_OWN_WARNINGS
 from tests.service.running import Running, eventually, running, starting
-from tests.service.test_load import Load
 from tests.service.test_reload import NEW, OLD, all_serve, drift, flip
 from tests.tiny_bundle import make_bundle, picture
 
@@ -130,14 +130,14 @@ def test_the_service_follows_the_alias_there_and_back(
         assert serves(service, OLD)
 
         second = registered.register(tmp_path / "new")
-        with Load(service, 2, pause_s=0.005) as load:
+        with Load(service.url, 2, picture("red"), pause_s=0.005) as load:
             registered.crown(second)
             eventually(lambda: all_serve(service, NEW))
             registered.crown(first)
             eventually(lambda: all_serve(service, OLD))
         assert load.broken == []
         assert set(load.statuses) == {200}
-        assert load.models == {OLD, NEW}
+        assert set(load.models) == {OLD, NEW}
         assert service.metric("service_reloads_total", outcome="taken") == 3
     cached = tmp_path / "models/fetched" / registered.name
     assert sorted(path.name for path in cached.iterdir() if path.is_dir())[0].startswith("1-")

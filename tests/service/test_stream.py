@@ -15,10 +15,10 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from tests.load import Load
 from tests.service.corpus import PICTURES
 from tests.service.running import Running, eventually, running
 from tests.service.test_bad_input import unharmed
-from tests.service.test_load import Load
 from tests.service.test_serving import ANSWERS
 from tests.tiny_bundle import COLOURS, make_bundle, picture
 
@@ -163,7 +163,7 @@ def test_streams_take_turns_for_their_newest_frames_and_none_is_refused(slow: Ru
 def test_a_shed_frame_says_when_to_come_back(slow: Running) -> None:
     """Other clients fill the line of the one worker."""
     problems: list[dict[str, Any]] = []
-    with Load(slow, clients=6), open_stream(slow) as stream:
+    with Load(slow.url, 6, picture("red")), open_stream(slow) as stream:
         while not problems:
             stream.send(picture("red"))
             if "status" in (answer := hear(stream)):

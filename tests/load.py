@@ -5,17 +5,18 @@ import time
 
 import httpx
 
-PAUSE_S = 0.05  # after an answer that did not come
+BROKEN_PAUSE_S = 0.05  # after an answer that did not come
 
 
 class Load:
-    """Some clients, each with a connection of its own, for a block."""
+    """Some clients for a block, each with a connection of its own; they send ``picture`` and rest ``pause_s``."""
 
-    def __init__(self, address: str, clients: int, picture: bytes) -> None:
+    def __init__(self, address: str, clients: int, picture: bytes, pause_s: float = 0.0) -> None:
         self.statuses: list[int] = []
-        self.models: list[str] = []  # of each answer, in the order in which they came
-        self.broken = 0  # connections that were refused or broke
-        self._address, self._picture = address, picture
+        self.seconds: list[float] = []  # of each answer
+        self.models: list[str] = []  # of each picture that was answered, in the order in which they came
+        self.broken: list[Exception] = []  # connections that were refused or broke
+        self._address, self._picture, self._pause_s = address, picture, pause_s
         self._over = threading.Event()
         self._threads = [threading.Thread(target=self._ask) for _ in range(clients)]
 
@@ -37,14 +38,15 @@ class Load:
     def _ask(self) -> None:
         with httpx.Client(base_url=self._address, timeout=20, trust_env=False) as client:
             while not self._over.is_set():
+                begun = time.monotonic()
                 try:
                     answer = client.post("/identify", content=self._picture)
-                except httpx.TransportError:
-                    self.broken += 1
-                    time.sleep(PAUSE_S)
+                except httpx.TransportError as error:
+                    self.broken.append(error)
+                    time.sleep(BROKEN_PAUSE_S)
                     continue
+                self.seconds.append(time.monotonic() - begun)
                 self.statuses.append(answer.status_code)
                 if answer.status_code == 200:
                     self.models.append(answer.json()["model"])
-                else:
-                    time.sleep(PAUSE_S)
+                time.sleep(self._pause_s)
