@@ -9,7 +9,6 @@ then as a browser crops, scales and encodes it in several ways; the table has th
 
 import argparse
 import base64
-import csv
 import io
 import statistics
 import sys
@@ -21,9 +20,10 @@ import httpx
 from PIL import Image, ImageOps
 from playwright.sync_api import sync_playwright
 
-from scripts.chromium import BrowserMissing, launch
+from pipeline.errors import PipelineError, run_stage
+from pipeline.split import SPLIT, read_split
+from scripts.chromium import launch
 
-SPLIT: Final = Path("build/split.csv")
 IMAGES: Final = Path("data/images")
 SIZE: Final = (1280, 720)  # pixels of the camera
 
@@ -61,8 +61,7 @@ SCRIPT: Final = """async ({ png, size, ways }) => {
 
 def frames() -> Iterator[bytes]:
     """A camera's frame of each test picture, as PNG."""
-    with SPLIT.open(newline="", encoding="utf-8") as file:
-        names = [row["file"] for row in csv.DictReader(file) if row["split"] == "test"]
+    names = [row.file for row in read_split(SPLIT) if row.split == "test"]
     for name in names:
         with Image.open(IMAGES / name) as picture:
             frame = ImageOps.fit(picture.convert("RGB"), SIZE, Image.Resampling.LANCZOS)
@@ -75,7 +74,7 @@ def measure(address: str) -> dict[str, list[tuple[float, bool, int]]]:
     """Per way and picture: largest difference of a probability, whether the label is another one, bytes.
 
     Raises:
-        BrowserMissing: there is no Chromium.
+        PipelineError: there is no Chromium, or no split.
         httpx.HTTPError: no service answers at ``address``.
     """
     found: dict[str, list[tuple[float, bool, int]]] = {way: [] for way in WAYS}
@@ -99,17 +98,16 @@ def _difference(one: dict[str, float], other: dict[str, float]) -> float:
     return max(abs(one[label] - other[label]) for label in one)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Print the table; exit status 0, or 1 with a sentence."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.web_frames", description=(__doc__ or "").splitlines()[0]
-    )
-    parser.add_argument("address", help="of a running service")
+def compare(address: str) -> None:
+    """Measure, and print the table.
+
+    Raises:
+        PipelineError: the service, Chromium or the split is missing.
+    """
     try:
-        found = measure(parser.parse_args(argv).address.rstrip("/"))
-    except (BrowserMissing, httpx.HTTPError, FileNotFoundError) as error:
-        print(f"{error}: needed are a service at that address, Chromium and {SPLIT}", file=sys.stderr)
-        return 1
+        found = measure(address)
+    except httpx.HTTPError as error:
+        raise PipelineError(f"{error}: needed is a service at {address}") from error
     print("| frame | mean difference | P95 | largest | other answer | KB |")
     print("|---|---|---|---|---|---|")
     for way, rows in found.items():
@@ -120,7 +118,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(
             f"| {way} | {statistics.mean(offs):.3f} | {p95:.3f} | {max(offs):.3f} | {changed} | {kilobytes:.0f} |"
         )
-    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse the command line and run; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.web_frames", description=(__doc__ or "").splitlines()[0]
+    )
+    parser.add_argument("address", help="of a running service")
+    address = parser.parse_args(argv).address.rstrip("/")
+    return run_stage(lambda: compare(address))
 
 
 if __name__ == "__main__":

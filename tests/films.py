@@ -1,6 +1,5 @@
 """Films for the browser's camera, made of pictures of the test split."""
 
-import csv
 import subprocess
 from collections.abc import Sequence
 from io import BytesIO
@@ -10,10 +9,10 @@ from typing import Final
 import imageio_ffmpeg
 from PIL import Image, ImageOps
 
+from pipeline.split import SPLIT, read_split
 from scripts.chromium import CAMERA_FILM
 
 ROOT: Final = Path(__file__).parents[1]
-SPLIT: Final = ROOT / "build/split.csv"
 IMAGES: Final = ROOT / "data/images"
 WIDTH, HEIGHT = 640, 480  # pixels, as webcams give
 FPS: Final = 30  # what Chromium's fake camera plays MJPEG at, whatever the file says
@@ -24,13 +23,10 @@ def pictures_of(label: str) -> list[Path]:
     """Pictures of ``label`` that nothing was fitted on, sorted by name.
 
     Raises:
-        FileNotFoundError: there is no split yet.
+        DataError: there is no split yet.
     """
-    if not SPLIT.exists():
-        raise FileNotFoundError(f"{SPLIT} is missing: `make model` makes it, and the model that is tested")
-    with SPLIT.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return [IMAGES / row["file"] for row in rows if row["split"] == "test" and row["label"] == label]
+    rows = read_split(ROOT / SPLIT)
+    return [IMAGES / row.file for row in rows if row.split == "test" and row.label == label]
 
 
 def frame(picture: Path) -> Image.Image:

@@ -9,10 +9,9 @@ from pydantic import Field, ValidationError
 
 from pipeline.config import Settings
 from pipeline.errors import ConfigError, DataError
-from pipeline.split import TEST, read_split
+from pipeline.split import SPLIT, TEST, read_split
 
 SCRIPT: Final = Path(__file__).with_name("demo.yaml")
-SPLIT: Final = Path("build/split.csv")
 IMAGES: Final = Path("data/images")
 
 
