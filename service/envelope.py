@@ -15,8 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service import log
 from service.metrics import Metrics
 
-# A page with COOP and COEP is isolated and may run threads in the browser. CORP keeps other sites from
-# embedding our answers; a page of a configured origin asks with CORS, to which it does not apply.
+# A page with COOP and COEP is isolated: its clocks are fine ones, and its threads may share memory. CORP keeps other
+# sites from embedding our answers; a page of a configured origin asks with CORS, to which it does not apply.
 SECURITY: Final = [
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-embedder-policy", b"require-corp"),
@@ -30,7 +30,7 @@ POLICY: Final = "; ".join(
     (
         "default-src 'self'",
         "script-src 'self' 'wasm-unsafe-eval'",
-        "worker-src 'self' blob:",
+        "worker-src 'self'",
         "img-src 'self' blob: data:",
         "media-src 'self' blob:",
         "connect-src 'self' blob: data:",

@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 import react from "@vitejs/plugin-react";
-import { defaultClientConditions, type Plugin } from "vite";
+import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
+import { RUNTIME } from "./runtime";
 
 const SERVICE = process.env["SERVICE"] ?? "http://127.0.0.1:8000"; // what `npm run dev` asks
 const ISOLATED = {
@@ -13,7 +14,7 @@ const ISOLATED = {
 };
 const COMPRESSIBLE = /\.(js|mjs|css|html|svg|json|webmanifest|wasm)$/;
 const SERVICE_WORKER = "service-worker.js";
-const LARGE = 2_000_000; // bytes; Brotli's highest quality takes a minute for the 14 MB of wasm
+const LARGE = 2_000_000; // bytes; Brotli's highest quality takes a minute for the 11 MB of wasm
 
 /** Puts FILE.br and FILE.gz beside every file that gains by it, for a server that has no time to compress. */
 function compressed(): Plugin {
@@ -44,7 +45,7 @@ function compressed(): Plugin {
 const POLICY = [
   "default-src 'self'",
   "script-src 'self' 'wasm-unsafe-eval'",
-  "worker-src 'self' blob:",
+  "worker-src 'self'",
   "img-src 'self' blob: data:",
   "media-src 'self' blob:",
   "connect-src 'self' blob: data:",
@@ -72,8 +73,7 @@ function standalone(): Plugin {
 export default defineConfig(({ mode }) => ({
   base: "./", // works under any path of a static host
   plugins: [react(), mode === "site" ? standalone() : compressed()],
-  resolve: { conditions: ["onnxruntime-web-use-extern-wasm", ...defaultClientConditions] },
-  optimizeDeps: { exclude: ["onnxruntime-web"] },
+  resolve: { alias: RUNTIME },
   worker: { format: "es" },
   build: {
     outDir: mode === "site" ? "site" : "dist",

@@ -7,15 +7,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 
 OURS = "ours"
-PEERS = {"fused": "TensorFlow.js, folded and fused", "layers": "TensorFlow.js, layer by layer"}
+PEERS = {
+    "fused": "TensorFlow.js, folded and fused",
+    "layers": "TensorFlow.js, layer by layer",
+    "newest": "onnxruntime-web 1.30, its own kernels",
+}
 
 
 @dataclass(frozen=True)
 class Row:
     """One line of the CSV file: a contender in a worker, or the page in one of its modes. Times in ms."""
 
-    what: str  # worker: frames one after the other; page: the whole page with its camera
-    who: str  # ours, fused, layers; of the page server or device
+    what: str  # worker: frames without a pause; page: the whole page with its camera
+    who: str  # ours or a key of PEERS; of the page server or device
     threads: int = 0  # of inference; 0 where the service infers
     turn: int = 0
     seconds: float = 0.0

@@ -1,4 +1,4 @@
-"""Frames through our worker and through TensorFlow.js's, one after the other, in turns."""
+"""Frames through our workers and through those of others, without a pause, in turns."""
 
 from collections.abc import Mapping
 from pathlib import Path

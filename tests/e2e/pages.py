@@ -1,9 +1,10 @@
 """What the tests read of the page."""
 
+import time
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Worker, expect
 
 ROOT: Final = Path(__file__).parents[2]
 PROMOTED: Final = ROOT / "models/promoted"
@@ -73,6 +74,28 @@ def use_device(page: Page, mode: str = "device") -> None:
     at(page, "device-load").click()
     expect(at(page, "device-load")).to_be_hidden(timeout=PATIENCE_MS)
     expect(at(page, "device-progress")).to_be_hidden(timeout=PATIENCE_MS)
+
+
+def device_workers(page: Page) -> tuple[Worker, Worker]:
+    """The two that answer on the device, once the second one has shown that it does."""
+    until = time.monotonic() + PATIENCE_MS / 1000
+    while True:
+        found = [each for each in page.workers if "device.worker" in each.url]
+        if len(found) == 2 and answers_without(page, found[0]):
+            return found[0], found[1]
+        assert time.monotonic() < until, [each.url for each in page.workers]
+        page.wait_for_timeout(100)
+
+
+def answers_without(page: Page, worker: Worker) -> bool:
+    """Whether answers come while this worker computes something else."""
+    worker.evaluate(
+        "setTimeout(() => { const end = performance.now() + 5000; while (performance.now() < end); })"
+    )
+    page.wait_for_timeout(3500)  # the rate is that of the last two seconds
+    found = number(page, "fps") > 0
+    page.wait_for_timeout(2000)
+    return found
 
 
 def open_drawer(page: Page) -> None:

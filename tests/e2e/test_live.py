@@ -9,7 +9,17 @@ from playwright.sync_api import Page, Playwright, expect
 from scripts.chromium import launch
 from service.bundle import load
 from tests.e2e.conftest import Open
-from tests.e2e.pages import PATIENCE_MS, PROMOTED, at, lit, number, right, use_device
+from tests.e2e.pages import (
+    PATIENCE_MS,
+    PROMOTED,
+    answers_without,
+    at,
+    device_workers,
+    lit,
+    number,
+    right,
+    use_device,
+)
 from tests.films import SECONDS_A_PICTURE
 
 LABELS = load(PROMOTED).manifest.labels if (PROMOTED / "manifest.json").exists() else ()
@@ -60,7 +70,7 @@ def test_the_right_word_lights_up_for_what_this_device_says_and_no_picture_leave
     assert right(page, label, FILM_S) >= RIGHT
     told(page, record_property)
     expect(at(page, "privacy")).to_have_text("Pictures never leave this tab.")
-    assert [each for each in sent if not each.endswith("/model")] == []
+    assert [each for each in sent if not each.startswith("GET ")] == []
 
 
 def told(page: Page, record_property: Callable[[str, object], None]) -> None:
@@ -78,8 +88,8 @@ def test_two_threads_run_on_the_device(open_page: Open) -> None:
     assert page.evaluate("crossOriginIsolated && navigator.hardwareConcurrency") >= 2
     use_device(page)
     lit(page, "plant")
-    # Ours for the model, and one of the runtime's own for each thread beyond the first.
-    assert len([worker for worker in page.workers if "ort" in worker.url]) >= 1, [w.url for w in page.workers]
+    _, second = device_workers(page)  # which answers without the first
+    assert answers_without(page, second)
 
 
 def test_both_answer_and_the_page_says_how_often_they_agree(open_page: Open) -> None:

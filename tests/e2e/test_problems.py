@@ -12,7 +12,20 @@ from playwright.sync_api import Browser, Page, Playwright, Route, expect
 from scripts.chromium import find_chromium, launch
 from service import bundle
 from tests.e2e.conftest import Open
-from tests.e2e.pages import HIDE, PATIENCE_MS, PROMOTED, WEB, at, lit, open_drawer, problem, state
+from tests.e2e.pages import (
+    HIDE,
+    PATIENCE_MS,
+    PROMOTED,
+    WEB,
+    at,
+    device_workers,
+    lit,
+    number,
+    open_drawer,
+    problem,
+    state,
+    use_device,
+)
 from tests.service.running import Running, running
 from tests.tiny_bundle import picture
 
@@ -314,6 +327,30 @@ def test_a_runtime_that_does_not_arrive_is_said_too(open_page: Open) -> None:
     page.route("**/*.wasm", lambda route: route.abort())
     load_device(page)
     expect(at(page, "stage")).to_have_attribute("data-problem", "device-download", timeout=PATIENCE_MS)
+
+
+def test_workers_that_run_out_of_memory_give_way_to_the_server_and_can_be_loaded_again(
+    open_page: Open,
+) -> None:
+    page = open_page(watched=False)
+    lit(page, "plant")
+    use_device(page)
+    expect(at(page, "privacy")).to_have_text("Pictures never leave this tab.")
+    first, second = device_workers(page)
+    die = "setTimeout(() => { throw new RangeError('Out of memory'); })"
+    first.evaluate(die)
+    page.wait_for_timeout(3000)  # the rate is that of the last two seconds
+    assert number(page, "fps") > 0, "one of two is enough"
+    expect(at(page, "privacy")).to_have_text("Pictures never leave this tab.")
+    second.evaluate(die)
+    problem(page, "low-memory")
+    expect(at(page, "privacy")).to_contain_text("Until then they go to")
+    page.wait_for_timeout(3000)
+    assert number(page, "fps") > 0, "the server answers meanwhile"
+    at(page, "problem-action").click()
+    problem(page, "")
+    expect(at(page, "privacy")).to_have_text("Pictures never leave this tab.", timeout=PATIENCE_MS)
+    lit(page, "plant")
 
 
 def load_device(page: Page) -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from scripts.bench_web.server import folders
 from scripts.site import site
 from tests.e2e.conftest import Open
-from tests.e2e.pages import PROMOTED, WEB, at, lit
+from tests.e2e.pages import PROMOTED, WEB, answers_without, at, device_workers, lit
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +38,8 @@ def opened(open_page: Open, host: str) -> Page:
 def test_two_threads_run_without_any_header_of_the_host(opened: Page) -> None:
     assert opened.evaluate("crossOriginIsolated")
     assert opened.evaluate("navigator.hardwareConcurrency") >= 2
-    threads = [worker.url for worker in opened.workers if "ort-wasm" in worker.url]
-    assert threads, "the runtime has started no thread"
+    _, second = device_workers(opened)
+    assert answers_without(opened, second)
 
 
 def test_the_page_is_loaded_twice_at_first_and_once_after_that(open_page: Open, host: str) -> None:

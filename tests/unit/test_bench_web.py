@@ -57,7 +57,7 @@ def test_report_has_a_line_for_every_contender() -> None:
         _results(_worker("ours", 1, 30), _worker("fused", 1, 40), Row("page", "server", fps=30, main_ms=4)),
         "make",
     )
-    assert "| ours, onnxruntime-web | 1 | 30.0 | 33.3 | 0.0 | 384.0 |" in text
+    assert "| ours, onnxruntime-web 1.16 with XNNPACK | 1 | 30.0 | 33.3 | 0.0 | 384.0 |" in text
     assert "| the service | 30.0 |" in text
 
 

@@ -1,10 +1,12 @@
-/** What `scripts/bench_web` calls in the browser: frames through our worker and through TensorFlow.js's, in turn. */
+/** What `scripts/bench_web` calls in the browser: frames through our workers and through others, in turn. */
 
 import type { Manifest } from "../src/api";
-import { createDevice } from "../src/inference/device";
-import type { Inference } from "../src/inference/inference";
+import { Device } from "../src/inference/device";
+import { fileUrl } from "../src/source";
 import type { FromPeer, Setup, ToPeer } from "./messages";
 import type { Style } from "./network";
+
+type Who = "ours" | "newest" | Style;
 
 const WARM = 10; // frames before any is counted
 
@@ -19,24 +21,39 @@ type Identify = (bitmap: ImageBitmap) => Promise<unknown>;
 
 interface Contender {
   about: object;
+  /** frames that it takes at once */
+  atOnce: number;
   identify: Identify;
   close: () => void;
 }
 
-async function ours(manifest: Manifest, threads: number): Promise<Contender & { device: Inference }> {
-  const device = createDevice(manifest, { threads });
+async function ours(manifest: Manifest, workers: number): Promise<Contender & { device: Device }> {
+  const device = new Device(manifest, { workers });
   const begun = performance.now();
   await device.start(new AbortController().signal);
+  const started = performance.now() - begun;
+  while (device.atOnce < workers) await new Promise((resolve) => setTimeout(resolve, 50));
   return {
     device,
-    about: { threads, started_ms: performance.now() - begun },
+    about: { started_ms: started },
+    atOnce: workers,
     identify: (bitmap) => device.identify({ bitmap, capture: 0, at: performance.now() }),
     close: () => device.close(),
   };
 }
 
-async function peer(setup: Setup): Promise<Contender> {
+function tensorflow(style: Style, threads: number, manifest: Manifest): Promise<Contender> {
   const worker = new Worker(new URL("./peer.worker.ts", import.meta.url), { type: "module", name: "peer" });
+  return peer(worker, { style, threads, size: manifest.input.size, classes: manifest.labels.length });
+}
+
+function newest(threads: number, manifest: Manifest): Promise<Contender> {
+  const worker = new Worker(new URL("./newest.worker.ts", import.meta.url), { type: "module", name: "newest" });
+  const model = fileUrl(manifest.variants["fp32"]?.file ?? "", "");
+  return peer(worker, { model, threads, size: manifest.input.size });
+}
+
+async function peer(worker: Worker, setup: Setup): Promise<Contender> {
   const ask = (message: ToPeer, transfer: Transferable[]): Promise<FromPeer> =>
     new Promise((resolve, reject) => {
       worker.onerror = (event) => reject(new Error(event.message));
@@ -47,6 +64,7 @@ async function peer(setup: Setup): Promise<Contender> {
   const set = await ask({ setup }, []);
   return {
     about: "ready" in set ? set.ready : {},
+    atOnce: 1,
     identify: (bitmap) => ask({ bitmap }, [bitmap]),
     close: () => worker.terminate(),
   };
@@ -56,15 +74,21 @@ async function run(contender: Contender, picture: ImageBitmap, seconds: number):
   for (let frame = 0; frame < WARM; frame++) await contender.identify(await createImageBitmap(picture));
   const rounds: number[] = [];
   const begun = performance.now();
-  let now = begun;
-  while (now - begun < seconds * 1000) {
-    const bitmap = await createImageBitmap(picture);
-    const handed = performance.now();
-    await contender.identify(bitmap);
-    now = performance.now();
-    rounds.push(now - handed);
-  }
-  return { rounds, seconds: (now - begun) / 1000 };
+  const stream = async (): Promise<void> => {
+    while (performance.now() - begun < seconds * 1000) {
+      const bitmap = await createImageBitmap(picture);
+      const handed = performance.now();
+      await contender.identify(bitmap);
+      rounds.push(performance.now() - handed);
+    }
+  };
+  await Promise.all(Array.from({ length: contender.atOnce }, stream));
+  return { rounds, seconds: (performance.now() - begun) / 1000 };
+}
+
+function contend(who: Who, manifest: Manifest, threads: number): Promise<Contender> {
+  if (who === "ours") return ours(manifest, threads);
+  return who === "newest" ? newest(threads, manifest) : tensorflow(who, threads, manifest);
 }
 
 async function open(url: string): Promise<ImageBitmap> {
@@ -76,9 +100,8 @@ const bench = {
   isolated: crossOriginIsolated,
   cores: navigator.hardwareConcurrency,
 
-  async speed(who: "ours" | Style, manifest: Manifest, picture: string, threads: number, seconds: number) {
-    const [size, classes] = [manifest.input.size, manifest.labels.length];
-    const contender = await (who === "ours" ? ours(manifest, threads) : peer({ style: who, threads, size, classes }));
+  async speed(who: Who, manifest: Manifest, picture: string, threads: number, seconds: number) {
+    const contender = await contend(who, manifest, threads);
     try {
       return { about: contender.about, ...(await run(contender, await open(picture), seconds)) };
     } finally {
@@ -87,8 +110,8 @@ const bench = {
   },
 
   /** What our worker says of pictures of the model's size. */
-  async answers(manifest: Manifest, pictures: string[], threads: number) {
-    const { device, close } = await ours(manifest, threads);
+  async answers(manifest: Manifest, pictures: string[]) {
+    const { device, close } = await ours(manifest, 1);
     try {
       const found = [];
       for (const url of pictures) {

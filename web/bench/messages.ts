@@ -1,17 +1,13 @@
-/** What the page of the benchmark and its TensorFlow.js worker say to each other. */
+/** What the page of the benchmark and the workers of others say to each other. */
 
 import type { Style } from "./network";
 
-export interface Setup {
-  style: Style;
-  threads: number;
-  size: number;
-  classes: number;
-}
+/** Of TensorFlow.js, which builds the network, or of a runtime that loads it. */
+export type Setup = { threads: number; size: number } & ({ style: Style; classes: number } | { model: string });
 
 export type ToPeer = { setup: Setup } | { bitmap: ImageBitmap };
 
 export type FromPeer =
-  | { ready: { macs: number; threads: number; simd: boolean } }
+  | { ready: { threads: number; macs?: number; simd?: boolean } }
   | { probabilities: Float32Array }
   | { error: string };

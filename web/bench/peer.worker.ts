@@ -7,7 +7,7 @@ import threaded from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threa
 import * as tf from "@tensorflow/tfjs-core";
 import { Pixels } from "../src/inference/device-pixels";
 import type { FromPeer, Setup, ToPeer } from "./messages";
-import { lite0, type Network } from "./network";
+import { lite0, type Network, type Style } from "./network";
 
 // Beside this file the compiler knows the window's global scope only.
 const scope = self as unknown as {
@@ -20,7 +20,7 @@ let pixels: Pixels;
 scope.onmessage = async ({ data }) => {
   try {
     if ("setup" in data) {
-      scope.postMessage({ ready: await setUp(data.setup) });
+      if ("style" in data.setup) scope.postMessage({ ready: await setUp(data.setup) });
       return;
     }
     pixels.read(data.bitmap);
@@ -36,7 +36,7 @@ async function setUp({
   threads,
   size,
   classes,
-}: Setup): Promise<{ macs: number; threads: number; simd: boolean }> {
+}: Extract<Setup, { style: Style }>): Promise<{ macs: number; threads: number; simd: boolean }> {
   setWasmPaths({
     "tfjs-backend-wasm.wasm": plain,
     "tfjs-backend-wasm-simd.wasm": simd,

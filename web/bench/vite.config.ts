@@ -1,9 +1,10 @@
 import { defaultClientConditions, defineConfig } from "vite";
+import { RUNTIME } from "../runtime";
 
 export default defineConfig({
   root: import.meta.dirname,
   base: "./",
-  resolve: { conditions: ["onnxruntime-web-use-extern-wasm", ...defaultClientConditions] },
+  resolve: { alias: RUNTIME, conditions: ["onnxruntime-web-use-extern-wasm", ...defaultClientConditions] },
   worker: { format: "es" },
   build: {
     target: "es2022",

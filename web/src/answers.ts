@@ -18,22 +18,32 @@ export interface Asked {
 /** Keeps one server connection and one model on the device at most, as many as the mode needs. */
 export class Answers {
   private readonly onTrouble: (problem: Problem | null) => void;
+  private readonly onLost: (problem: Problem) => void;
   private manifest: Manifest;
   private server: Server | null = null;
   private device: Inference | null = null;
   private loading: AbortController | null = null;
-  private turn: Promise<unknown> = Promise.resolve(); // of the last question, until it is answered
+  private turn: Promise<unknown> = Promise.resolve(); // of the last question to the server, until it is answered
   private mode: Mode = STANDALONE ? "device" : "server";
 
-  /** @param onTrouble told why the answers come in a poorer way than they might, and null when that is over */
-  constructor(manifest: Manifest, onTrouble: (problem: Problem | null) => void) {
+  /**
+   * @param onTrouble told why the answers come in a poorer way than they might, and null when that is over
+   * @param onLost told why the model on the device is gone, when the server goes on
+   */
+  constructor(manifest: Manifest, onTrouble: (problem: Problem | null) => void, onLost: (problem: Problem) => void) {
     this.manifest = manifest;
     this.onTrouble = onTrouble;
+    this.onLost = onLost;
   }
 
   /** What answers now: a device that is not loaded yet can't. */
   get effective(): Mode {
     return this.device || STANDALONE ? this.mode : "server";
+  }
+
+  /** Frames that may be asked for at once. */
+  get atOnce(): number {
+    return this.effective === "device" && this.device ? this.device.atOnce : 1;
   }
 
   /** Rejects with "closed" only. Leaving the device gives its memory back. */
@@ -53,8 +63,8 @@ export class Answers {
     this.loading?.abort();
     const loading = new AbortController();
     this.loading = loading;
-    const { createDevice } = await import("./inference/device");
-    const device = createDevice(this.manifest);
+    const { Device } = await import("./inference/device");
+    const device = new Device(this.manifest);
     try {
       await device.start(loading.signal, progress);
       if (loading.signal.aborted) throw new Problem("closed");
@@ -73,26 +83,44 @@ export class Answers {
     this.server?.adopt(manifest);
   }
 
-  /** Closes the frame. In turn: a still may come while the camera's last frame is under way. Rejects with a Problem. */
+  /** Closes the frame. Rejects with a Problem: "closed" where who answers has changed meanwhile. */
   ask(frame: Frame): Promise<Asked> {
-    const asked = this.turn.then(() => this.askNow(frame));
+    if (this.effective === "device") return this.askDevice(frame).then((answer) => ({ answer, other: null }));
+    // In turn: a still may come while the camera's last frame is under way.
+    const asked = this.turn.then(() => this.askServer(frame));
     this.turn = asked.catch(() => undefined);
     return asked;
   }
 
-  private async askNow(frame: Frame): Promise<Asked> {
+  private async askServer(frame: Frame): Promise<Asked> {
     const { server, device, effective } = this;
-    if (effective === "both" && server && device) {
-      const second = await copy(frame);
-      const [answer, other] = await Promise.all([server.identify(frame), device.identify(second)]);
-      return { answer, other };
-    }
-    const one = effective === "device" ? device : server;
-    if (!one) {
+    if (!server || effective === "device") {
       frame.bitmap.close();
       throw new Problem("closed");
     }
-    return { answer: await one.identify(frame), other: null };
+    if (effective === "server" || !device) return { answer: await server.identify(frame), other: null };
+    const second = await copy(frame);
+    const [answer, other] = await Promise.all([server.identify(frame), this.askDevice(second)]);
+    return { answer, other };
+  }
+
+  private async askDevice(frame: Frame): Promise<Answer> {
+    const { device } = this;
+    if (!device) {
+      frame.bitmap.close();
+      throw new Problem("closed");
+    }
+    try {
+      return await device.identify(frame);
+    } catch (error) {
+      const problem = asProblem(error, "device-failed");
+      if (problem.code === "closed" || device !== this.device) throw new Problem("closed");
+      // Nothing brings it back but loading it again.
+      this.closeDevice();
+      await this.use(this.mode);
+      this.onLost(problem);
+      throw new Problem("closed");
+    }
   }
 
   /** Connect again at once. */

@@ -6,5 +6,5 @@ import { STANDALONE } from "./source";
 import "./page.css";
 
 const root = document.getElementById("root");
-// A page without a service may have to be loaded once more before it can run threads.
+// A page without a service may have to be loaded once more before it is isolated.
 if (root && (!STANDALONE || (await isolate()))) createRoot(root).render(<App session={new Session()} />);

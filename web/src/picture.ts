@@ -12,13 +12,19 @@ import type { View } from "./view";
 const SILENT_MS = 4000; // without a frame from a camera that is on
 const LARGEST = 1600; // px, longer side of a still as it is shown
 
-/** Takes a frame over. Never rejects; while it is at work, frames are dropped. */
-export type Work = (frame: Frame, dropped: number) => Promise<void>;
+/** Who gets the frames. */
+export interface Taker {
+  /** Takes a frame over. Never rejects. */
+  take(frame: Frame, dropped: number): Promise<void>;
+  /** whether the next frame is needed as JPEG */
+  encoded(): boolean;
+  /** frames that it takes at once; others are dropped */
+  atOnce(): number;
+}
 
 export class Picture {
   private readonly store: Store<View>;
-  private readonly work: Work;
-  private readonly encoded: () => boolean;
+  private readonly taker: Taker;
   private readonly cropper = new Cropper();
   private readonly backoff = new Backoff();
   private readonly video: HTMLVideoElement;
@@ -32,21 +38,17 @@ export class Picture {
   private retry: ReturnType<typeof setTimeout> | undefined;
   private size = 0; // px of the model's input; no frame is taken before it is known
 
-  /** @param encoded whether the next frame is needed as JPEG */
-  constructor(
-    store: Store<View>,
-    video: HTMLVideoElement,
-    canvas: HTMLCanvasElement,
-    work: Work,
-    encoded: () => boolean,
-  ) {
+  constructor(store: Store<View>, video: HTMLVideoElement, canvas: HTMLCanvasElement, taker: Taker) {
     this.store = store;
-    this.encoded = encoded;
     this.video = video;
     this.canvas = canvas;
-    this.work = work;
+    this.taker = taker;
     this.camera = new Camera(video, (problem) => void this.lost(problem));
-    this.pump = new Pump(video, (at, dropped) => this.take(at, dropped));
+    this.pump = new Pump(
+      video,
+      (at, dropped) => this.take(at, dropped),
+      () => taker.atOnce(),
+    );
     this.unwatch = watchCameras(() => void this.camerasChanged());
   }
 
@@ -141,7 +143,7 @@ export class Picture {
     if (!still || !size) return;
     try {
       const picture = await createImageBitmap(still);
-      await this.work(await this.cropper.crop(picture, size, performance.now(), this.encoded()), 0);
+      await this.taker.take(await this.cropper.crop(picture, size, performance.now(), this.taker.encoded()), 0);
     } catch (error) {
       this.failFrame(error);
     }
@@ -154,8 +156,8 @@ export class Picture {
     this.backoff.reset();
     if (!size || !video.videoWidth) return;
     try {
-      const frame = await this.cropper.crop(await grab(video), size, at, this.encoded());
-      await this.work(frame, dropped);
+      const frame = await this.cropper.crop(await grab(video), size, at, this.taker.encoded());
+      await this.taker.take(frame, dropped);
     } catch (error) {
       this.failFrame(error);
     }

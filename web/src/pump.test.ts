@@ -35,7 +35,7 @@ function slowWork() {
 test("one frame is in work; of those that come meanwhile the newest goes next, and the others are counted", async () => {
   const { video, deliver } = fakeVideo();
   const { work, end } = slowWork();
-  new Pump(video, work).start();
+  new Pump(video, work, () => 1).start();
   deliver();
   deliver();
   deliver();
@@ -50,10 +50,22 @@ test("one frame is in work; of those that come meanwhile the newest goes next, a
   expect(work).toHaveBeenCalledTimes(2);
 });
 
+test("with room for two, the second goes on while the first one is in work", async () => {
+  const { video, deliver } = fakeVideo();
+  const { work, end } = slowWork();
+  new Pump(video, work, () => 2).start();
+  deliver();
+  deliver();
+  deliver();
+  expect(work).toHaveBeenCalledTimes(2);
+  await end();
+  expect(work).toHaveBeenLastCalledWith(99, 0);
+});
+
 test("frames that the browser itself passed over are counted as dropped", async () => {
   const { video, deliver } = fakeVideo();
   const { work, end } = slowWork();
-  new Pump(video, work).start();
+  new Pump(video, work, () => 1).start();
   deliver();
   await end();
   deliver(3);
@@ -63,7 +75,7 @@ test("frames that the browser itself passed over are counted as dropped", async 
 test("stopped, it works on nothing more, not even on what was there", async () => {
   const { video, deliver } = fakeVideo();
   const { work, end } = slowWork();
-  const pump = new Pump(video, work);
+  const pump = new Pump(video, work, () => 1);
   pump.start();
   deliver();
   deliver();
@@ -77,7 +89,7 @@ test("a browser without frame callbacks is watched by the video's clock", () => 
   vi.useFakeTimers({ toFake: ["requestAnimationFrame", "cancelAnimationFrame"] });
   const video = { currentTime: 0, readyState: 4 } as HTMLVideoElement;
   const { work } = slowWork();
-  const pump = new Pump(video, work);
+  const pump = new Pump(video, work, () => 1);
   pump.start();
   vi.advanceTimersToNextFrame();
   expect(work).not.toHaveBeenCalled();

@@ -1,22 +1,26 @@
-/** Takes frames off the video: one is in work, and of those that come meanwhile only the newest is used. */
+/** Takes frames off the video: some are in work, and of those that come meanwhile only the newest is used. */
 
+/** Never rejects. */
 type Work = (at: number, dropped: number) => Promise<void>;
 
-/** Counts what the camera delivers; calls `work` with the newest frame whenever the last call is done. */
+/** Counts what the camera delivers; calls `work` with the newest frame whenever there is room for one. */
 export class Pump {
   private readonly video: HTMLVideoElement;
   private readonly work: Work;
+  private readonly atOnce: () => number;
   private running = false;
-  private busy = false;
+  private working = 0;
   private fresh = false; // a frame is there that nobody has looked at
   private skipped = 0;
   private presented = 0;
   private last = Number.NEGATIVE_INFINITY;
   private handle = 0;
 
-  constructor(video: HTMLVideoElement, work: Work) {
+  /** @param atOnce how many frames may be in work now */
+  constructor(video: HTMLVideoElement, work: Work, atOnce: () => number) {
     this.video = video;
     this.work = work;
+    this.atOnce = atOnce;
   }
 
   /** performance.now() when the camera delivered last; -Infinity before the first. */
@@ -63,18 +67,18 @@ export class Pump {
     this.fresh = true;
     this.last = now;
     this.listen();
-    void this.next();
+    this.next();
   }
 
-  private async next(): Promise<void> {
-    if (this.busy) return;
-    this.busy = true;
-    while (this.running && this.fresh) {
-      this.fresh = false;
-      const dropped = this.skipped;
-      this.skipped = 0;
-      await this.work(this.last, dropped);
-    }
-    this.busy = false;
+  private next(): void {
+    if (!this.running || !this.fresh || this.working >= this.atOnce()) return;
+    const dropped = this.skipped;
+    this.fresh = false;
+    this.skipped = 0;
+    this.working++;
+    void this.work(this.last, dropped).then(() => {
+      this.working--;
+      this.next();
+    });
   }
 }

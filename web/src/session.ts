@@ -7,7 +7,7 @@ import { History } from "./history";
 import type { Answer, Frame } from "./inference/inference";
 import { Latch } from "./labels";
 import { Picture } from "./picture";
-import { asProblem, Problem } from "./problems";
+import { asProblem, type Code, Problem } from "./problems";
 import { STANDALONE } from "./source";
 import { Store } from "./store";
 import { FIRST_VIEW, type View } from "./view";
@@ -18,6 +18,7 @@ const SLOW_MS = 1500; // a median round trip longer than that deserves a word
 const LOOK_MS = 20_000; // how often to ask for the manifest where no answer of the service's tells of another model
 const NOTICE_MS = 8000;
 const BROKEN_MS = 60_000;
+const LOAD_AGAIN: readonly (Code | undefined)[] = ["low-memory", "device-download"]; // what may be over by then
 
 /** What hears of every answer. */
 export interface Listener {
@@ -35,7 +36,8 @@ export class Session {
   private answers: Answers | null = null;
   private history = new History([]);
   private ended = new AbortController();
-  private wakeUp: () => void = () => undefined; // cuts a pause short
+  private readonly pauses = new Set<() => void>(); // each cuts a pause short
+  private newest = Number.NEGATIVE_INFINITY; // performance.now() when the camera delivered what was answered last
   private asked: Problem | null = null; // why the last question got no answer
   private device: Problem | null = null; // why the model did not come onto this device, while the server goes on
   private transport: Problem | null = null; // why answers come in a poorer way
@@ -55,13 +57,11 @@ export class Session {
   begin(video: HTMLVideoElement, canvas: HTMLCanvasElement): () => void {
     this.ended = new AbortController();
     const { signal } = this.ended;
-    this.picture = new Picture(
-      this.store,
-      video,
-      canvas,
-      (frame, dropped) => this.ask(frame, dropped),
-      () => this.answers?.effective !== "device",
-    );
+    this.picture = new Picture(this.store, video, canvas, {
+      take: (frame, dropped) => this.ask(frame, dropped),
+      encoded: () => this.answers?.effective !== "device",
+      atOnce: () => this.answers?.atOnce ?? 1,
+    });
     void this.picture.start();
     void this.findModel(signal);
     document.addEventListener("visibilitychange", () => this.visible(), { signal });
@@ -125,7 +125,7 @@ export class Session {
     this.backoff.reset();
     this.answers?.wake();
     this.wakeUp();
-    const missing = this.device?.code === "low-memory" || (STANDALONE && this.store.get().loading === "none");
+    const missing = LOAD_AGAIN.includes(this.device?.code) || (STANDALONE && this.store.get().loading === "none");
     if (missing) void this.loadDevice();
   }
 
@@ -171,7 +171,13 @@ export class Session {
       for (const listener of this.listeners) listener.labels(this.history);
     }
     if (this.answers) this.answers.adopt(manifest);
-    else this.answers = new Answers(manifest, (problem) => this.connection(problem));
+    else {
+      this.answers = new Answers(
+        manifest,
+        (problem) => this.connection(problem),
+        (problem) => this.lost(problem),
+      );
+    }
     if (before) this.notice(`The model changed to ${manifest.version}.`);
     await this.answers.use(this.store.get().mode);
     this.picture?.setSize(manifest.input.size);
@@ -186,7 +192,10 @@ export class Session {
       return;
     }
     try {
-      this.note(await answers.ask(frame), dropped);
+      const asked = await answers.ask(frame);
+      if (frame.at < this.newest) return; // a newer frame was answered sooner
+      this.newest = frame.at;
+      this.note(asked, dropped);
     } catch (error) {
       const problem = asProblem(error, "service-down");
       if (problem.code === "closed") return; // who answers has changed meanwhile
@@ -213,6 +222,13 @@ export class Session {
     else if (this.slow && !(p50 > SLOW_MS / 2)) this.tell({ slow: null });
   }
 
+  /** The model is not on this device any more; where there is a server, it goes on. */
+  private lost(problem: Problem): void {
+    this.store.set({ loading: "none" });
+    this.tell({ device: problem });
+    void this.picture?.lookAtStill();
+  }
+
   /** Said once, for a while: where no socket gets through, as behind some proxies, pictures one by one do as well. */
   private connection(problem: Problem | null): void {
     const known = this.broken;
@@ -234,12 +250,18 @@ export class Session {
   private pause(problem: Problem): Promise<void> {
     const wait = this.backoff.next((problem.retryAfter ?? 0) * 1000);
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, wait);
-      this.wakeUp = () => {
+      const end = (): void => {
         clearTimeout(timer);
+        this.pauses.delete(end);
         resolve();
       };
+      const timer = setTimeout(end, wait);
+      this.pauses.add(end);
     });
+  }
+
+  private wakeUp(): void {
+    for (const end of this.pauses) end();
   }
 
   /** Another model may be served, with other labels. */

@@ -26,7 +26,6 @@ export interface Start {
   tolerance: number;
   /** px, side of a frame */
   size: number;
-  threads: number;
   /** API key, or "" */
   key: string;
 }

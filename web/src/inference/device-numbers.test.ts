@@ -1,22 +1,20 @@
 // @vitest-environment node
 import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { brotliCompressSync, constants } from "node:zlib";
 import { expect, it } from "vitest";
 import { difference } from "./device-golden";
 import { dropAlpha } from "./device-pixels";
-import { RUNTIME_BYTES, RUNTIME_SENT_BYTES, threadsFor } from "./device-runtime";
+import { RUNTIME_BYTES, RUNTIME_SENT_BYTES, workersFor } from "./device-runtime";
 
 it("the runtime is as large as the page says", async () => {
-  const path = createRequire(import.meta.url).resolve("onnxruntime-web/ort-wasm-simd-threaded.wasm");
-  const bytes = await readFile(path);
+  const bytes = await readFile("node_modules/onnxruntime-web/dist/ort-wasm-simd.wasm");
   expect(bytes.length).toBe(RUNTIME_BYTES);
   const sent = brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } }).length;
   expect(Math.abs(sent - RUNTIME_SENT_BYTES)).toBeLessThan(0.01 * sent);
 });
 
-it("threads need isolation, and are no more than the cores or four", () => {
-  expect([threadsFor(8, false), threadsFor(1, true), threadsFor(2, true), threadsFor(16, true)]).toEqual([1, 1, 2, 4]);
+it("workers are no more than the cores or two", () => {
+  expect([1, 2, 16].map(workersFor)).toEqual([1, 2, 2]);
 });
 
 it("the difference is the largest one, of a probability or of known", () => {

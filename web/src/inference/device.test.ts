@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Manifest } from "../api";
-import { createDevice, deviceBytes } from "./device";
+import { Device, deviceBytes } from "./device";
 import type { FromWorker, Start, ToWorker } from "./device-messages";
 import { RUNTIME_SENT_BYTES } from "./device-runtime";
-import type { Frame } from "./inference";
+import type { Answer, Frame } from "./inference";
 
 const file = (bytes: number, digit: string) => ({ sha256: digit.repeat(64), bytes });
 
@@ -37,8 +37,18 @@ class FakeWorker {
   }
 }
 
-let worker: FakeWorker;
-const make = (manifest = MANIFEST) => createDevice(manifest, { threads: 2, worker: () => worker as unknown as Worker });
+let worker: FakeWorker; // the first one
+let all: FakeWorker[];
+
+function make(manifest = MANIFEST, workers = 1): Device {
+  return new Device(manifest, { workers, worker: () => nextWorker() as unknown as Worker });
+}
+
+function nextWorker(): FakeWorker {
+  const next = all.length ? new FakeWorker() : worker;
+  all.push(next);
+  return next;
+}
 
 function frame(): Frame & { bitmap: { close: ReturnType<typeof vi.fn> } } {
   return { bitmap: { close: vi.fn() }, capture: 1, at: 0 } as unknown as Frame & {
@@ -46,38 +56,43 @@ function frame(): Frame & { bitmap: { close: ReturnType<typeof vi.fn> } } {
   };
 }
 
-async function started() {
-  const device = make();
+async function started(workers = 1) {
+  const device = make(MANIFEST, workers);
   const start = device.start(new AbortController().signal);
   worker.say({ kind: "ready" });
   await start;
+  for (let at = 1; at < workers; at++) {
+    all[at]?.say({ kind: "ready" });
+    await settled();
+  }
   return device;
 }
 
-const seen = (probabilities: number[], known: number): FromWorker => ({
-  kind: "seen",
-  probabilities: Float32Array.from(probabilities),
-  known,
-  decode: 0,
-  inference: 0,
-});
+const settled = () => new Promise((resolve) => setTimeout(resolve));
+
+/** The worker's answer to the frame that it has. */
+async function answer(from: FakeWorker | undefined, probabilities: number[], known: number): Promise<void> {
+  await settled();
+  from?.say({ kind: "seen", probabilities: Float32Array.from(probabilities), known, decode: 0, inference: 0 });
+}
 
 beforeEach(() => {
   worker = new FakeWorker();
+  all = [];
 });
 afterEach(() => {
   vi.useRealTimers();
 });
 
 describe("the order to the worker", () => {
-  it("names files with their hashes, what golden frames have to give, and the threads", () => {
+  it("names files with their hashes, and what golden frames have to give", () => {
     void make()
       .start(new AbortController().signal)
       .catch(() => undefined);
     const order = worker.sent[0] as Start;
     expect(order.model.url).toMatch(/model\/model\.onnx\?sha256=a{64}$/);
     expect(order.golden).toEqual([expect.objectContaining({ bytes: 20, probabilities: [1, 0, 0], known: 0.9 })]);
-    expect(order).toMatchObject({ tolerance: 0.05, size: 224, threads: 2 });
+    expect(order).toMatchObject({ tolerance: 0.05, size: 224 });
   });
 
   it("is refused where the model has no fp32", async () => {
@@ -123,7 +138,7 @@ describe("identify", () => {
   it("gives the likeliest label, with times that add up", async () => {
     const device = await started();
     const asked = device.identify(frame());
-    worker.say(seen([0.1, 0.7, 0.2], 0.8));
+    await answer(worker, [0.1, 0.7, 0.2], 0.8);
     const { label, model, timing } = await asked;
     expect([label, model]).toEqual(["plant", "m-1"]);
     const { capture, network, queue, decode, inference, total } = timing;
@@ -133,7 +148,7 @@ describe("identify", () => {
   it("says none of these below the threshold", async () => {
     const device = await started();
     const asked = device.identify(frame());
-    worker.say(seen([0.1, 0.7, 0.2], 0.49));
+    await answer(worker, [0.1, 0.7, 0.2], 0.49);
     expect((await asked).label).toBeNull();
   });
 
@@ -155,6 +170,69 @@ describe("identify", () => {
     const failed = expect(asked).rejects.toMatchObject({ code: "low-memory" });
     await vi.runAllTimersAsync();
     await failed;
+  });
+});
+
+describe("with two workers", () => {
+  it("answers with the first while the second gets ready, then two frames at once", async () => {
+    const wide = make(MANIFEST, 2);
+    const start = wide.start(new AbortController().signal);
+    worker.say({ kind: "ready" });
+    await start;
+    expect(wide.atOnce).toBe(1);
+    all[1]?.say({ kind: "ready" });
+    await settled();
+    expect(wide.atOnce).toBe(2);
+    const asked = [wide.identify(frame()), wide.identify(frame())];
+    await answer(all[1], [0.1, 0.2, 0.7], 0.8);
+    expect((await asked[1])?.label).toBe("text");
+    await answer(worker, [0.1, 0.7, 0.2], 0.8);
+    expect((await asked[0])?.label).toBe("plant");
+  });
+
+  it("a third frame waits, which is told", async () => {
+    const device = await started(2);
+    const asked = [device.identify(frame()), device.identify(frame()), device.identify(frame())];
+    await settled();
+    expect(all.map(({ sent }) => sent.length)).toEqual([2, 2]); // the order, and one frame each
+    await answer(worker, [1, 0, 0], 0.8);
+    await answer(worker, [0, 1, 0], 0.8);
+    const { label, timing } = (await asked[2]) as Answer;
+    expect(label).toBe("plant");
+    expect(timing.queue).toBeGreaterThan(0);
+  });
+
+  it("goes on with one where there is no memory for the second", async () => {
+    const device = make(MANIFEST, 2);
+    const start = device.start(new AbortController().signal);
+    worker.say({ kind: "ready" });
+    await start;
+    all[1]?.say({ kind: "problem", code: "low-memory", detail: "" });
+    await settled();
+    expect([device.atOnce, all[1]?.terminated]).toEqual([1, true]);
+    const asked = device.identify(frame());
+    await answer(worker, [1, 0, 0], 0.8);
+    expect((await asked).label).toBe("art");
+  });
+
+  it("goes on with one when the other ends, and says why when both have", async () => {
+    const device = await started(2);
+    const first = device.identify(frame());
+    worker.onerror({ message: "Out of memory" });
+    await expect(first).rejects.toMatchObject({ code: "closed" });
+    const second = device.identify(frame());
+    all[1]?.onerror({ message: "Out of memory" });
+    await expect(second).rejects.toMatchObject({ code: "low-memory" });
+    await expect(device.identify(frame())).rejects.toMatchObject({ code: "low-memory" });
+  });
+
+  it("ends both when it is closed, also the one that is not ready yet", async () => {
+    const device = make(MANIFEST, 2);
+    const start = device.start(new AbortController().signal);
+    worker.say({ kind: "ready" });
+    await start;
+    device.close();
+    expect(all.map(({ terminated }) => terminated)).toEqual([true, true]);
   });
 });
 

@@ -1,25 +1,19 @@
-/** Answers from this device: the model that the service serves, in a worker. Frames never leave the tab. */
+/** Answers from this device: the model that the service serves, in workers. Frames never leave the tab. */
 
 import { apiKey, type Manifest } from "../api";
 import { Problem } from "../problems";
 import { fileUrl } from "../source";
-import type { Asset, FromWorker, Seen, Start, ToWorker } from "./device-messages";
-import { problemOf } from "./device-problem";
-import { RUNTIME_SENT_BYTES, threadsFor } from "./device-runtime";
+import type { Asset, Seen, Start } from "./device-messages";
+import { RUNTIME_SENT_BYTES, workersFor } from "./device-runtime";
 import type { Answer, Frame, Inference, Progress } from "./inference";
+import { Lane } from "./lane";
 
-const VARIANT = "fp32"; // int8 is slower than it in WebAssembly, on one thread and on two
-const ANSWER_MS = 20_000; // a browser that runs out of memory may end a worker without a word
+const VARIANT = "fp32"; // int8 is slower than it in WebAssembly
 
 export interface Options {
-  threads?: number;
+  workers?: number;
   /** tests put their own in */
   worker?: () => Worker;
-}
-
-interface Waiting<T> {
-  resolve: (value: T) => void;
-  reject: (problem: Problem) => void;
 }
 
 /** Bytes to fetch before the first answer: model, golden frames, and the runtime as it is sent. */
@@ -29,66 +23,91 @@ export function deviceBytes(manifest: Manifest): number {
   return names.reduce((sum, name) => sum + (manifest.files?.[name]?.bytes ?? 0), RUNTIME_SENT_BYTES);
 }
 
-export function createDevice(manifest: Manifest, options: Options = {}): Inference {
-  return new Device(manifest, options);
-}
-
-class Device implements Inference {
+export class Device implements Inference {
   readonly kind = "device";
   private readonly manifest: Manifest;
-  private readonly threads: number;
-  private readonly worker: Worker;
-  private begun: Waiting<void> | null = null;
-  private waiting: Waiting<Seen> | null = null;
-  private late: ReturnType<typeof setTimeout> | undefined;
-  private onProgress: Progress = () => undefined;
+  private readonly workers: number;
+  private readonly makeWorker: () => Worker;
+  private readonly lanes = new Set<Lane>(); // that answer
+  private opening: Lane | null = null;
   private ended: Problem | null = null; // why there are no answers any more
 
-  constructor(manifest: Manifest, { threads, worker = makeWorker }: Options) {
+  constructor(manifest: Manifest, { workers, worker = makeWorker }: Options = {}) {
     this.manifest = manifest;
-    this.threads = threads ?? threadsFor(navigator.hardwareConcurrency, globalThis.crossOriginIsolated);
-    this.worker = worker();
-    this.worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.heard(data);
-    this.worker.onmessageerror = () => this.end(new Problem("device-failed", "a message could not be read"));
-    this.worker.onerror = (event) => this.end(problemOf(new Error(event.message || "the worker did not start")));
+    this.workers = workers ?? workersFor(navigator.hardwareConcurrency);
+    this.makeWorker = worker;
   }
 
-  start(signal: AbortSignal, progress: Progress = () => undefined): Promise<void> {
+  /** Grows after the start: the first worker answers while the others get ready. */
+  get atOnce(): number {
+    return this.lanes.size;
+  }
+
+  async start(signal: AbortSignal, progress: Progress = () => undefined): Promise<void> {
     if (signal.aborted) this.close();
     else signal.addEventListener("abort", () => this.close(), { once: true });
-    this.onProgress = progress;
-    return new Promise((resolve, reject) => {
-      if (this.ended) throw this.ended;
-      this.begun = { resolve, reject };
-      this.send(this.order());
-    });
+    try {
+      await this.open(progress);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+    void this.widen();
   }
 
-  identify(frame: Frame): Promise<Answer> {
-    return this.look(frame).catch((error: unknown) => {
-      frame.bitmap.close(); // does nothing where the worker has it
-      throw error;
-    });
+  async identify({ bitmap, capture }: Frame): Promise<Answer> {
+    const begun = performance.now();
+    const [lane] = [...this.lanes].sort((one, other) => one.load - other.load);
+    if (!lane) {
+      bitmap.close();
+      throw this.ended ?? new Problem("device-failed", "it has not started");
+    }
+    try {
+      const seen = await lane.look(bitmap);
+      const { queue, decode, inference } = seen;
+      const round = performance.now() - begun;
+      const network = Math.max(0, round - queue - decode - inference); // the way to the worker and back
+      const total = capture + network + queue + decode + inference;
+      return { ...this.judge(seen), timing: { capture, network, queue, decode, inference, total }, dropped: 0 };
+    } catch (error) {
+      this.lanes.delete(lane);
+      if (this.lanes.size) throw new Problem("closed", "one of several workers ended"); // the others go on
+      this.ended ??= error as Problem;
+      this.close(); // the next worker may be on its way
+      throw this.ended;
+    }
   }
 
   close(): void {
-    this.end(new Problem("closed"));
+    this.ended ??= new Problem("closed");
+    for (const lane of [...this.lanes, ...(this.opening ? [this.opening] : [])]) lane.end(this.ended);
+    this.lanes.clear();
   }
 
-  private async look({ bitmap, capture }: Frame): Promise<Answer> {
-    const begun = performance.now();
-    const seen = await new Promise<Seen>((resolve, reject) => {
-      if (this.ended) throw this.ended;
-      if (this.waiting || this.begun) throw new Problem("device-failed", "one frame at a time, once it has started");
-      this.waiting = { resolve, reject };
-      this.late = setTimeout(() => this.end(new Problem("low-memory", "no answer of the worker")), ANSWER_MS);
-      this.send({ kind: "look", picture: bitmap }, [bitmap]);
-    });
-    const round = performance.now() - begun;
-    const { decode, inference } = seen;
-    const network = Math.max(0, round - decode - inference); // the way to the worker and back
-    const timing = { capture, network, queue: 0, decode, inference, total: capture + network + decode + inference };
-    return { ...this.judge(seen), timing, dropped: 0 };
+  /** One worker more. Rejects with a Problem. */
+  private async open(progress: Progress): Promise<void> {
+    if (this.ended) throw this.ended;
+    const order = this.order();
+    const lane = new Lane(this.makeWorker());
+    this.opening = lane;
+    try {
+      await lane.start(order, progress);
+      this.lanes.add(lane);
+    } catch (error) {
+      lane.end(error as Problem);
+      throw error;
+    } finally {
+      this.opening = null;
+    }
+  }
+
+  /** The other workers, one after the other, out of what the browser has stored by now. */
+  private async widen(): Promise<void> {
+    try {
+      while (this.lanes.size < this.workers) await this.open(() => undefined);
+    } catch {
+      // no memory for another one: those that are there do
+    }
   }
 
   /** The likeliest label, or none of them: as the service decides it. */
@@ -114,7 +133,6 @@ class Device implements Inference {
       })),
       tolerance,
       size: input.size,
-      threads: this.threads,
       key: apiKey(),
     };
   }
@@ -123,34 +141,6 @@ class Device implements Inference {
     const entry = this.manifest.files?.[name];
     if (!entry) throw new Problem("model-unavailable", `the manifest does not list ${name}`);
     return { url: fileUrl(name, entry.sha256), sha256: entry.sha256, bytes: entry.bytes };
-  }
-
-  private send(message: ToWorker, transfer: Transferable[] = []): void {
-    this.worker.postMessage(message, transfer);
-  }
-
-  private heard(message: FromWorker): void {
-    const { begun, waiting } = this;
-    if (message.kind === "progress") this.onProgress(message.done, message.total);
-    else if (message.kind === "ready") {
-      this.begun = null;
-      begun?.resolve();
-    } else if (message.kind === "seen") {
-      clearTimeout(this.late);
-      this.waiting = null;
-      waiting?.resolve(message);
-    } else this.end(new Problem(message.code, message.detail));
-  }
-
-  /** Gives the worker's memory back; what was asked is answered with `problem`. */
-  private end(problem: Problem): void {
-    if (this.ended) return;
-    this.ended = problem;
-    clearTimeout(this.late);
-    this.worker.terminate();
-    this.begun?.reject(problem);
-    this.waiting?.reject(problem);
-    this.begun = this.waiting = null;
   }
 }
 

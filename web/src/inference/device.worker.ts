@@ -1,8 +1,7 @@
 /** Runs the network beside the main thread: the runtime, the model, its golden frames, then frame after frame. */
 
-import mjsUrl from "onnxruntime-web/ort-wasm-simd-threaded.mjs?url";
-import wasmUrl from "onnxruntime-web/ort-wasm-simd-threaded.wasm?url";
-import { env, InferenceSession, Tensor } from "onnxruntime-web/wasm";
+import { env, InferenceSession, Tensor } from "onnxruntime-web";
+import wasmUrl from "onnxruntime-web/ort-wasm-simd.wasm?url";
 import { Problem } from "../problems";
 import type { Picture } from "../square";
 import { download, keepOnly, load } from "./device-files";
@@ -13,7 +12,8 @@ import { problemOf } from "./device-problem";
 import { RUNTIME_BYTES, RUNTIME_SENT_BYTES } from "./device-runtime";
 
 const REPORT_MS = 100; // between two words about progress
-const BEGIN_MS = 60_000; // for compiling and for the threads; a slow phone takes some seconds
+const ERRORS = 3; // what the runtime logs; it would warn of operators that XNNPACK leaves to its other kernels
+const BEGIN_MS = 60_000; // for compiling; a slow phone takes some seconds
 
 // Beside this file the compiler knows the window's global scope only.
 const scope = self as unknown as {
@@ -63,7 +63,7 @@ scope.onmessage = async ({ data }) => {
   }
 };
 
-async function start({ model, golden, tolerance, size, threads, key }: Start): Promise<Model> {
+async function start({ model, golden, tolerance, size, key }: Start): Promise<Model> {
   const assets = [model, ...golden];
   const arrived = progress(RUNTIME_SENT_BYTES + assets.reduce((sum, { bytes }) => sum + bytes, 0));
   const runtime = async (): Promise<Uint8Array<ArrayBuffer>> => {
@@ -74,14 +74,21 @@ async function start({ model, golden, tolerance, size, threads, key }: Start): P
     runtime(),
     ...assets.map((each) => load(each, key, arrived)),
   ]);
-  Object.assign(env.wasm, { wasmPaths: { mjs: mjsUrl }, wasmBinary: wasm, numThreads: threads, initTimeout: BEGIN_MS });
-  env.logLevel = "error";
-  const session = await InferenceSession.create(weights as Uint8Array, { executionProviders: ["wasm"] });
-  delete env.wasm.wasmBinary; // 14 MB that nobody needs any more
-  const made = new Model(session, size);
+  const made = new Model(await open(wasm, weights as Uint8Array), size);
   for (const [index, frame] of golden.entries()) await reproduce(made, frame, pictures[index] as BlobPart, tolerance);
   await keepOnly(assets);
   return made;
+}
+
+/** The runtime takes addresses only, and shows no progress while it downloads. */
+async function open(wasm: Uint8Array<ArrayBuffer>, weights: Uint8Array): Promise<InferenceSession> {
+  const url = URL.createObjectURL(new Blob([wasm], { type: "application/wasm" }));
+  Object.assign(env.wasm, { wasmPaths: { "ort-wasm-simd.wasm": url }, numThreads: 1, initTimeout: BEGIN_MS });
+  try {
+    return await InferenceSession.create(weights, { executionProviders: ["xnnpack"], logSeverityLevel: ERRORS });
+  } finally {
+    URL.revokeObjectURL(url);
+  }
 }
 
 /** Rejects with a Problem where the pipeline got other numbers for the picture. */

@@ -44,7 +44,9 @@ export interface Inference {
   readonly kind: "server" | "device";
   /** Resolves once it can answer (device: model fetched, golden frames reproduced). Rejects with a Problem. */
   start(signal: AbortSignal, progress?: Progress): Promise<void>;
-  /** One at a time; the caller drops frames meanwhile. Rejects with a Problem. */
+  /** Frames that may be under way at once; the caller drops others. */
+  readonly atOnce: number;
+  /** Rejects with a Problem. */
   identify(frame: Frame): Promise<Answer>;
   /** Ends its worker or socket; a pending identify rejects with a Problem of code "closed". */
   close(): void;

@@ -40,6 +40,7 @@ interface Waiting {
 
 export class Server implements Inference {
   readonly kind = "server";
+  readonly atOnce = 1;
   private readonly parts: Parts;
   private readonly ended = new AbortController();
   private socket: WebSocket | null = null; // opening or open

@@ -1,7 +1,7 @@
 /** Registers the service worker, and loads the page again where it is not isolated without it. */
 
 const RELOADED = "reloaded for isolation"; // in sessionStorage, so that there is one try a tab
-const ACTIVE_MS = 5000; // for a slow connection; the page goes on without threads then
+const ACTIVE_MS = 5000; // for a slow connection; the page goes on without isolation then
 
 /** Resolves to whether to go on: false where the page is about to be loaded again. Never rejects. */
 export async function isolate(): Promise<boolean> {
@@ -16,7 +16,7 @@ export async function isolate(): Promise<boolean> {
     if (!registration.active) return true;
     sessionStorage.setItem(RELOADED, "yes");
   } catch {
-    return true; // no service workers or no storage here: one thread, and a connection each time
+    return true; // no service workers or no storage here: coarser clocks, and a connection each time
   }
   location.reload();
   return false;

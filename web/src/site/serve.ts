@@ -37,7 +37,7 @@ export async function cached(
   }
 }
 
-/** The same with the headers that a page and its workers need to run threads. */
+/** The same with the headers that isolate a page and its workers: fine clocks, and memory that threads may share. */
 export function isolated(response: Response): Response {
   if (response.type === "opaqueredirect" || response.status === 0) return response; // can't be copied
   const headers = new Headers(response.headers);

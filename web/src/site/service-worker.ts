@@ -1,4 +1,4 @@
-/** For hosts that can't send headers: isolates the page, so that it may run threads, and keeps it for use offline. */
+/** For hosts that can't send headers: isolates the page as the service does, and keeps it for use offline. */
 
 import { cached, isolated, NAMES, way } from "./serve";
 
