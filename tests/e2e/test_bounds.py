@@ -57,8 +57,8 @@ def test_a_tab_that_is_hidden_while_memory_is_short_lets_the_camera_go_and_begin
 
 # The words of the engine where it has no room; nothing short of filling the machine makes it say them by itself.
 NO_ROOM_FOR_A_MODEL = (
-    b"const Whole = WebAssembly.Memory; WebAssembly.Memory = class extends Whole { constructor() {"
-    b' throw new RangeError("WebAssembly.Memory(): could not allocate memory"); } };\n'
+    b"WebAssembly.instantiate = WebAssembly.instantiateStreaming = async () => { throw new RangeError("
+    b"'WebAssembly.instantiate(): Out of memory: Cannot allocate Wasm memory for new instance'); };\n"
 )
 
 

@@ -43,6 +43,25 @@ def test_screen_must_win_in_bytes_and_in_ssim(size: int, ssim: float, verdict: s
     assert [verdict for _, _, verdict in found] == ["yes", verdict]
 
 
+def test_siblings_of_all_clips_are_added_up() -> None:
+    rows = [
+        row("screen", 1000, 0.97),
+        row("screen.mp4", 60, 0.98),
+        row("screen.webp", 500, 0.97),
+        row("camera", 3000, 0.96, clip="camera"),
+        row("camera.mp4", 300, 0.97, clip="camera"),
+        row("camera.webp", 1500, 0.96, clip="camera"),
+    ]
+    assert [cells[0] for cells in report.beside(rows)] == ["interface", "camera"]
+    assert report.beside(rows)[1][2] == "300 kB, 10%, 0.9700, 1.0 s"
+    bare = [row(report.BARE, 4000, 0.9), row(report.BARE, 4000, 0.9, clip="camera")]
+    found = report.expectations(rows + bare, Times(1.0, 1.05, 1.3), [])
+    assert [told[1:] for told in found[-2:]] == [
+        ("360 of 4000 kB = 9%", "yes"),
+        ("2000 of 4000 kB = 50%", "**no**"),
+    ]
+
+
 def test_slower_than_the_bare_command_is_said() -> None:
     (found,) = report.expectations([], Times(1.0, 1.2, 1.3), [])
     assert found[2] == "**no**"

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from scripts.gif import settings, tool
 from scripts.gif.__main__ import main
@@ -135,6 +135,49 @@ def test_siblings_show_the_same(film: Film, out: Path) -> None:
         assert webp.size == poster.size == gif
         assert getattr(webp, "n_frames", 1) > 1
     assert b"moov" in (out / "a.mp4").read_bytes()[:4096], "a player can begin before it has all of it"
+
+
+def pictures(path: Path) -> list[bytes]:
+    """The frames of a film that Pillow reads."""
+    with Image.open(path) as film:
+        return [frame.convert("RGB").tobytes() for frame in ImageSequence.Iterator(film)]
+
+
+def test_webp_never_looks_worse_than_the_gif(film: Film, out: Path) -> None:
+    flat = film("flat.mkv", "-c:v", "ffv1", picture="testsrc=s=160x120:r=5:d=1")
+    assert main([str(flat), "-o", str(out), "--siblings", "webp", "fps=5", "hold=2", "loop=2"]) == 0
+    assert pictures(out / "flat.webp") == pictures(out / "flat.gif"), "few colours: without loss"
+    assert (out / "flat.webp").stat().st_size < (out / "flat.gif").stat().st_size
+    with Image.open(out / "flat.webp") as webp:
+        assert webp.info["loop"] == 3, "the first time counts too"
+        webp.seek(4)
+        webp.load()
+        assert webp.info["duration"] == 2200
+    soft = film("soft.mkv", "-c:v", "ffv1", picture="gradients=s=160x120:r=5:d=1:seed=1")
+    assert main([str(soft), "-o", str(out), "--siblings", "webp", "fps=5"]) == 0
+    assert b"VP8 " in (out / "soft.webp").read_bytes(), "many colours: all of them"
+
+
+def test_mp4_of_an_odd_size_is_as_sharp_as_the_film(film: Film, out: Path, ffmpeg: tool.Ffmpeg) -> None:
+    lines = "nullsrc=s=161x121:r=5:d=1,format=gray,geq='255*mod(X,2)'"
+    recording = film("lines.mkv", "-c:v", "ffv1", picture=lines)
+    assert main([str(recording), "-o", str(out), "--siblings", "mp4"]) == 0
+    command = [ffmpeg.path, "-v", "error", "-i", str(out / "lines.mp4"), "-frames:v", "1", "-f", "rawvideo"]
+    done = subprocess.run([*command, "-pix_fmt", "gray", "-"], capture_output=True, check=True)
+    assert len(done.stdout) == 160 * 120
+    assert set(done.stdout[:2]) <= {*range(10), *range(245, 256)}
+    assert min(done.stdout) < 10
+    assert max(done.stdout[40:120]) > 245
+
+
+def test_denoising_leaves_a_scaled_film_its_colours(film: Film, out: Path) -> None:
+    stripes = "color=red:s=320x240:r=5:d=1,format=yuv420p,drawgrid=w=4:h=400:t=2:c=blue"
+    recording = film("stripes.mkv", "-c:v", "ffv1", "-pix_fmt", "yuv420p", picture=stripes)
+    assert main([str(recording), "-o", str(out), "width=160", "denoise=0.1"]) == 0
+    with Image.open(out / "stripes.gif") as gif:
+        row = [gif.convert("RGB").getpixel((x, 60)) for x in (80, 81)]
+    spread = [max(values) - min(values) for values in zip(*row, strict=True)]
+    assert min(spread[0], spread[2]) > 150, f"red and blue are {row}"
 
 
 def test_a_file_that_is_there_is_kept_unless_told_otherwise(
