@@ -12,7 +12,7 @@ from pipeline import files
 from pipeline.errors import DataError, run_stage
 from scripts import readme
 from scripts.bench_gif import clips, measure
-from scripts.bench_gif.contenders import contenders, find_gifski
+from scripts.bench_gif.contenders import SIBLINGS, contenders, find_gifski
 from scripts.bench_gif.report import report
 from scripts.bench_gif.sheets import sheet
 from scripts.gif import tool
@@ -33,7 +33,7 @@ def bench(only: Sequence[str]) -> None:
     """
     if not PHOTO.is_file():
         raise DataError(f"{PHOTO} is missing; `make data` fetches the photos")
-    ffmpeg = tool.find(("mp4",))
+    ffmpeg = tool.find(SIBLINGS)
     gifski, about = find_gifski()
     print(f"{ffmpeg}; {about}")
     films, gifs = FOLDER / "clips", FOLDER / "gifs"
@@ -46,7 +46,7 @@ def bench(only: Sequence[str]) -> None:
     rows: list[measure.Row] = []
     for path in made:
         print(f"== {path.stem}", flush=True)
-        of_clip = measure.clip(path, contenders(ffmpeg, gifski), ffmpeg, gifs)
+        of_clip = measure.clip(path, contenders(path.stem, ffmpeg, gifski), ffmpeg, gifs)
         sheet(of_clip, gifs).save(FOLDER / f"{path.stem}.png")
         rows += of_clip
     if only:

@@ -22,13 +22,17 @@ RECIPE = (
 NO_CROP = "crop={top:0,bottom:0,left:0,right:0}"
 PRESETS = ("blog", "per_frame", "screen", "camera", "small")
 GIFSKI = "gifski@1.7.1"
+SIBLINGS = ("mp4", "webp")
 QUALITIES = (100, 90, 80, 70, 60, 50, 40, 30)
 CACHE = Path("build/gifski")
 
 
 @dataclass(frozen=True)
 class Contender:
-    """``make(clip, gif)`` writes the GIF; what it takes from start to end is the time that is reported."""
+    """``make(clip, gif)`` writes the GIF; what it takes from start to end is the time that is reported.
+
+    One whose ``name`` has a suffix makes a sibling of that kind, and the GIF on the way.
+    """
 
     name: str
     make: Callable[[Path, Path], None]
@@ -39,14 +43,26 @@ def preset(name: str, *overrides: str) -> GifSettings:
     return load(name, [NO_CROP, "max_bytes=null", *overrides])
 
 
-def contenders(ffmpeg: Ffmpeg, gifski: Path | None) -> list[Contender]:
-    """All that can be had on this machine."""
+def film_path(folder: Path, clip: str, contender: str) -> Path:
+    """Where the ``contender``'s film of ``clip`` lies."""
+    name = f"{clip}-{contender.replace(' ', '-')}"
+    return folder / (name if Path(contender).suffix else f"{name}.gif")
 
-    def ours(name: str) -> Callable[[Path, Path], None]:
-        settings = preset(name)
-        return lambda clip, gif: void(convert(clip, gif, settings, ffmpeg, Progress(), force=True))
+
+def contenders(clip: str, ffmpeg: Ffmpeg, gifski: Path | None) -> list[Contender]:
+    """All that can be had on this machine; siblings are those of the preset for what the ``clip`` is."""
+
+    def ours(name: str, *siblings: str) -> Callable[[Path, Path], None]:
+        settings = preset(name, f"siblings=[{','.join(siblings)}]")
+
+        def make(clip: Path, film: Path) -> None:
+            convert(clip, film.with_suffix(".gif"), settings, ffmpeg, Progress(), force=True)
+
+        return make
 
     found = [Contender(name, ours(name)) for name in PRESETS]
+    fitting = fitting_preset(clip)
+    found += [Contender(f"{fitting}.{kind}", ours(fitting, kind)) for kind in SIBLINGS]
     found.append(Contender("the bare recipe", lambda clip, gif: bare(ffmpeg, clip, gif)))
     found.append(
         Contender("ffmpeg's default palette", lambda clip, gif: run(ffmpeg, clip, gif, "-vf", PLACE))
@@ -55,6 +71,11 @@ def contenders(ffmpeg: Ffmpeg, gifski: Path | None) -> list[Contender]:
         program = gifski
         found += [Contender(f"gifski q{quality}", _gifski(ffmpeg, program, quality)) for quality in QUALITIES]
     return found
+
+
+def fitting_preset(clip: str) -> str:
+    """The preset that is meant for what ``clip`` shows."""
+    return "camera" if clip == "camera" else "screen"
 
 
 def bare(ffmpeg: Ffmpeg, clip: Path, gif: Path) -> None:

@@ -10,7 +10,16 @@ from pathlib import Path
 
 import ffmpeg as graphs
 
-from scripts.bench_gif.contenders import FPS, Contender, bare, command_line, preset, seconds, void
+from scripts.bench_gif.contenders import (
+    FPS,
+    Contender,
+    bare,
+    command_line,
+    film_path,
+    preset,
+    seconds,
+    void,
+)
 from scripts.gif import passes, quality, recording
 from scripts.gif.convert import Result, convert
 from scripts.gif.passes import Job
@@ -60,7 +69,7 @@ def clip(path: Path, contenders: Iterable[Contender], ffmpeg: Ffmpeg, gifs: Path
         settings = preset("blog")
         kept, _ = passes.frames(job, settings)
         for contender in contenders:
-            gif = gifs / f"{path.stem}-{contender.name.replace(' ', '-')}.gif"
+            gif = film_path(gifs, path.stem, contender.name)
             took = seconds(lambda gif=gif, contender=contender: contender.make(path, gif))  # type: ignore[misc]
             rows.append(Row(path.stem, contender.name, gif.stat().st_size, took, *_figures(job, gif, kept)))
             print(
@@ -71,13 +80,18 @@ def clip(path: Path, contenders: Iterable[Contender], ffmpeg: Ffmpeg, gifs: Path
 
 
 def _figures(job: Job, gif: Path, kept: Path) -> tuple[float, float, float]:
-    """SSIM, SSIM at half the size, and PSNR, at the rate and size of the frames that were ``kept``."""
+    """SSIM, SSIM at half the size, and PSNR, at the rate and size of the frames that were ``kept``.
+
+    An MP4 lacks the last line of an odd side, so theirs is left out too.
+    """
     found = recording.read(kept, job.ffmpeg)
-    size = (found.width, found.height)
+    even = 2 if gif.suffix == ".mp4" else 1
+    size = (found.width // even * even, found.height // even * even)
     half = (size[0] // 2, size[1] // 2)
 
-    def compare(figure: quality.Figure, size: tuple[int, int]) -> float:
-        return quality.compare(job, gif, graphs.input(as_input(kept)), figure, FPS, size)
+    def compare(figure: quality.Figure, at: tuple[int, int]) -> float:
+        reference = graphs.input(as_input(kept)).filter("crop", *size, 0, 0)
+        return quality.compare(job, gif, reference, figure, FPS, at)
 
     return compare("ssim", size), compare("ssim", half), compare("psnr", size)
 

@@ -6,12 +6,14 @@ import os
 import platform
 from collections.abc import Sequence
 
+from scripts.bench_gif.contenders import SIBLINGS, fitting_preset
 from scripts.bench_gif.measure import Budget, Row, Times
 
 SCREENS = ("interface", "text", "map", "demo")
 BARE = "the bare recipe"
 SHOWN_GIFSKI = ("gifski q100", "gifski q80", "gifski q60", "gifski q40")
 SLOWER = 1.1
+SIBLING_PART = 0.1
 BUDGET_S = 60
 
 
@@ -26,12 +28,17 @@ def report(rows: Sequence[Row], times: Times, budgets: Sequence[Budget], version
         "the eye sees it.",
         "### Against what was expected",
         _table(("expected", "found", ""), expectations(rows, times, budgets)),
+        "### The same beside the GIF",
+        "Of each clip's own preset: kB, their part of the GIF's, SSIM, and seconds with the GIF.",
+        _table(("", "GIF", *(f".{kind}" for kind in SIBLINGS)), beside(rows)),
     ]
     for clip in dict.fromkeys(row.clip for row in rows):
         of_clip = [
             row
             for row in rows
-            if row.clip == clip and (not row.contender.startswith("gifski") or row.contender in SHOWN_GIFSKI)
+            if row.clip == clip
+            and (not row.contender.startswith("gifski") or row.contender in SHOWN_GIFSKI)
+            and not row.contender.endswith(SIBLINGS)
         ]
         parts += [
             f"### {clip}",
@@ -82,6 +89,16 @@ def expectations(rows: Sequence[Row], times: Times, budgets: Sequence[Budget]) -
                     _yes(not equal or ours.bytes <= equal),
                 )
             )
+    for kind in SIBLINGS:
+        if pairs := _pairs(rows, kind):
+            whole, own = (sum(row.bytes for row in of_all) for of_all in zip(*pairs, strict=True))
+            found.append(
+                (
+                    f"the `.{kind}` beside the GIFs of all clips: a tenth of their bytes",
+                    f"{own / 1e3:.0f} of {whole / 1e3:.0f} kB = {own / whole:.0%}",
+                    _yes(own <= SIBLING_PART * whole),
+                )
+            )
     for budget in budgets:
         gif = budget.result.gif
         found.append(
@@ -93,6 +110,32 @@ def expectations(rows: Sequence[Row], times: Times, budgets: Sequence[Budget]) -
             )
         )
     return found
+
+
+def beside(rows: Sequence[Row]) -> list[tuple[str, ...]]:
+    """For each clip its preset's GIF and the siblings of it."""
+    by_kind = [_pairs(rows, kind) for kind in SIBLINGS]
+    return [
+        (
+            pairs[0][0].clip,
+            f"{pairs[0][0].bytes / 1e3:.0f} kB, {pairs[0][0].ssim:.4f}, {pairs[0][0].seconds:.1f} s",
+            *(
+                f"{own.bytes / 1e3:.0f} kB, {own.bytes / gif.bytes:.0%}, {own.ssim:.4f}, {own.seconds:.1f} s"
+                for gif, own in pairs
+            ),
+        )
+        for pairs in zip(*by_kind, strict=True)
+    ]
+
+
+def _pairs(rows: Sequence[Row], kind: str) -> list[tuple[Row, Row]]:
+    """Each clip's GIF of the preset for it, and the sibling of that ``kind``."""
+    by = {(row.clip, row.contender): row for row in rows}
+    return [
+        (by[row.clip, fitting_preset(row.clip)], row)
+        for row in rows
+        if row.contender == f"{fitting_preset(row.clip)}.{kind}"
+    ]
 
 
 def at_equal_ssim(rows: Sequence[Row], ssim: float) -> float | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from scripts.bench_gif.contenders import film_path
 from scripts.bench_gif.measure import Row
 
 CAPTION = 34
@@ -15,7 +16,8 @@ PART = 0.6  # of the film: where the moment lies
 
 def sheet(rows: Sequence[Row], gifs: Path) -> Image.Image:
     """One frame of each of the ``rows``, which are of one clip, at its own size."""
-    pictures = [_frame(gifs / f"{row.clip}-{row.contender.replace(' ', '-')}.gif") for row in rows]
+    rows = [row for row in rows if not row.contender.endswith(".mp4")]  # Pillow reads none
+    pictures = [_frame(film_path(gifs, row.clip, row.contender)) for row in rows]
     width, height = max(p.width for p in pictures), max(p.height for p in pictures)
     lines = -(-len(pictures) // ROW)
     size = (ROW * (width + GAP), lines * (height + CAPTION + GAP))
@@ -28,12 +30,13 @@ def sheet(rows: Sequence[Row], gifs: Path) -> Image.Image:
     return made
 
 
-def _frame(gif: Path) -> Image.Image:
+def _frame(path: Path) -> Image.Image:
     """The frame that is shown when `PART` of the time is over; some leave out frames that repeat."""
-    with Image.open(gif) as film:
+    with Image.open(path) as film:
         ends: list[float] = []
         for number in range(getattr(film, "n_frames", 1)):
             film.seek(number)
+            film.load()  # a WebP tells how long it is shown only then
             ends.append((ends[-1] if ends else 0) + film.info.get("duration", 0))
         film.seek(next((number for number, end in enumerate(ends) if end > PART * ends[-1]), 0))
         return film.convert("RGB")

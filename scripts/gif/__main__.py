@@ -44,7 +44,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--to", dest="end", metavar="TIME", help="where it ends")
     made.add_argument("--alt", metavar="TEXT", help="what is seen in it, written beside it as NAME.txt")
     made.add_argument(
-        "--siblings", metavar="KINDS", help="mp4,webp,poster: the same beside it, at a tenth of the bytes"
+        "--siblings",
+        metavar="KINDS",
+        help="mp4,webp,poster: the same beside it; mp4 has a tenth of the bytes",
     )
     made.add_argument("--force", action="store_true", help="replace what is there")
     made.add_argument(

@@ -328,14 +328,6 @@ def test_ffmpeg_without_a_filter(
     assert f"{program} lacks the filter palettegen, the filter paletteuse" in said
 
 
-def test_ffmpeg_that_cannot_read_its_own_webp_is_not_taken_for_one(
-    tmp_path: Path, ffmpeg: tool.Ffmpeg, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    program = put_on_path(tmp_path, f'exec "{ffmpeg.path}" "$@" | grep -v "webp_anim  "', monkeypatch)
-    assert tool.find(["mp4"]).path == str(program)
-    assert tool.find(["webp"]).path != str(program)
-
-
 def test_ffmpeg_of_the_machine_is_taken_if_it_can_do_it(
     tmp_path: Path, ffmpeg: tool.Ffmpeg, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,16 +45,16 @@ def test_screen_must_win_in_bytes_and_in_ssim(size: int, ssim: float, verdict: s
 
 def test_siblings_of_all_clips_are_added_up() -> None:
     rows = [
-        row("screen", 1000, 0.97),
-        row("screen.mp4", 60, 0.98),
-        row("screen.webp", 500, 0.97),
-        row("camera", 3000, 0.96, clip="camera"),
-        row("camera.mp4", 300, 0.97, clip="camera"),
-        row("camera.webp", 1500, 0.96, clip="camera"),
+        row("screen", 1_000_000, 0.97),
+        row("screen.mp4", 60_000, 0.98),
+        row("screen.webp", 500_000, 0.97),
+        row("camera", 3_000_000, 0.96, clip="camera"),
+        row("camera.mp4", 300_000, 0.97, clip="camera"),
+        row("camera.webp", 1_500_000, 0.96, clip="camera"),
     ]
     assert [cells[0] for cells in report.beside(rows)] == ["interface", "camera"]
     assert report.beside(rows)[1][2] == "300 kB, 10%, 0.9700, 1.0 s"
-    bare = [row(report.BARE, 4000, 0.9), row(report.BARE, 4000, 0.9, clip="camera")]
+    bare = [row(report.BARE, 4_000_000, 0.9), row(report.BARE, 4_000_000, 0.9, clip="camera")]
     found = report.expectations(rows + bare, Times(1.0, 1.05, 1.3), [])
     assert [told[1:] for told in found[-2:]] == [
         ("360 of 4000 kB = 9%", "yes"),
