@@ -53,7 +53,12 @@ export function App({ session }: { session: Session }) {
             seen<span className="wide"> in 30 s</span>
           </span>
           <span className="numbers">
-            <b data-testid="fps">0.0</b> a second, <b data-testid="dropped">0</b> dropped
+            <span>
+              <b data-testid="fps" /> a second
+            </span>
+            <span>
+              <b className="count" data-testid="dropped" /> dropped
+            </span>
           </span>
           <span className="note" data-testid="seen-note" />
           <button
@@ -74,7 +79,15 @@ export function App({ session }: { session: Session }) {
             ms<span className="wide"> an answer</span>
           </span>
           <span className="numbers">
-            P50 <b data-testid="p50">–</b> P95 <b data-testid="p95">–</b> P99 <b data-testid="p99">–</b>
+            <span>
+              P50 <b data-testid="p50" />
+            </span>
+            <span>
+              P95 <b data-testid="p95" />
+            </span>
+            <span>
+              P99 <b data-testid="p99" />
+            </span>
           </span>
           <span className="note" data-testid="time-note" />
         </p>

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "react";
+import { type RefObject, useEffect, useRef, useState } from "react";
 import type { Mode } from "./answers";
 import { rememberKey } from "./api";
 import { PARTS } from "./history";
@@ -25,8 +25,9 @@ const MODES: [Mode, string][] = [
 /** Everything that is not needed to point and look. */
 export function Drawer({ session, view, open, close }: Props) {
   const title = useRef<HTMLHeadingElement>(null);
+  const key = useRef<HTMLInputElement>(null);
   useEffect(() => {
-    if (open) title.current?.focus({ preventScroll: true });
+    if (open) (key.current ?? title.current)?.focus({ preventScroll: true });
   }, [open]);
   const keyNeeded = view.answerProblem?.code === "key-needed";
   return (
@@ -47,7 +48,7 @@ export function Drawer({ session, view, open, close }: Props) {
           <span className="hidden">Close</span>
         </button>
       </header>
-      {keyNeeded && <Key session={session} />}
+      {keyNeeded && <Key session={session} field={key} />}
       <Answering session={session} view={view} open={open} />
       <CameraChoice session={session} view={view} />
       <h3>Where the time goes</h3>
@@ -58,9 +59,7 @@ export function Drawer({ session, view, open, close }: Props) {
               <span className="swatch" data-of={part} />
               {part}
             </dt>
-            <dd>
-              <span data-testid={`part-${part}`}>–</span> ms
-            </dd>
+            <dd data-testid={`part-${part}`}>–</dd>
           </div>
         ))}
       </dl>
@@ -190,7 +189,7 @@ function CameraChoice({ session, view }: { session: Session; view: View }) {
   );
 }
 
-function Key({ session }: { session: Session }) {
+function Key({ session, field }: { session: Session; field: RefObject<HTMLInputElement | null> }) {
   return (
     <form
       className="row"
@@ -200,7 +199,15 @@ function Key({ session }: { session: Session }) {
         session.again();
       }}
     >
-      <input name="key" type="password" aria-label="Key of this service" placeholder="Key" required data-testid="key" />
+      <input
+        ref={field}
+        name="key"
+        type="password"
+        aria-label="Key of this service"
+        placeholder="Key"
+        required
+        data-testid="key"
+      />
       <button type="submit" className="action">
         Use it
       </button>

@@ -4,7 +4,14 @@ import type { View } from "./view";
 export function Loading({ view: { loaded, toLoad } }: { view: View }) {
   return (
     <label className="progress">
-      <span>Loading the model{toLoad > 0 && `, ${megabytes(loaded)} of ${megabytes(toLoad)}`}</span>
+      <span>
+        <span>Loading the model</span>
+        {toLoad > 0 && (
+          <span>
+            {(loaded / 1e6).toFixed(1)} of {megabytes(toLoad)}
+          </span>
+        )}
+      </span>
       <progress data-testid="device-progress" value={loaded} max={toLoad || 1} />
     </label>
   );

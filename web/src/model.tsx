@@ -18,9 +18,9 @@ function share(metrics: unknown, ...path: string[]): Share | null {
   return numbers.every((number) => typeof number === "number") ? (found as Share) : null;
 }
 
-function percent({ value, low, high, n }: Share): string {
+function percent({ value, low, high }: Share): string {
   const of = (part: number): string => (part * 100).toFixed(1);
-  return `${of(value)} % (${of(low)} to ${of(high)}, ${n} pictures)`;
+  return `${of(value)} % (${of(low)} to ${of(high)})`;
 }
 
 /** Which model, when and from what, how good; and its card. */
@@ -29,9 +29,10 @@ export function Model({ manifest }: { manifest: Manifest }) {
   const accuracy = share(metrics, "accuracy");
   const facts: [string, string][] = [
     ["version", version],
-    ["trained", new Date(created).toLocaleString(undefined, { dateStyle: "long", timeStyle: "short" })],
+    ["trained", new Date(created).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" })],
     ["tells apart", labels.join(", ")],
     ["accuracy", accuracy ? percent(accuracy) : "not measured"],
+    ["measured on", accuracy ? `${accuracy.n} pictures` : "none"],
     ["code", `${lineage.git_commit.slice(0, 10)}${lineage.git_dirty ? ", changed" : ""}`],
     ["data", lineage.data_hash.slice(0, 10)],
     ["run", lineage.mlflow_run_id.slice(0, 10)],

@@ -157,17 +157,20 @@ export class Readout implements Listener {
 
   private write(numbers: Numbers): void {
     const { numbers: places } = this.places;
-    const ms = (value: number): string => (Number.isNaN(value) ? "–" : value.toFixed(value < 99.95 ? 1 : 0));
+    const ms = (value: number): string => (Number.isNaN(value) ? "" : value.toFixed(value < 99.95 ? 1 : 0));
+    const silent = Number.isNaN(numbers.p50); // no answer in the window
     const texts = {
-      fps: numbers.fps.toFixed(1),
+      fps: silent ? "" : numbers.fps.toFixed(1),
       p50: ms(numbers.p50),
       p95: ms(numbers.p95),
       p99: ms(numbers.p99),
-      dropped: String(numbers.dropped),
+      dropped: silent ? "" : String(numbers.dropped),
       agreement: Number.isNaN(numbers.agreement) ? "–" : `${(numbers.agreement * 100).toFixed(0)} %`,
     };
     for (const name of NUMBERS) show(places[name], texts[name]);
-    for (const [place, element] of this.places.parts.entries()) show(element, ms(numbers.parts[place] ?? Number.NaN));
+    for (const [place, element] of this.places.parts.entries()) {
+      show(element, silent ? "–" : `${ms(numbers.parts[place] ?? Number.NaN)} ms`);
+    }
   }
 
   private note(

@@ -61,9 +61,11 @@ export function Stage({ session, view, drawerOpen, toggleDrawer }: Props) {
       {problem && (
         <div className="problem" role="alert" data-place={problem.words.place}>
           <p data-testid="problem">{problem.words.sentence}</p>
-          <button type="button" className="action" data-testid="problem-action" onClick={() => act(problem)}>
-            {STANDALONE && problem.words.way === "server" ? "Try again" : problem.words.button}
-          </button>
+          {(problem.words.way !== "key" || !drawerOpen) && (
+            <button type="button" className="action" data-testid="problem-action" onClick={() => act(problem)}>
+              {STANDALONE && problem.words.way === "server" ? "Try again" : problem.words.button}
+            </button>
+          )}
         </div>
       )}
       {view.loading === "loading" && !drawerOpen && !problem && (

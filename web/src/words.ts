@@ -5,6 +5,7 @@ import { Chosen, palette, SHOWN, STEPS, strength, type Theme, weight } from "./l
 
 const SETTLE = 90; // ms in which two thirds of a change are shown
 const LINE = 1.02; // line height, in font sizes
+const AIR = 8; // px more between lines, where there is room: nothing among large words, much among small ones
 const LARGEST = 168; // px
 const SMALLEST = 22; // px; counts as large text, so that its colours keep enough contrast
 const BESIDE_PART = 0.69; // of the word's font size, that a percentage takes with the gap before it (page.css)
@@ -100,6 +101,7 @@ export class Words {
   /** There is nothing to see. */
   clear(): void {
     this.set(new Float32Array(this.target.length), null, this.list.dataset["model"] ?? "");
+    for (const row of this.rows) row.percent.textContent = "";
     this.light(undefined);
   }
 
@@ -148,8 +150,10 @@ export class Words {
     const widest = Math.max(...widths);
     const rows = Math.min(this.labels.length, SHOWN);
     const across = Math.min(width / (widest + BESIDE_PART), (width - BESIDE) / widest);
-    const size = Math.max(SMALLEST, Math.min(LARGEST, height / (rows * LINE), across));
-    this.list.style.setProperty("--size", `${Math.floor(size)}px`);
+    const size = Math.floor(Math.max(SMALLEST, Math.min(LARGEST, height / (rows * LINE), across)));
+    const line = Math.max(LINE, Math.min(LINE + AIR / size, height / rows / size));
+    this.list.style.setProperty("--size", `${size}px`);
+    this.list.style.setProperty("--line", line.toFixed(3));
   }
 }
 
@@ -161,7 +165,6 @@ function makeRow(): Row {
   percent.className = "percent";
   element.dataset["lit"] = "false";
   element.dataset["probability"] = "0.000";
-  percent.textContent = "0";
   element.append(word, percent);
   return { element, word, percent, label: -1, step: -1, lit: false };
 }
