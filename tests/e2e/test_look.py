@@ -14,7 +14,7 @@ from tests.e2e.conftest import Open
 from tests.e2e.pages import PATIENCE_MS, ROOT, WEB, at, lit, open_drawer, problem, state
 from tests.e2e.test_still import show
 
-SIZES: Final = {1440: 900, 768: 1024, 360: 740, 320: 640}  # CSS pixels, wide: high
+SIZES: Final = {1440: 900, 768: 1024, 568: 320, 360: 740, 320: 568}  # CSS pixels, wide: high
 AXE: Final = WEB / "node_modules/axe-core/axe.min.js"
 SHOTS: Final = ROOT / "build/screenshots"
 
@@ -65,7 +65,7 @@ VIEWS: Final[dict[str, Prepare]] = {
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("view", VIEWS)
-def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
+def test_axe_finds_nothing_and_nothing_is_larger_than_the_screen(
     view: str, theme: str, open_page: Open, blind: Browser
 ) -> None:
     by = {"by": blind} if view == "without-camera" else {}
@@ -83,10 +83,11 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
             assert violations(page) == []
 
 
-# Nothing stands out at the right, and no word is cut off. A drawer that is away is not looked at.
+# Nothing stands out at the right or below, and no word is cut off. A drawer that is away is not looked at.
 WITHIN = """() => [...document.querySelectorAll("main *")]
     .filter((element) => !element.closest("[inert]") && !element.closest(".u-hz, .scroll, .stage video"))
     .every((element) => element.getBoundingClientRect().right <= innerWidth + 1)
+    && document.documentElement.scrollHeight <= innerHeight
     && [...document.querySelectorAll(".word")].every((word) => word.scrollWidth <= word.clientWidth)"""
 
 
@@ -104,6 +105,47 @@ HEAVY = """() => [...document.querySelectorAll(".word")].every((word) => {
     word.style.fontWeight = 900;
     return word.scrollWidth <= word.clientWidth;
 })"""
+
+
+def test_everything_is_large_enough_for_a_finger(open_page: Open) -> None:
+    page = open_page()
+    _offer(page)
+    for width, height in SIZES.items():
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate(SMALL) == []
+
+
+# 44 CSS pixels either way; a label counts with what it labels, and links within a text are let off.
+SMALL = """() => [...document.querySelectorAll("button, input:not([hidden]), select, summary")]
+    .map((element) => [element, element.closest("label")].map((each) => each?.getBoundingClientRect()))
+    .filter(([own, label]) => ["width", "height"].some((side) => Math.max(own[side], label?.[side] ?? 0) < 44))
+    .map(([own]) => own.toJSON())"""
+
+
+def test_no_number_stands_there_before_there_is_one(open_page: Open) -> None:
+    page = open_page(script=MUTE)
+    state(page, "live")
+    for name in ("fps", "dropped", "p50", "p95", "p99"):
+        expect(at(page, name)).to_be_hidden()
+    expect(page.locator(".percent").first).to_be_attached(timeout=PATIENCE_MS)
+    assert page.locator(".percent").all_text_contents() == [""] * 3
+    page.evaluate("() => { window.mute = false; }")
+    lit(page, "plant")
+    for name in ("fps", "dropped", "p50", "p95", "p99"):
+        expect(at(page, name)).to_be_visible()
+
+
+# A service that is long in answering: its first answers come when they are let through.
+MUTE = """
+window.mute = true;
+const Socket = WebSocket;
+window.WebSocket = class extends Socket {
+    set onmessage(hear) {
+        const wait = (event) => window.mute ? setTimeout(wait, 50, event) : hear(event);
+        super.onmessage = hear && wait;
+    }
+};
+"""
 
 
 def violations(page: Page) -> list[str]:
