@@ -26,7 +26,7 @@ BENCH = Path("docs/bench/service.csv")
 POINTS = Path("docs/bench/capacity.csv")
 PAGE = Path("docs/scale.md")
 CHART = Path("docs/scale.svg")
-RUNTIME_MB = 2.3  # onnxruntime-web's wasm as it travels (brotli)
+RUNTIME_MB = 2.2  # onnxruntime-web's wasm as it travels (brotli)
 
 
 def capacity(seconds: float, measured_anew: bool) -> None:
