@@ -5,38 +5,11 @@ import plain from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm.wasm?url
 import simd from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url";
 import threaded from "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-threaded-simd.wasm?url";
 import * as tf from "@tensorflow/tfjs-core";
-import { Pixels } from "../src/inference/device-pixels";
-import type { FromPeer, Setup, ToPeer } from "./messages";
-import { lite0, type Network, type Style } from "./network";
+import type { Setup } from "./messages";
+import { lite0, type Style } from "./network";
+import { serve } from "./serve";
 
-// Beside this file the compiler knows the window's global scope only.
-const scope = self as unknown as {
-  onmessage: (event: MessageEvent<ToPeer>) => void;
-  postMessage: (message: FromPeer, transfer?: Transferable[]) => void;
-};
-let network: Network;
-let pixels: Pixels;
-
-scope.onmessage = async ({ data }) => {
-  try {
-    if ("setup" in data) {
-      if ("style" in data.setup) scope.postMessage({ ready: await setUp(data.setup) });
-      return;
-    }
-    pixels.read(data.bitmap);
-    const probabilities = await network.run(pixels.rgb);
-    scope.postMessage({ probabilities });
-  } catch (error) {
-    scope.postMessage({ error: String(error) });
-  }
-};
-
-async function setUp({
-  style,
-  threads,
-  size,
-  classes,
-}: Extract<Setup, { style: Style }>): Promise<{ macs: number; threads: number; simd: boolean }> {
+serve(async ({ style, threads, size, classes }: Extract<Setup, { style: Style }>) => {
   setWasmPaths({
     "tfjs-backend-wasm.wasm": plain,
     "tfjs-backend-wasm-simd.wasm": simd,
@@ -48,11 +21,13 @@ async function setUp({
     setThreadsCount(threads);
   } else tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
   await tf.setBackend("wasm");
-  pixels = new Pixels(size);
-  network = lite0(size, classes, style);
+  const network = lite0(size, classes, style);
   return {
-    macs: network.macs,
-    threads: threads > 1 ? getThreadsCount() : 1,
-    simd: (await tf.env().getAsync("WASM_HAS_SIMD_SUPPORT")) as boolean,
+    ready: {
+      macs: network.macs,
+      threads: threads > 1 ? getThreadsCount() : 1,
+      simd: (await tf.env().getAsync("WASM_HAS_SIMD_SUPPORT")) as boolean,
+    },
+    run: (rgb) => network.run(rgb),
   };
-}
+});

@@ -14,8 +14,7 @@ export function dropAlpha(rgba: Uint8ClampedArray, rgb: Uint8Array): void {
 
 /** Reads pixels; one canvas serves all frames. For a worker: reading waits for the graphics processor. */
 export class Pixels {
-  /** px */
-  readonly size: number;
+  private readonly size: number;
   private readonly context: OffscreenCanvasRenderingContext2D;
   /** [size, size, 3], of the last `read` */
   readonly rgb: Uint8Array;
