@@ -24,7 +24,7 @@ run: model serve ## from a clone to the live page: set up, fetch the photos, run
 .PHONY: model
 model: setup data ## the same without serving: set up, fetch the photos, run every stage, say what came out
 	@$(IN_VENV) dvc repro
-	@$(IN_VENV) python -m pipeline.summary
+	@$(IN_VENV) python -m pipeline.evaluate.summary
 
 .PHONY: serve
 serve: setup page ## serve the promoted model and the page on http://127.0.0.1:8000 (Ctrl-C ends it)
@@ -32,11 +32,11 @@ serve: setup page ## serve the promoted model and the page on http://127.0.0.1:8
 
 .PHONY: photos
 photos: setup data ## train on the photos that you put into data/images/<label>/
-	@$(IN_VENV) python -m pipeline.manifest adopt
-	@$(IN_VENV) python -m pipeline.manifest attribution
+	@$(IN_VENV) python -m pipeline.data adopt
+	@$(IN_VENV) python -m pipeline.data attribution
 	@$(IN_VENV) dvc add -q data
 	@$(IN_VENV) dvc repro
-	@$(IN_VENV) python -m pipeline.summary
+	@$(IN_VENV) python -m pipeline.evaluate.summary
 
 .PHONY: setup
 setup: ## make .venv and .venv-service from requirements/*.lock (about 2 minutes once, then nothing)
@@ -65,7 +65,7 @@ browser: setup
 .PHONY: data
 data: setup
 	@if [ ! -d data ] || [ -e .dvc/tmp/fetching ]; then \
-		mkdir -p .dvc/tmp && touch .dvc/tmp/fetching && $(IN_VENV) dvc pull && rm .dvc/tmp/fetching; \
+		mkdir -p .dvc/tmp && touch .dvc/tmp/fetching && $(IN_VENV) dvc pull data.dvc && rm .dvc/tmp/fetching; \
 	fi
 
 PROCESSES ?= 2
@@ -96,10 +96,11 @@ test: lint promoted page browser ## check style and types, then run every test (
 	@$(IN_VENV) python -m pytest
 
 .PHONY: lint
-lint: setup ## check style, formatting and types
+lint: setup ## check style, formatting, types and the direction of imports
 	@$(IN_VENV) ruff check .
 	@$(IN_VENV) ruff format --check .
 	@$(IN_VENV) mypy
+	@$(IN_VENV) lint-imports
 	@$(PYTHON) -m scripts.node npm run --silent lint
 	@$(PYTHON) -m scripts.node npm run --silent types
 

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 from urllib.parse import quote
 
-from service import bundle, settings
-from service.errors import ServiceError
+import bundle
+from bundle.errors import UserError
+from service import settings
 from service.registry import Registry, Version
 
 BAKED = Path("models/promoted")
@@ -21,11 +22,11 @@ def seed(values: settings.Settings) -> str:
     """Seed the cache; what was done, in a sentence.
 
     Raises:
-        ServiceError: MODEL is no model of a registry, or the image's bundle is damaged.
+        UserError: MODEL is no model of a registry, or the image's bundle is damaged.
         OSError: the cache can't be written.
     """
     if values.registered is None:
-        raise ServiceError("MODEL is a folder, which needs no cache: seed one for MODEL=models:/NAME@ALIAS")
+        raise UserError("MODEL is a folder, which needs no cache: seed one for MODEL=models:/NAME@ALIAS")
     registry = Registry(values)
     if registry.remembered() is not None:
         return f"{values.cache} holds a model already"
@@ -44,7 +45,7 @@ def main() -> int:
     """The exit status."""
     try:
         print(seed(settings.read()))
-    except ServiceError as error:
+    except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except OSError as error:

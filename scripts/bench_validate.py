@@ -25,9 +25,9 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from pipeline import adoption
-from pipeline.config import compose
-from pipeline.data_settings import DataSettings
+from pipeline.core.config import compose
+from pipeline.data import adoption
+from pipeline.data.settings import DataSettings
 
 ROOT = Path(__file__).parents[1]
 LABELS = ("art", "other", "plant", "text")

@@ -13,7 +13,7 @@ from typing import Final
 
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
-from pipeline.errors import PipelineError, run_stage
+from pipeline.core.errors import PipelineError, run_stage
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET: Final = (  # nothing of the browser's own goes out to the network

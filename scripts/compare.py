@@ -14,10 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline import config, store
-from pipeline.backbones import BACKBONES, WeightsError
-from pipeline.errors import PipelineError
-from pipeline.summary import interval
+from pipeline.core import config
+from pipeline.core.errors import PipelineError
+from pipeline.evaluate.summary import interval
+from pipeline.models.backbones import BACKBONES, WeightsError
+from pipeline.tracking import store
 from scripts import readme
 from scripts.clone import environment
 

@@ -13,10 +13,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pipeline.errors import PipelineError, run_stage
+import bundle
+from bundle.errors import BundleError
+from pipeline.core.errors import PipelineError, run_stage
 from scripts.image import INPUTS, PROMOTED, ROOT
-from service import bundle
-from service.errors import BundleError
 
 BRANCH = "deploy"
 

@@ -15,9 +15,9 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.errors import PipelineError, run_stage
-from service import bundle
-from service.errors import BundleError
+import bundle
+from bundle.errors import BundleError
+from pipeline.core.errors import PipelineError, run_stage
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = Path("deploy/Dockerfile")

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from pipeline.errors import StorageError
-from pipeline.files import replace_dir, write_text
+from pipeline.core.errors import StorageError
+from pipeline.core.files import replace_dir, write_text
 from scripts import environment
 from scripts.environment import SetupError
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.summary import EVALUATION, interval
+from pipeline.evaluate.summary import EVALUATION, interval
 
 README = Path("README.md")
 

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline import files
-from pipeline.errors import PipelineError, run_stage
+import bundle
+from bundle.errors import BundleError
+from pipeline.core import files
+from pipeline.core.errors import PipelineError, run_stage
 from scripts.image import PROMOTED, ROOT, TAG
-from service import bundle
-from service.errors import BundleError
 
 SYFT = ROOT / ".venv-sbom" / "bin" / "syft"
 PAGE_LOCK = ROOT / "web" / "package-lock.json"

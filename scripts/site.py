@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from pipeline import files
-from pipeline.errors import PipelineError, run_stage
+import bundle
+from bundle.errors import BundleError
+from bundle.manifest import Manifest
+from pipeline.core import files
+from pipeline.core.errors import PipelineError, run_stage
 from scripts import node
 from scripts.environment import SetupError
-from service import bundle
-from service.errors import BundleError
-from service.manifest import Manifest
 
 SITE: Final = Path("web/site")
 PROMOTED: Final = Path("models/promoted")

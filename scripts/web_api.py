@@ -17,7 +17,7 @@ from typing import Final
 
 import httpx
 
-from pipeline.files import write_text
+from pipeline.core.files import write_text
 from scripts import node
 from scripts.environment import SetupError
 from service.admission import Line

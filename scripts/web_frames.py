@@ -20,8 +20,8 @@ import httpx
 from PIL import Image, ImageOps
 from playwright.sync_api import sync_playwright
 
-from pipeline.errors import PipelineError, run_stage
-from pipeline.split import SPLIT, read_split
+from pipeline.core.errors import PipelineError, run_stage
+from pipeline.data.split import SPLIT, read_split
 from scripts.chromium import launch
 
 IMAGES: Final = Path("data/images")

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
+from bundle.errors import UserError
 from service import quota, settings
-from service.errors import ServiceError
 
 SERVE: Final = "serve"
 HEALTH: Final = "health"
@@ -51,7 +51,7 @@ def run(command: str, arguments: argparse.Namespace) -> int:
     """Run a command; the exit status.
 
     Raises:
-        ServiceError: it can't.
+        UserError: it can't.
     """
     if command == IDENTIFY:
         from service import identify
@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser(command).parse_args(given)
     try:
         return run(command, arguments)
-    except ServiceError as error:
+    except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # `| head` has seen enough

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
-from service import decode, screening
+from bundle import decode
+from service import screening
 from service.metrics import Metrics
 from service.problems import NOT_READY, OVERLOADED, TOO_LATE, Problem
 from service.settings import Settings
 
 if TYPE_CHECKING:  # the supervisor imports this module, but must not load ONNX Runtime (see supervisor.py)
-    from service.engine import Answer, Engine
+    from bundle.engine import Answer, Engine
     from service.served import Served
 
 STUCK_AFTER_S: Final = 30.0  # far longer than any picture within the limits takes
@@ -135,7 +136,7 @@ class Line:
         return True
 
     def _infer(self, picture: _Picture, begun: float) -> "Answer":
-        from service.engine import Timing
+        from bundle.engine import Timing
 
         engine = self._engine(begun - picture.arrived)
         limit = screening.pixel_limit(picture.data, pixels=self._pixels, memory=self._memory)

@@ -7,8 +7,8 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Path, Query, Request, Response, WebSocket
 from fastapi.responses import JSONResponse
 
+from bundle.errors import PictureError
 from service import form, limits, log, metrics, schemas, stream
-from service.errors import PictureError
 from service.page import WholeFile
 from service.problems import NOT_FOUND, NOT_READY, UNSUPPORTED, Problem, of_picture
 from service.state import State

@@ -4,7 +4,7 @@ import http.client
 import json
 from typing import Final
 
-from service.errors import ServiceError
+from bundle.errors import UserError
 from service.settings import Settings
 
 TIMEOUT_S: Final = 3.0
@@ -15,7 +15,7 @@ def check(settings: Settings) -> str:
     """The version of the model that is served.
 
     Raises:
-        ServiceError: nobody answers, or the service is not ready; says why.
+        UserError: nobody answers, or the service is not ready; says why.
     """
     host = _ALL.get(settings.bind, settings.bind)
     connection = http.client.HTTPConnection(host, settings.port, timeout=TIMEOUT_S)
@@ -24,11 +24,11 @@ def check(settings: Settings) -> str:
         answer = connection.getresponse()
         values = json.loads(answer.read(100_000))
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise ServiceError(
+        raise UserError(
             f"nothing answers at {host} port {settings.port} ({error}); start it, or set PORT"
         ) from error
     finally:
         connection.close()
     if answer.status != http.client.OK:
-        raise ServiceError(f"not ready: {values.get('detail', answer.reason)}")
+        raise UserError(f"not ready: {values.get('detail', answer.reason)}")
     return str(values["model"])

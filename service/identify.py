@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from service import bundle
-from service.engine import Answer, Engine
-from service.errors import PictureError, ServiceError
+import bundle
+from bundle.engine import Answer, Engine
+from bundle.errors import PictureError, UserError
 
 NONE_OF_THESE: Final = "none of these"
 MAX_BYTES: Final = 100_000_000  # no photo is larger; keeps /dev/zero and disk images out of memory
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
             answer = engine.identify(_read(photo))
         except PictureError as error:
             failed = True
-            complain(ServiceError(f"{_shown(photo)}: {error}"))
+            complain(UserError(f"{_shown(photo)}: {error}"))
         else:
             if arguments.json:
                 _print_json(photo, answer, several=len(arguments.photos) > 1)
@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def complain(error: ServiceError) -> None:
+def complain(error: UserError) -> None:
     """Print an error as one line on stderr."""
     print(f"error: {error}", file=sys.stderr)
 

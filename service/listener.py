@@ -8,7 +8,7 @@ import time
 from collections import deque
 from typing import Final, Self
 
-from service.errors import ServiceError
+from bundle.errors import UserError
 from service.problems import MEDIA_TYPE, OVERLOADED, RETRY_AFTER_S, Problem
 
 BACKLOG: Final = 1_024
@@ -26,7 +26,7 @@ class Listener:
         """Listen.
 
         Raises:
-            ServiceError: the address or port can't be had.
+            UserError: the address or port can't be had.
         """
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         try:
@@ -35,7 +35,7 @@ class Listener:
             )
         except OSError as error:
             why = os.strerror(error.errno or 0)
-            raise ServiceError(
+            raise UserError(
                 f"{address} port {port} can't be listened on ({why}); stop who does, or set PORT or BIND"
             ) from error
         self._socket.setblocking(False)

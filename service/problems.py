@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from service.errors import NotAPicture, PictureError, ServiceError, TooManyPixels
+from bundle.errors import NotAPicture, PictureError, TooManyPixels, UserError
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 1  # Retry-After knows whole seconds only; a queue empties in less
@@ -67,7 +67,7 @@ KINDS: Final = (
 _BY_STATUS: Final = {kind.status: kind for kind in reversed(KINDS)}
 
 
-class Problem(ServiceError):
+class Problem(UserError):
     """A request that is not answered, and what its sender can do."""
 
     def __init__(self, kind: Kind, detail: str, headers: Mapping[str, str] | None = None) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from service.errors import ServiceError
+from bundle.errors import UserError
 
 PER_WORKER: Final = 200_000_000  # bytes that a worker may grow to under load
 SHARED: Final = 50_000_000  # bytes of supervisor and watcher
@@ -21,11 +21,11 @@ def check_memory(root: Path = Path("/")) -> None:
     """Say it, where the memory limit is too small to start: the kernel would kill the process without a word.
 
     Raises:
-        ServiceError: names the limit and what is enough.
+        UserError: names the limit and what is enough.
     """
     limit = memory(root)
     if limit is not None and limit < LEAST:
-        raise ServiceError(
+        raise UserError(
             f"the memory limit of {limit / 1e6:.0f} MB is too small; {ENOUGH / 1e6:.0f} MB are enough"
         )
 

@@ -1,6 +1,6 @@
 """Bundles from an MLflow registry, over the REST interface of its server.
 
-Three requests are all it takes (`pipeline/registry.py` has the other side), so there is no mlflow package here:
+Three requests are all it takes (the other side: `pipeline/tracking/registry.py`), so there is no mlflow package here:
 even its slim client weighs more than the rest of the service and takes a second to import.
 """
 
@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from service import bundle
-from service.errors import BundleError, ServiceError
+import bundle
+from bundle.errors import BundleError, UserError
 from service.settings import Settings
 
 TIMEOUT_S: Final = 10.0  # for each request to begin to answer, and for each pause in an answer
@@ -24,7 +24,7 @@ MAX_MANIFEST: Final = 10_000_000  # bytes
 MAX_BUNDLE: Final = 2_000_000_000  # bytes
 
 
-class RegistryError(ServiceError):
+class RegistryError(UserError):
     """The registry can't be asked, or knows no such model; ``outcome`` is its name in the metrics."""
 
     outcome = "unreachable"
@@ -174,7 +174,7 @@ class Registry:
             raise BundleError(f"{query.get('path', route)} of {self._name} is longer than its manifest says")
         return body
 
-    def _explain(self, error: urllib.error.HTTPError, path: str | None) -> ServiceError:
+    def _explain(self, error: urllib.error.HTTPError, path: str | None) -> UserError:
         said = error.read(10_000).decode("utf-8", "replace")
         if error.code in (401, 403):
             return RegistryError(

@@ -15,10 +15,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from service import bundle, log
-from service.bundle import Bundle
+import bundle
+from bundle import Bundle
+from bundle.errors import BundleError, UserError
+from service import log
 from service.channel import Channel, Message, PeerGone
-from service.errors import BundleError, ServiceError
 from service.registry import Registry, RegistryError, Version
 from service.settings import Settings
 
@@ -39,7 +40,7 @@ class Source(ABC):
         """What is there: the model (not for ``known``) and its token; None where nothing changed since last time.
 
         Raises:
-            ServiceError, OSError: it can't be had.
+            UserError, OSError: it can't be had.
         """
 
     def again(self) -> None:  # noqa: B027  # most need do nothing
@@ -175,7 +176,7 @@ class _Watcher:
             found = self._source.find(self._known)
         except RegistryError as error:
             return self._complain(error.outcome, str(error))
-        except ServiceError as error:
+        except UserError as error:
             return self._complain(DAMAGED, str(error))
         except OSError as error:
             self._source.again()

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Final, Self
 
-from service.errors import ServiceError
+from bundle.errors import UserError
 
 PREFIX: Final = "art-text-plant-"
 
@@ -20,7 +20,7 @@ class Runtime:
             _tidy(Path(tempfile.gettempdir()))
             self.folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
         except OSError as error:
-            raise ServiceError(
+            raise UserError(
                 f"there is no place for temporary files ({error.strerror}); set TMPDIR to a folder that can be written"
             ) from error
         self.metrics = self.folder / "metrics"

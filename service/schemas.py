@@ -3,8 +3,8 @@
 import mimetypes
 from typing import Any, Final
 
+from bundle.manifest import Manifest
 from service import problems
-from service.manifest import Manifest
 from service.metrics import CONTENT_TYPE
 from service.problems import MEDIA_TYPE, Kind
 

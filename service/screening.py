@@ -7,7 +7,7 @@ JPEG 3.8, PNG 9, WebP 12.1.
 
 from typing import Final
 
-from service.errors import TruncatedPicture
+from bundle.errors import TruncatedPicture
 
 _JPEG: Final = b"\xff\xd8\xff"
 _PROGRESSIVE: Final = (

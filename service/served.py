@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from service import bundle
-from service.bundle import Bundle
-from service.engine import Engine
+import bundle
+from bundle import Bundle
+from bundle.engine import Engine
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from service.errors import ServiceError
+from bundle.errors import UserError
 
 STOP_WITHIN_S: Final = 5.0  # from SIGTERM to the exit; what container engines grant at the least
 REGISTRY: Final = "models:/"
@@ -26,7 +26,7 @@ Seconds = Annotated[float, Field(gt=0, le=300, allow_inf_nan=False)]
 Bytes = Annotated[int, Field(ge=1_000, le=100_000_000)]
 
 
-class SettingsError(ServiceError):
+class SettingsError(UserError):
     """A setting is missing, unknown or unsafe."""
 
 

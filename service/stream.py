@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from service.errors import PictureError
+from bundle.errors import PictureError
 from service.problems import INTERNAL, OVERLOADED, RETRY_AFTER_S, Problem, of_picture
 from service.state import State
 

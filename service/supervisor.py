@@ -278,7 +278,7 @@ def main(settings: Settings) -> int:
     """Serve; the exit status.
 
     Raises:
-        ServiceError: the address can't be listened on, or there is no place for temporary files.
+        UserError: the address can't be listened on, or there is no place for temporary files.
     """
     log.set_up(settings.log_level, "supervisor")
     with Listener(settings.bind, settings.port) as listener, Runtime() as runtime:

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Final
 import uvicorn
 import uvloop
 
+from bundle.errors import UserError
 from service import app, connection, heap, log
 from service.admission import Line
 from service.board import Board
 from service.channel import Channel, Message, PeerGone
-from service.errors import ServiceError
 from service.limits import Buffer
 from service.metrics import Metrics
 from service.settings import Settings
@@ -145,7 +145,7 @@ class _Worker:
 
         try:
             return await asyncio.to_thread(Served.load, folder, self._post.settings.variant)
-        except (ServiceError, OSError, MemoryError) as error:
+        except (UserError, OSError, MemoryError) as error:
             self._tell(did="failed", generation=generation, why=str(error) or "out of memory")
             return None
 

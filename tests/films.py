@@ -9,7 +9,7 @@ from typing import Final
 import imageio_ffmpeg
 from PIL import Image, ImageOps
 
-from pipeline.split import SPLIT, read_split
+from pipeline.data.split import SPLIT, read_split
 from scripts.chromium import CAMERA_FILM
 
 ROOT: Final = Path(__file__).parents[1]

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline import store
+from pipeline.tracking import store
 
 # MLflow 3.17 uses what SQLAlchemy 2.1 deprecates; nothing that this project could change.
 MLFLOWS_OWN_WARNINGS = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")

@@ -14,9 +14,10 @@ import pytest
 import yaml
 from PIL import Image
 
-from pipeline import adoption, manifest, validate
-from pipeline.data_settings import DataSettings
-from pipeline.manifest import Row
+from pipeline.data import adoption, manifest
+from pipeline.data.manifest import Row
+from pipeline.data.settings import DataSettings
+from pipeline.validate import stage as validate
 
 CONF = Path(__file__).parents[1] / "conf"
 

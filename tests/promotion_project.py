@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline import history, promote, store
-from pipeline.registry import Registry
-from pipeline.split import SplitRow, write_split
-from pipeline.statistics import wilson
-from service import bundle
+import bundle
+from pipeline.data.split import SplitRow, write_split
+from pipeline.metrics.statistics import wilson
+from pipeline.promote import history
+from pipeline.promote import stage as promote
+from pipeline.tracking import store
+from pipeline.tracking.registry import Registry
 from tests import mlflow_template, tiny_bundle
 from tests.mlflow_template import SETTINGS
 

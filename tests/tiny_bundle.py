@@ -1,7 +1,7 @@
 """A model bundle in milliseconds: it looks at the mean colour only, but is a real model in a real bundle.
 
 Red pictures are the first label, green the second, blue the third (more labels get nothing); grey, black and
-white are none of them, for `known` is the colour's saturation: a test can say what the answer must be.
+white are none of them, for `id_score` is the colour's saturation: a test can say what the answer must be.
 """
 
 import io
@@ -17,7 +17,8 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from service import bundle, decode
+import bundle
+from bundle import decode
 
 COLOURS: Final = {
     "red": (220, 20, 20),
@@ -37,7 +38,7 @@ def picture(colour: str | tuple[int, int, int], size: tuple[int, int] = (64, 48)
 
 
 def make_model(labels: Sequence[str], size: int, bias: Sequence[float] | None = None) -> onnx.ModelProto:
-    """image uint8 [batch, size, size, 3] -> mean colour -> probabilities by channel, known by saturation."""
+    """image uint8 [batch, size, size, 3] -> mean colour -> probabilities by channel, id_score by saturation."""
     count = len(labels)
     weights = np.zeros((3, count), np.float32)
     weights[range(min(3, count)), range(min(3, count))] = 10.0
@@ -54,13 +55,15 @@ def make_model(labels: Sequence[str], size: int, bias: Sequence[float] | None = 
         helper.make_node("Cast", ["image"], ["pixels"], to=TensorProto.FLOAT),
         helper.make_node("Div", ["pixels", "scale"], ["unit"]),
         helper.make_node("ReduceMean", ["unit", "area"], ["colour"], keepdims=0),
+        helper.make_node("MatMul", ["unit", "weights"], ["places"]),
+        helper.make_node("Transpose", ["places"], ["evidence"], perm=[0, 3, 1, 2]),
         helper.make_node("MatMul", ["colour", "weights"], ["scores"]),
         helper.make_node("Add", ["scores", "offset"], ["logits"]),
         helper.make_node("Softmax", ["logits"], ["probabilities"], axis=-1),
         helper.make_node("ReduceMax", ["colour", "channel"], ["most"], keepdims=0),
         helper.make_node("ReduceMin", ["colour", "channel"], ["least"], keepdims=0),
         helper.make_node("Sub", ["most", "least"], ["spread"]),
-        helper.make_node("Reshape", ["spread", "flat"], ["known"]),
+        helper.make_node("Reshape", ["spread", "flat"], ["id_score"]),
     ]
     graph = helper.make_graph(
         nodes,
@@ -68,7 +71,8 @@ def make_model(labels: Sequence[str], size: int, bias: Sequence[float] | None = 
         [helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", size, size, 3])],
         [
             helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", count]),
-            helper.make_tensor_value_info("known", TensorProto.FLOAT, ["batch"]),
+            helper.make_tensor_value_info("id_score", TensorProto.FLOAT, ["batch"]),
+            helper.make_tensor_value_info("evidence", TensorProto.FLOAT, ["batch", count, size, size]),
         ],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )
@@ -96,7 +100,7 @@ def make_bundle(
         size: input size in pixels.
         version: the manifest's version.
         bias: added to the logits, one per label; another bias is another model with another fingerprint.
-        threshold: `known` below is none of the labels; pure colours have about 0.75, grey has 0.
+        threshold: `id_score` below is none of the labels; pure colours have about 0.75, grey has 0.
         variants: which files to write; int8 is the same graph under the other name.
         card: write MODEL_CARD.md.
     """
@@ -111,12 +115,14 @@ def make_bundle(
     for colour in COLOURS:
         data = picture(colour)
         (folder / "golden" / f"{colour}.png").write_bytes(data)
-        probabilities, known = session.run(None, {"image": decode.decode(data, size)[None]})
+        probabilities, id_score = session.run(
+            ["probabilities", "id_score"], {"image": decode.decode(data, size)[None]}
+        )
         golden.append(
             bundle.Golden(
                 file=f"golden/{colour}.png",
                 probabilities={name: tuple(map(float, probabilities[0])) for name in variants},
-                known={name: float(known[0]) for name in variants},
+                id_score={name: float(id_score[0]) for name in variants},
             )
         )
     manifest = bundle.Manifest(

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline import files
-from pipeline.errors import DataError, run_stage
+from pipeline.core import files
+from pipeline.core.errors import DataError, run_stage
 from scripts import readme
 from scripts.bench_gif import clips, measure
 from scripts.bench_gif.contenders import SIBLINGS, contenders, find_gifski

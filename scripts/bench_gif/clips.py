@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.errors import PipelineError
+from pipeline.core.errors import PipelineError
 from scripts.bench_gif.interface import PHONE, interface
 
 FPS = 30

@@ -10,16 +10,16 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline import files
-from pipeline.errors import PipelineError, run_stage
+import bundle
+from bundle.errors import BundleError
+from pipeline.core import files
+from pipeline.core.errors import PipelineError, run_stage
 from scripts import readme
 from scripts.bench_service import measure, pictures, profiler, wrk
 from scripts.bench_service.contenders import PEERS, ROOT, SERVED, Task
 from scripts.bench_service.figures import Results, to_csv
 from scripts.bench_service.report import report
 from scripts.bench_service.server import Cores, free_port
-from service import bundle
-from service.errors import BundleError
 
 CSV = Path("docs/bench/service.csv")
 PAGE = Path("docs/bench-service.md")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from pipeline.errors import PipelineError
-from pipeline.learner import FOLDER as TRAINED
+from pipeline.core.errors import PipelineError
+from pipeline.models.learner import FOLDER as TRAINED
 from scripts.bench_service import peers, pictures
 from service.settings import Settings
 

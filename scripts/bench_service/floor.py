@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import bundle
+from bundle import decode
+from bundle.engine import Engine
 from scripts.bench_service.figures import load_of
-from service import bundle, decode
-from service.engine import Engine
 
 WARM_UP = 20  # pictures
 

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.errors import PipelineError
+from pipeline.core.errors import PipelineError
 from scripts.bench_service import pictures, profiler, wrk
 from scripts.bench_service.contenders import FLOOR, ROOT, SERVICE, STREAM, Contender, Task
 from scripts.bench_service.figures import Load, Results, Row

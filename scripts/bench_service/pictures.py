@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from pipeline import split
-from pipeline.errors import DataError
+from pipeline.core.errors import DataError
+from pipeline.data import split
 
 SIZE = (640, 480)  # what a webcam gives
 QUALITY = 85

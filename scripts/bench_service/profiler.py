@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from pipeline.errors import PipelineError
+from pipeline.core.errors import PipelineError
 from scripts.bench_service import wrk
 from scripts.bench_service.contenders import ROOT
 from scripts.bench_service.report import table
@@ -17,7 +17,7 @@ PY_SPY: Final = ROOT / ".venv-bench/bin/py-spy"
 LOOKS: Final = 200  # a second
 PARTS: Final = (  # the first whose mark stands in a stack takes the sample
     ("inference (ONNX Runtime)", ("(onnxruntime/",)),
-    ("decoding (Pillow)", ("(service/decode.py", "(service/screening.py", "(PIL/")),
+    ("decoding (Pillow)", ("(bundle/decode.py", "(service/screening.py", "(PIL/")),
     ("metrics", ("(service/metrics.py", "(prometheus_client/")),
     ("log", ("(service/log.py", "(logging/")),
     ("the line: queue and threads", ("(service/admission.py", "(queue.py", "(threading.py")),

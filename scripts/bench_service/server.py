@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from pipeline.errors import PipelineError
+from pipeline.core.errors import PipelineError
 
 READY_WITHIN_S = 120.0
 STOP_WITHIN_S = 10.0

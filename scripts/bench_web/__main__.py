@@ -14,8 +14,10 @@ from typing import Any
 
 from playwright.sync_api import sync_playwright
 
-from pipeline import files
-from pipeline.errors import PipelineError, run_stage
+import bundle
+from bundle.errors import BundleError
+from pipeline.core import files
+from pipeline.core.errors import PipelineError, run_stage
 from scripts import node, readme
 from scripts.bench_service.contenders import ROOT, SERVED, Task
 from scripts.bench_service.server import Cores, free_port, running
@@ -24,8 +26,6 @@ from scripts.bench_web.figures import Results, to_csv
 from scripts.bench_web.report import report
 from scripts.chromium import launch
 from scripts.environment import SetupError
-from service import bundle
-from service.errors import BundleError
 
 CSV = Path("docs/bench/web.csv")
 PAGE = Path("docs/bench-web.md")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-from pipeline.errors import PipelineError
+from pipeline.core.errors import PipelineError
 from scripts.bench_web.figures import Results, Row
 
 SETTLE_S = 8.0  # after the first answer: compilers warm up, charts fill

@@ -13,14 +13,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline import files
-from pipeline.errors import DataError, PipelineError, run_stage
+import bundle
+from bundle.errors import BundleError
+from pipeline.core import files
+from pipeline.core.errors import DataError, PipelineError, run_stage
 from scripts import readme
 from scripts.bench_service.figures import Row
 from scripts.capacity import chart, measure, report, scenarios
 from scripts.capacity.cluster import Machines, Service
-from service import bundle
-from service.errors import BundleError
 
 BENCH = Path("docs/bench/service.csv")
 POINTS = Path("docs/bench/capacity.csv")

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from pipeline import files
+from pipeline.core import files
 from scripts.capacity.cluster import Second
 from scripts.capacity.demand import HOUR
 from scripts.capacity.scenarios import Outcome

@@ -13,13 +13,13 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import DataError, PipelineError
+import bundle
+from bundle.errors import BundleError
+from pipeline.core.errors import DataError, PipelineError
 from scripts.bench_service import measure, pictures, wrk
 from scripts.bench_service.contenders import ROOT, SERVED, Task
 from scripts.bench_service.figures import Load
 from scripts.bench_service.server import Cores, Server, free_port, running
-from service import bundle
-from service.errors import BundleError
 
 PROMOTED = Path("models/promoted")
 WORKERS = (1, 2)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.errors import ConfigError
+from pipeline.core.errors import ConfigError
 from scripts.capacity.autoscaler import Rules, read_rules
 from scripts.capacity.cluster import Machines, Second, Service, simulate
 from scripts.capacity.demand import HOUR, Demand, day, steady, with_crowd

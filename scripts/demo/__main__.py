@@ -16,13 +16,13 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from pipeline import files
-from pipeline.errors import PipelineError, run_stage
+import bundle
+from bundle.errors import BundleError
+from pipeline.core import files
+from pipeline.core.errors import PipelineError, run_stage
 from scripts.bench_service.server import Cores, free_port, running
 from scripts.demo import film, phone, recording, script
 from scripts.gif import tool
-from service import bundle
-from service.errors import BundleError
 from service.settings import Settings
 
 OUT: Final = Path("data/recordings/demo.mp4")

@@ -11,7 +11,7 @@ from typing import Any, Final
 from playwright.sync_api import Error as BrowserError
 from playwright.sync_api import Page, sync_playwright
 
-from pipeline.errors import PipelineError
+from pipeline.core.errors import PipelineError
 from scripts.chromium import launch
 from scripts.demo.film import BITS, FPS, MARK
 from scripts.demo.script import Press, Screen

@@ -7,8 +7,8 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from pipeline import files
-from pipeline.errors import PipelineError
+from pipeline.core import files
+from pipeline.core.errors import PipelineError
 from scripts.demo.film import feed
 from scripts.demo.hand import SETTLED_S, WAY_S
 from scripts.demo.phone import Recorded

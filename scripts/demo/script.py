@@ -7,9 +7,9 @@ from typing import Annotated, Final, Literal
 import yaml
 from pydantic import Field, ValidationError
 
-from pipeline.config import Settings
-from pipeline.errors import ConfigError, DataError
-from pipeline.split import SPLIT, TEST, read_split
+from pipeline.core.config import Settings
+from pipeline.core.errors import ConfigError, DataError
+from pipeline.data.split import SPLIT, TEST, read_split
 
 SCRIPT: Final = Path(__file__).with_name("demo.yaml")
 IMAGES: Final = Path("data/images")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import PipelineError, run_stage
+from pipeline.core.errors import PipelineError, run_stage
 from scripts.gif import settings as gif_settings
 from scripts.gif import tool
 from scripts.gif.convert import Result, convert

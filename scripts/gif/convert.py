@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.errors import StorageError
-from pipeline.files import explain
+from pipeline.core.errors import StorageError
+from pipeline.core.files import explain
 from scripts.gif import passes, recording
 from scripts.gif.budget import Found, Search
 from scripts.gif.errors import GifError

@@ -7,7 +7,7 @@ PipelineError
     └── BudgetError      nothing that is worth looking at fits into the bytes allowed
 """
 
-from pipeline.errors import PipelineError
+from pipeline.core.errors import PipelineError
 
 
 class GifError(PipelineError):

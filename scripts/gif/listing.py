@@ -5,7 +5,7 @@ import hashlib
 import io
 from pathlib import Path
 
-from pipeline import files
+from pipeline.core import files
 
 FOLDER = Path("data/recordings")
 LIST = Path("build/recordings.csv")

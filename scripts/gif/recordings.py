@@ -6,7 +6,7 @@ a moment, and the stage ``gif`` runs only when the list that this writes is anot
 
 import sys
 
-from pipeline.errors import run_stage
+from pipeline.core.errors import run_stage
 from scripts.gif import listing
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import StorageError
+from pipeline.core.errors import StorageError
 from scripts.gif.errors import FfmpegError
 
 Report = Callable[[float], None]  # seconds of film done

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
-from pipeline.config import CONF, Settings, compose
-from pipeline.errors import ConfigError
+from pipeline.core.config import CONF, Settings, compose
+from pipeline.core.errors import ConfigError
 
 Dither = Literal["none", "bayer", "floyd_steinberg", "sierra2", "sierra2_4a", "sierra3", "burkes", "atkinson"]
 Sibling = Literal["mp4", "webp", "poster"]

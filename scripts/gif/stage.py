@@ -8,8 +8,8 @@ import itertools
 import sys
 from pathlib import Path
 
-from pipeline import config, files
-from pipeline.errors import DataError, run_stage
+from pipeline.core import config, files
+from pipeline.core.errors import DataError, run_stage
 from scripts.gif import tool
 from scripts.gif.convert import convert
 from scripts.gif.listing import FOLDER, films

@@ -7,7 +7,7 @@ older readers forbid what they don't know.
 
 from typing import Any
 
-from service.bundle import SCHEMA_VERSION, Manifest
+from bundle import SCHEMA_VERSION, Manifest
 
 FIELDS = {
     "Manifest": [
@@ -26,7 +26,7 @@ FIELDS = {
     ],
     "InputSpec": ["crop", "resize", "size"],
     "Variant": ["file", "temperature", "threshold"],
-    "Golden": ["file", "known", "probabilities"],
+    "Golden": ["file", "id_score", "probabilities"],
     "Lineage": ["config", "config_hash", "data_hash", "git_commit", "git_dirty", "mlflow_run_id", "parent"],
     "FileEntry": ["bytes", "sha256"],
 }
@@ -43,7 +43,7 @@ REQUIRED = {
     ],
     "InputSpec": ["size"],
     "Variant": ["file", "threshold", "temperature"],
-    "Golden": ["file", "probabilities", "known"],
+    "Golden": ["file", "probabilities", "id_score"],
     "Lineage": ["git_commit", "git_dirty", "data_hash", "config", "config_hash", "mlflow_run_id"],
     "FileEntry": ["sha256", "bytes"],
 }
@@ -56,7 +56,7 @@ def objects() -> dict[str, dict[str, Any]]:
 
 
 def test_schema_version_is_the_one_that_this_snapshot_describes() -> None:
-    assert SCHEMA_VERSION == 1
+    assert SCHEMA_VERSION == 2
 
 
 def test_fields_are_those_of_the_snapshot() -> None:
@@ -75,7 +75,7 @@ def test_unknown_fields_are_refused_everywhere() -> None:
 
 def test_words_are_those_of_the_snapshot() -> None:
     found = objects()
-    assert found["Manifest"]["properties"]["schema_version"]["const"] == 1
+    assert found["Manifest"]["properties"]["schema_version"]["const"] == 2
     assert found["Manifest"]["properties"]["default_variant"]["enum"] == ["fp32", "int8"]
     assert found["InputSpec"]["properties"]["crop"]["const"] == "center-square"
     assert found["InputSpec"]["properties"]["resize"]["const"] == "bilinear-antialias"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.config import PARAMS, compose
+from pipeline.core.config import PARAMS, compose
 from scripts import environment, lock
 from scripts import readme as readme_parts
 from tests.small_project import ROOT, files_in_git
@@ -133,7 +133,7 @@ def test_remote_that_travels_with_the_clone_holds_photos_recordings_and_no_model
 
 
 def test_attribution_names_every_photo_of_the_manifest() -> None:
-    command = [sys.executable, "-m", "pipeline.manifest", "attribution", "--check"]
+    command = [sys.executable, "-m", "pipeline.data", "attribution", "--check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

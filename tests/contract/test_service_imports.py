@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MODULES = sorted((ROOT / "service").rglob("*.py"))
+MODULES = sorted(path for name in ("bundle", "service") for path in (ROOT / name).rglob("*.py"))
 FORBIDDEN = {
     "pipeline",
     "torch",
@@ -53,14 +53,14 @@ def locked(name: str) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_service_imports_nothing_of_the_pipeline(path: Path) -> None:
     assert imported(path) & FORBIDDEN == set()
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_service_imports_only_what_its_lock_holds(path: Path) -> None:
-    foreign = imported(path) - sys.stdlib_module_names - {"service"}
+    foreign = imported(path) - sys.stdlib_module_names - {"bundle", "service"}
     assert {DISTRIBUTIONS.get(name, name).replace("_", "-") for name in foreign} <= locked(
         "service.lock"
     ).keys()
@@ -69,7 +69,7 @@ def test_service_imports_only_what_its_lock_holds(path: Path) -> None:
 def test_nothing_heavy_is_loaded_by_the_modules_that_are_used() -> None:
     """In a fresh process, because this one has loaded everything already."""
     code = (
-        "import sys, service.engine, service.identify, service.__main__;"
+        "import sys, bundle.engine, service.identify, service.__main__;"
         "print(*{name.split('.')[0] for name in sys.modules})"
     )
     loaded = subprocess.run(

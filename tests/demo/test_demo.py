@@ -12,7 +12,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from pipeline.errors import ConfigError, DataError, PipelineError
+from pipeline.core.errors import ConfigError, DataError, PipelineError
 from scripts.demo import film, phone, recording, script
 from scripts.demo.__main__ import main
 from scripts.demo.hand import SETTLED_S, Hand

@@ -10,8 +10,8 @@ from types import ModuleType
 
 import pytest
 
+import bundle
 from scripts import deploy_branch, image, sbom
-from service import bundle
 from service.registry import Registry
 from service.settings import Settings
 from tests.small_project import ROOT

@@ -75,7 +75,7 @@ def test_a_damaged_bundle(models: Path) -> None:
 
 def test_a_bundle_of_a_newer_manifest_version(models: Path) -> None:
     path = models / "promoted" / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": 2}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": 3}))
     said = last_words(*mount(models))
     assert "is of schema 2, this service knows 1: update the service" in said
 
@@ -95,7 +95,7 @@ def test_a_place_for_temporary_files_that_is_too_small(models: Path) -> None:
 
 def bundle_of(models: Path) -> None:
     """Seal the bundle again, with whatever else lies in it now."""
-    from service import bundle
+    import bundle
 
     manifest = bundle.load_manifest(models / "promoted")
     bundle.seal(models / "promoted", manifest)

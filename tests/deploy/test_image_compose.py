@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from pipeline import promote
-from service import bundle
+import bundle
+from pipeline.promote import stage as promote
 from tests import promotion_project
 from tests.deploy.containers import IMAGE, MLFLOW_IMAGE, Container, docker, wait
 from tests.load import Load

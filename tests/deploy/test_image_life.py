@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
+import bundle
 from scripts.chromium import launch
-from service import bundle
 from tests.deploy.containers import HARDENED, SMALLEST, Container, docker, readable, started, wait
 from tests.load import Load
 from tests.tiny_bundle import make_bundle, picture

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import promote
+import bundle
+from pipeline.promote import stage as promote
 from scripts.clone import environment
-from service import bundle
 from service.registry import Registry
 from service.settings import Settings
 from tests import promotion_project

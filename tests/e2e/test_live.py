@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Playwright, expect
 
+from bundle import load
 from scripts.chromium import launch
-from service.bundle import load
 from tests.e2e.conftest import Open
 from tests.e2e.pages import (
     PATIENCE_MS,

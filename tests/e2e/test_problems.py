@@ -11,8 +11,8 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, Route, expect
 
+import bundle
 from scripts.chromium import find_chromium, launch
-from service import bundle
 from tests.e2e.conftest import Open
 from tests.e2e.pages import (
     HIDE,
@@ -314,7 +314,7 @@ def test_a_device_that_gets_other_numbers_does_not_answer(open_page: Open) -> No
     manifest["version"] += "-other"
     for golden in manifest["golden"]:
         golden["probabilities"]["fp32"] = golden["probabilities"]["fp32"][::-1]
-        golden["known"]["fp32"] = 1 - golden["known"]["fp32"]
+        golden["id_score"]["fp32"] = 1 - golden["id_score"]["fp32"]
     page.route("**/model", lambda route: route.fulfill(json=manifest))
     page.reload()
     load_device(page)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.config import compose
-from pipeline.errors import DataError
+from pipeline.core.config import compose
+from pipeline.core.errors import DataError
 from scripts.gif import listing, stage
 from scripts.gif.settings import GifSettings
 from tests.gif import blocks

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipeline.augment import AugmentSettings
-from pipeline.backbones import BACKBONES
-from pipeline.fit import TrainSettings
-from pipeline.split import SplitRow
+from pipeline.data.split import SplitRow
+from pipeline.models.augment import AugmentSettings
+from pipeline.models.backbones import BACKBONES
+from pipeline.train.fit import TrainSettings
 
 SIZE = 32
 GENTLE = AugmentSettings(min_scale=0.8, quarter_turns=0, max_rotate=0, max_warp=0, max_light=0.1, degrade=0)

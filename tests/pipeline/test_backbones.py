@@ -7,9 +7,9 @@ from urllib.error import URLError
 import pytest
 import torch
 
-from pipeline import backbones
-from pipeline.backbones import BACKBONES, WeightsError
-from pipeline.fit import network
+from pipeline.models import backbones
+from pipeline.models.backbones import BACKBONES, WeightsError
+from pipeline.models.network import network
 
 LITES = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 

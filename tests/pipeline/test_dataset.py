@@ -8,9 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline.augment import AugmentSettings
-from pipeline.backbones import BACKBONES
-from pipeline.dataset import (
+from bundle import decode
+from pipeline.core.errors import DataError
+from pipeline.data.split import SplitRow
+from pipeline.models.augment import AugmentSettings
+from pipeline.models.backbones import BACKBONES
+from pipeline.models.dataset import (
     Classes,
     OpenPicture,
     camera_views,
@@ -20,9 +23,6 @@ from pipeline.dataset import (
     served_frames,
     shown_in_an_epoch,
 )
-from pipeline.errors import DataError
-from pipeline.split import SplitRow
-from service import decode
 
 SIZE = 48
 STRONG = AugmentSettings(

@@ -12,9 +12,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.distributed import Processes, part_length, part_of
-from pipeline.errors import PipelineError
-from pipeline.learner import FOLDER, load
+from pipeline.core.errors import PipelineError
+from pipeline.models.learner import FOLDER, load
+from pipeline.train.distributed import Processes, part_length, part_of
 from scripts.clone import environment
 from scripts.train_distributed import launched, launcher_options, main
 from tests.small_project import ROOT, Project

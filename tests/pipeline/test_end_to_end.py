@@ -2,7 +2,7 @@
 
 import json
 
-from service import bundle
+import bundle
 from tests.small_project import Project
 
 
@@ -39,7 +39,7 @@ def test_metrics_and_plots_are_dvcs_as_well(finished_project: Project) -> None:
 
 
 def test_summary_says_what_came_out_and_what_to_type_next(finished_project: Project) -> None:
-    said = finished_project.run("python", "-m", "pipeline.summary")
+    said = finished_project.run("python", "-m", "pipeline.evaluate.summary")
     for part in (
         "promoted",
         "95 % intervals",

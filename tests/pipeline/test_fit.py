@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.dataset import Classes, class_weights, dataloaders
-from pipeline.errors import PipelineError
-from pipeline.fit import Epoch, TrainSettings, fit, label_accuracy, network, seed_everything
-from pipeline.split import SplitRow
+from pipeline.core.errors import PipelineError
+from pipeline.data.split import SplitRow
+from pipeline.models.dataset import Classes, class_weights, dataloaders
+from pipeline.models.network import network
+from pipeline.train.fit import Epoch, TrainSettings, fit, label_accuracy, seed_everything
 from tests.pipeline.colours import BACKBONE, GENTLE, SIZE, paint, settings
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.errors import PipelineError
-from pipeline.lineage import lineage
+from pipeline.core.errors import PipelineError
+from pipeline.tracking.lineage import lineage
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +61,7 @@ def test_lineage_names_commit_data_and_configuration(project: Path, monkeypatch:
 @pytest.mark.parametrize(
     ("path", "dirty"),
     [
-        ("pipeline/train.py", True),
+        ("pipeline/train/stage.py", True),
         ("pipeline/new module.py", True),
         ("data.dvc", True),
         ("params.yaml", False),  # what a repro writes is no edit; conf/ is where it would be edited

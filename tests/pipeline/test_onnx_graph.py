@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.onnx_graph import Served, export, quantize, run, set_temperature
+from pipeline.export.graph import Served, export, quantize, run, set_temperature
 
 LABELS = ("art", "plant", "text")
 SIZE = 32
@@ -42,16 +42,16 @@ def by_hand(temperature: float) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("temperature", [1.0, 0.5, 3.0])
 def test_the_graph_does_normalisation_temperature_and_softmax(model: Path, temperature: float) -> None:
     set_temperature(model, temperature, LABELS)
-    probabilities, known = by_hand(temperature)
+    probabilities, id_score = by_hand(temperature)
     output = run(model, FRAMES)
     assert output.probabilities == pytest.approx(probabilities, abs=1e-5)
-    assert output.known == pytest.approx(known, abs=1e-5)
+    assert output.id_score == pytest.approx(id_score, abs=1e-5)
 
 
 def test_without_a_none_output_known_is_the_largest_probability(tmp_path: Path) -> None:
     export(Served(network(3), 3, MEAN, STD), SIZE, LABELS, tmp_path / "model.onnx")
     output = run(tmp_path / "model.onnx", FRAMES)
-    assert output.known == pytest.approx(output.probabilities.max(1))
+    assert output.id_score == pytest.approx(output.probabilities.max(1))
 
 
 def test_the_batch_is_free(model: Path) -> None:

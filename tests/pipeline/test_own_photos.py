@@ -48,7 +48,7 @@ def own_photos(small_project: Project) -> Project:
 
 def test_eight_photos_a_label_become_a_provisional_model_and_nothing_is_asked(own_photos: Project) -> None:
     """What `make photos` types: adopt, add, repro."""
-    said = own_photos.run("python", "-m", "pipeline.manifest", "adopt")
+    said = own_photos.run("python", "-m", "pipeline.data", "adopt")
     assert "16" in said
     with (own_photos.root / "data" / "manifest.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -77,7 +77,7 @@ def test_photos_without_rows_are_named_with_the_command_that_adds_them(own_photo
     before = {path: path.read_bytes() for path in Path(own_photos.root / "data").rglob("*") if path.is_file()}
     output = own_photos.run("dvc", "repro", fails=True)
     assert "Bildschirm Foto.PNG" in output
-    assert "make photos" in output or "pipeline.manifest adopt" in output
+    assert "make photos" in output or "pipeline.data adopt" in output
     report = (own_photos.root / "reports" / "validation.json").read_text(encoding="utf-8")
     assert all(f"größe {number}.jpeg" in report for number in range(3, 8))
     assert before == {

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import manifest, pets, validate
-from pipeline.data_settings import DataSettings
-from pipeline.errors import DataError
-from pipeline.split import read_split
+from pipeline.core.errors import DataError
+from pipeline.data import manifest, pets
+from pipeline.data.settings import DataSettings
+from pipeline.data.split import read_split
+from pipeline.validate import stage as validate
 from tests.photo_folder import PhotoFolder, animation, encoded, picture
 
 # torch, when fastai imports it; fastai, which leaves its config.ini to the garbage collector

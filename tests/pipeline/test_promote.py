@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import champion, promote, tracking
-from pipeline.lineage import Lineage
-from service import bundle
-from service.engine import Engine
+import bundle
+from bundle.engine import Engine
+from pipeline.promote import champion
+from pipeline.promote import stage as promote
+from pipeline.tracking import runs as tracking
+from pipeline.tracking.lineage import Lineage
 from tests import promotion_project
 from tests.mlflow_template import MLFLOWS_OWN_WARNINGS, SETTINGS
 from tests.promotion_project import BLIND, EACH, EQUAL, GOOD, PROMOTED, Project, error, run

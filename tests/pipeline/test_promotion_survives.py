@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from pipeline import champion, history, promote
-from pipeline.registry import Registry
-from service import bundle
+import bundle
+from pipeline.promote import champion, history
+from pipeline.promote import stage as promote
+from pipeline.tracking.registry import Registry
 from tests import mlflow_template, promotion_project
 from tests.mlflow_template import MLFLOWS_OWN_WARNINGS
 from tests.promotion_project import EQUAL, GOOD, PROMOTED, Project, error, run
@@ -98,7 +99,7 @@ def test_a_kill_in_the_middle_leaves_the_champion_and_no_litter_after_the_next_r
     run()
     second = project.candidate(EQUAL)
     code = (
-        "import os, signal; from pipeline import promote; from pipeline.registry import Registry\n"
+        "import os, signal; from pipeline import promote; from pipeline.tracking.registry import Registry\n"
         "Registry.crown = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "promote.main([])"
     )

@@ -19,9 +19,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from pipeline import promote
-from service import bundle
-from service.engine import Engine
+import bundle
+from bundle.engine import Engine
+from pipeline.promote import stage as promote
 from tests import promotion_project
 from tests.mlflow_template import MLFLOWS_OWN_WARNINGS
 from tests.promotion_project import EQUAL, GOOD, PROMOTED, Project

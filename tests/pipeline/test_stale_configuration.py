@@ -75,12 +75,12 @@ def test_experiment_runs_with_its_settings_and_leaves_a_state_that_check_names(
     assert runs(small_project, "augment.degrade")["tried"] == {"0.123"}
     assert all(path.read_bytes() == text for path, text in conf.items())
     # The experiment is applied to the workspace: params.yaml is no longer what conf/ composes.
-    said = small_project.run("python", "-m", "pipeline.config", "check", fails=True)
+    said = small_project.run("python", "-m", "pipeline.core.config", "check", fails=True)
     assert said.startswith("error: params.yaml is not what conf/ composes (train.freeze_epochs)")
     assert "dvc repro -f configure" in said
     # The way out that it names works.
     assert small_project.repro("--force", "--single-item", "configure") == ["configure"]
-    small_project.run("python", "-m", "pipeline.config", "check")
+    small_project.run("python", "-m", "pipeline.core.config", "check")
     assert small_project.params()["train"]["freeze_epochs"] == 1
 
 

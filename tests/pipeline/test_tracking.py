@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from pipeline import tracking
-from pipeline.errors import TrackingError
-from pipeline.tracking import Lineage, project_root
+from pipeline.core.errors import TrackingError
+from pipeline.tracking import runs as tracking
+from pipeline.tracking.runs import Lineage, project_root
 from tests import mlflow_template
 from tests.mlflow_template import MLFLOWS_OWN_WARNINGS, SETTINGS
 
@@ -272,5 +272,5 @@ def test_a_folder_that_no_address_can_name_is_refused(
 
 
 def test_importing_tracking_does_not_import_mlflow() -> None:
-    code = "import sys, pipeline.tracking; sys.exit('mlflow' in sys.modules)"
+    code = "import sys, pipeline.tracking.runs; sys.exit('mlflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import inspection
-from pipeline.split import read_split
+from pipeline.data.split import read_split
+from pipeline.validate import inspection
 from tests.photo_folder import PhotoFolder, encoded, picture, seed
 
 SPLIT = Path("build/split.csv")
@@ -98,7 +98,7 @@ def test_a_pool_finds_what_one_process_finds(photos: PhotoFolder, monkeypatch: p
     ],
 )
 def test_what_cameras_and_people_make_is_taken(photos: PhotoFolder, name: str, data: bytes | None) -> None:
-    from pipeline import heif  # noqa: F401  (lets Pillow write HEIC)
+    from pipeline.data import heif  # noqa: F401  (lets Pillow write HEIC)
 
     photos.put(f"plant/{name}", data or encoded(picture(8), "HEIF"))
     photos.register()

@@ -248,7 +248,7 @@ def edit(change: Callable[[list[str]], Any]) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (Path.unlink, "data/manifest.csv is missing; `python -m pipeline.manifest adopt`"),
+        (Path.unlink, "data/manifest.csv is missing; `python -m pipeline.data adopt`"),
         (lambda path: path.write_bytes(b""), "has no column file, label, group"),
         (lambda path: path.write_bytes(b"\xff\xfe\x00"), "is no CSV in UTF-8"),
         (edit(lambda lines: [line.replace("licence", "license") for line in lines]), "has no column licence"),

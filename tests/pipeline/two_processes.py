@@ -11,10 +11,11 @@ from pathlib import Path
 
 import torch
 
-from pipeline.dataset import Classes, class_weights, dataloaders
-from pipeline.distributed import Processes
-from pipeline.errors import PipelineError, run_stage
-from pipeline.fit import Epoch, fit, network, seed_everything
+from pipeline.core.errors import PipelineError, run_stage
+from pipeline.models.dataset import Classes, class_weights, dataloaders
+from pipeline.models.network import network
+from pipeline.train.distributed import Processes
+from pipeline.train.fit import Epoch, fit, seed_everything
 from tests.pipeline.colours import BACKBONE, GENTLE, SIZE, paint, settings
 
 

@@ -1,4 +1,4 @@
-"""What `service.bundle` promises: a bundle is whole and unchanged, or refused with its file and a way out."""
+"""What `bundle.folder` promises: a bundle is whole and unchanged, or refused with its file and a way out."""
 
 import json
 import shutil
@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from service import bundle
-from service.errors import BundleError
+import bundle
+from bundle.errors import BundleError
 from tests.tiny_bundle import make_bundle
 
 
@@ -133,8 +133,14 @@ def test_what_a_file_manager_leaves_does_no_harm(folder: Path) -> None:
 
 
 def test_newer_schema_asks_for_a_newer_service(folder: Path) -> None:
-    edit(folder, lambda m: m.update(schema_version=2, something_new=1))
-    with pytest.raises(BundleError, match=r"is of schema 2, this service knows 1: update the service"):
+    edit(folder, lambda m: m.update(schema_version=3, something_new=1))
+    with pytest.raises(BundleError, match=r"is of schema 3, this service knows 2: update the service"):
+        bundle.load(folder)
+
+
+def test_older_schema_asks_for_another_bundle(folder: Path) -> None:
+    edit(folder, lambda m: m.update(schema_version=1))
+    with pytest.raises(BundleError, match=r"is of schema 1, this version reads 2: make the bundle anew"):
         bundle.load(folder)
 
 
@@ -207,7 +213,7 @@ def test_a_model_that_is_not_listed_is_refused(folder: Path) -> None:
         (lambda m: m["variants"]["fp32"].update(temperature=0), "temperature"),
         (lambda m: m["input"].update(size=0), "size"),
         (lambda m: m["input"].update(crop="squash"), "crop"),
-        (lambda m: m["golden"][0]["known"].pop("fp32"), "every variant"),
+        (lambda m: m["golden"][0]["id_score"].pop("fp32"), "every variant"),
         (lambda m: m["files"]["model.onnx"].update(sha256="x"), "sha256"),
         (lambda m: m.pop("lineage"), "lineage"),
         (lambda m: m.update(surprise=1), "surprise"),

@@ -1,4 +1,4 @@
-"""What `service.decode` promises: a picture comes out right, anything else as a PictureError."""
+"""What `bundle.decode` promises: a picture comes out right, anything else as a PictureError."""
 
 import io
 import struct
@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from service.decode import decode, open_rgb, to_frame
-from service.errors import AnimatedPicture, NotAPicture, PictureError, TooManyPixels, TruncatedPicture
+from bundle.decode import decode, open_rgb, to_frame
+from bundle.errors import AnimatedPicture, NotAPicture, PictureError, TooManyPixels, TruncatedPicture
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -214,7 +214,7 @@ def test_webp_size_is_seen_before_libwebp_reserves_memory(
     options: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = encode(plain(size=(300, 200)), "WEBP", **options)
-    monkeypatch.setattr("service.decode._open", lambda *_: pytest.fail("opened"))
+    monkeypatch.setattr("bundle.decode._open", lambda *_: pytest.fail("opened"))
     with pytest.raises(TooManyPixels, match="300 x 200 pixels"):
         decode(data, 32, max_pixels=59_999)
 

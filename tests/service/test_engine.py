@@ -1,4 +1,4 @@
-"""What `service.engine` promises: a model that is what its manifest says, and answers to rely on."""
+"""What `bundle.engine` promises: a model that is what its manifest says, and answers to rely on."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -11,9 +11,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from service import bundle
-from service.engine import Engine
-from service.errors import BundleError, GoldenMismatch, PictureError
+import bundle
+from bundle.engine import Engine
+from bundle.errors import BundleError, GoldenMismatch, PictureError
 from tests.tiny_bundle import COLOURS, make_bundle, make_model, picture
 
 ANSWERS = {"red": "art", "green": "plant", "blue": "text", "grey": None}
@@ -61,7 +61,7 @@ def test_none_of_these_is_null(engine: Engine) -> None:
 
 @pytest.mark.parametrize(("threshold", "label"), [(0.0, "art"), (0.7843, "art"), (0.785, None), (1.0, None)])
 def test_the_threshold_decides_on_none_of_these(tmp_path: Path, threshold: float, label: str | None) -> None:
-    """Red is known by 200 / 255 = 0.7843."""
+    """Red has 200 / 255 = 0.7843."""
     assert Engine(make_bundle(tmp_path, threshold=threshold)).identify(picture("red")).label == label
 
 
@@ -69,17 +69,17 @@ def test_a_batch_gives_what_its_frames_give_alone(engine: Engine) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (7, 32, 32, 3), np.uint8)
     together = engine.run(frames)
     assert together.probabilities.shape == (7, 3)
-    assert together.known.shape == (7,)
+    assert together.id_score.shape == (7,)
     for row, frame in enumerate(frames):
         alone = engine.run(frame[None])
         assert np.allclose(alone.probabilities[0], together.probabilities[row], atol=1e-6)
-        assert np.allclose(alone.known[0], together.known[row], atol=1e-6)
+        assert np.allclose(alone.id_score[0], together.id_score[row], atol=1e-6)
 
 
 def test_frames_need_not_be_contiguous(engine: Engine) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
     mirrored = frames[:, :, ::-1]
-    assert np.array_equal(engine.run(mirrored).known, engine.run(mirrored.copy()).known)
+    assert np.array_equal(engine.run(mirrored).id_score, engine.run(mirrored.copy()).id_score)
 
 
 @pytest.mark.parametrize(
@@ -143,15 +143,15 @@ def golden_with(manifest: bundle.Manifest, **changes: Any) -> bundle.Manifest:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"probabilities": {"fp32": (0.9, 0.05, 0.05)}}, {"known": {"fp32": 0.7}}],
-    ids=["probabilities", "known"],
+    [{"probabilities": {"fp32": (0.9, 0.05, 0.05)}}, {"id_score": {"fp32": 0.7}}],
+    ids=["probabilities", "id_score"],
 )
 def test_golden_mismatch_names_frame_and_numbers(tmp_path: Path, changes: dict[str, Any]) -> None:
     made = make_bundle(tmp_path)
     bundle.seal(tmp_path, golden_with(made.manifest, **changes))
     engine = Engine(bundle.load(tmp_path))
     with pytest.raises(
-        GoldenMismatch, match=r"golden/red\.png .*expected .* \(known .*got 0\.9992 0\.0004"
+        GoldenMismatch, match=r"golden/red\.png .*expected .* \(id_score .*got 0\.9992 0\.0004"
     ) as caught:
         engine.check_golden()
     assert "versions of onnxruntime and pillow" in str(caught.value)
@@ -159,7 +159,7 @@ def test_golden_mismatch_names_frame_and_numbers(tmp_path: Path, changes: dict[s
 
 def test_golden_tolerance_is_that_of_the_bundle(tmp_path: Path) -> None:
     made = make_bundle(tmp_path)
-    slightly = golden_with(made.manifest, known={"fp32": 0.78})  # red is known by 0.7843
+    slightly = golden_with(made.manifest, id_score={"fp32": 0.78})  # red has 0.7843
     bundle.seal(tmp_path, slightly.model_copy(update={"golden_tolerance": 0.005}))
     Engine(bundle.load(tmp_path)).check_golden()
     bundle.seal(tmp_path, slightly.model_copy(update={"golden_tolerance": 0.004}))
@@ -226,7 +226,7 @@ DAMAGES: Sequence[tuple[str, onnx.ModelProto | bytes, str]] = [
     ("no labels", changed(lambda m: m.metadata_props.pop()), "labels None"),
     ("odd labels", changed(lambda m: labels_of(m, "[art")), "no JSON"),
     ("input name", changed(lambda m: rename(m, "image", "x")), "takes .*'x'"),
-    ("output name", changed(lambda m: rename(m, "known", "x")), "gives .*'x'"),
+    ("output name", changed(lambda m: rename(m, "id_score", "x")), "gives .*'x'"),
     ("fixed batch", changed(fixed_batch), "fails on a batch of 2"),
 ]
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service import bundle, identify
+import bundle
+from service import identify
 from service.__main__ import main
 from tests.service.test_decode import encode, plain, png_header
 from tests.tiny_bundle import COLOURS, make_bundle, make_model, picture
@@ -205,7 +206,7 @@ BAD_BUNDLES: dict[str, tuple[Callable[[Path], object], str]] = {
     "flipped bit": (flip, "models/promoted/model.onnx is not what manifest.json says (sha256 differs)"),
     "missing file": (lambda f: (f / "model.onnx").unlink(), "models/promoted/model.onnx is missing"),
     "extra file": (lambda f: (f / "model2.onnx").touch(), "models/promoted/model2.onnx does not belong"),
-    "newer schema": (newer, "schema 9, this service knows 1: update the service"),
+    "newer schema": (newer, "schema 9, this service knows 2: update the service"),
     "other labels": (relabel, "model.onnx was made for the labels ['cat', 'dog', 'cow']"),
     "golden": (drift, "models/promoted/golden/green.png gives other numbers here than in the pipeline"),
 }

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
 
+from bundle.errors import TruncatedPicture
 from service import form, screening
 from service.admission import Line
 from service.channel import Channel, Message, PeerGone
-from service.errors import TruncatedPicture
 from service.limits import Buffer
 from service.metrics import Metrics
 from service.problems import KINDS, Problem, of_status

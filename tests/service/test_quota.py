@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from bundle.errors import UserError
 from service import quota
-from service.errors import ServiceError
 
 
 def system(root: Path, cgroup: str, files: dict[str, str]) -> Path:
@@ -88,7 +88,7 @@ def test_too_small_a_memory_limit_is_said_before_the_kernel_ends_it(
 ) -> None:
     root = system(tmp_path, "0::/\n", {"memory.max": limit})
     if word:
-        with pytest.raises(ServiceError, match=word):
+        with pytest.raises(UserError, match=word):
             quota.check_memory(root)
     else:
         quota.check_memory(root)

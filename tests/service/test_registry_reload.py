@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service import bundle
+import bundle
 from tests.load import Load
 from tests.mlflow_template import MLFLOWS_OWN_WARNINGS
 from tests.service.running import Running, eventually, running, starting
@@ -74,7 +74,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 class Registered:
-    """A model in the registry, written as `pipeline/registry.py` writes it."""
+    """A model in the registry, written as `pipeline/tracking/registry.py` writes it."""
 
     def __init__(self, server: Server, name: str) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service import bundle, reload
+import bundle
+from service import reload
 from tests.load import Load
 from tests.service.running import Running, eventually, running
 from tests.service.test_stream import hear, open_stream

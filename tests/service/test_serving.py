@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service import bundle
+import bundle
 from service.problems import KINDS, MEDIA_TYPE
 from tests.service.running import Running, eventually, running
 from tests.tiny_bundle import COLOURS, make_bundle, picture

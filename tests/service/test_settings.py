@@ -162,7 +162,7 @@ def test_the_supervisor_loads_no_runtime_and_starts_no_thread() -> None:
     assert ran.stdout.split() == ["False", "1"], ran.stderr
 
 
-@pytest.mark.parametrize("module", ["service.engine", "pipeline.onnx_graph"])
+@pytest.mark.parametrize("module", ["bundle.engine", "pipeline.export.graph"])
 def test_the_runtime_reports_to_nobody(module: str) -> None:
     """ONNX Runtime 1.32 sends usage to its maker, from a thread that it starts on import, unless this is set."""
     spy = (

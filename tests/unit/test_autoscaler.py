@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import ConfigError
+from pipeline.core.errors import ConfigError
 from scripts.capacity import scenarios
 from scripts.capacity.autoscaler import Autoscaler, Direction, Policy, Rules, read_rules
 from scripts.capacity.cluster import Machines, Service, simulate

@@ -108,8 +108,8 @@ def test_each_sample_of_the_profiler_counts_for_the_innermost_part_that_the_read
     below = "main (service/supervisor.py:284);main (service/worker.py:56)"
     raw = "\n".join(
         [
-            f"{below};run (service/engine.py:124);run (onnxruntime/capi/session.py:406) 7",
-            f"{below};_infer (service/admission.py:140);decode (service/decode.py:91) 2",
+            f"{below};run (bundle/engine.py:124);run (onnxruntime/capi/session.py:406) 7",
+            f"{below};_infer (service/admission.py:140);decode (bundle/decode.py:91) 2",
             f"{below};run_asgi (uvicorn/protocols/http/httptools_impl.py:422) 1",
             f"{below};run_asgi (uvicorn/protocols/http/httptools_impl.py:422);event (service/log.py:30) 1",
             "_run_module_as_main (<frozen runpy>:198) 1",

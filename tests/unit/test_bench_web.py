@@ -8,7 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from pipeline.errors import PipelineError
+from pipeline.core.errors import PipelineError
 from scripts import readme
 from scripts.bench_web import page
 from scripts.bench_web.figures import Results, Row, percentile, to_csv

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.calibration import (
+from pipeline.metrics.calibration import (
     calibration_error,
     choose_threshold,
     fit_temperature,
@@ -54,10 +54,10 @@ def test_tempering_back_gives_the_probabilities_before() -> None:
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_the_threshold_is_at_least_as_right_as_answering_everything_or_nothing(
-    known: list[float], unknown: list[float]
+    id_score: list[float], unknown: list[float]
 ) -> None:
-    threshold = choose_threshold(np.array(known), np.array(unknown), keep=0.95, highest=0.6)
-    right = np.mean(np.array(known) >= threshold) + np.mean(np.array(unknown) < threshold)
+    threshold = choose_threshold(np.array(id_score), np.array(unknown), keep=0.95, highest=0.6)
+    right = np.mean(np.array(id_score) >= threshold) + np.mean(np.array(unknown) < threshold)
     assert 0 <= threshold <= 1
     assert right >= 1 - 1e-9
 
@@ -69,9 +69,9 @@ def test_the_threshold_lies_in_the_middle_of_a_clean_gap() -> None:
 
 def test_of_thresholds_that_are_about_as_right_the_one_nearest_the_middle_is_taken() -> None:
     """One picture of 200 would move the best one to 0.9."""
-    known = np.array([0.95] * 97 + [0.2] * 3)
+    id_score = np.array([0.95] * 97 + [0.2] * 3)
     unknown = np.array([0.05] * 95 + [0.25] * 4 + [0.85])
-    assert choose_threshold(known, unknown, keep=0.95, highest=0.6) == pytest.approx(0.55)
+    assert choose_threshold(id_score, unknown, keep=0.95, highest=0.6) == pytest.approx(0.55)
 
 
 def test_without_pictures_of_none_a_few_easy_ones_do_not_set_the_threshold() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import DataError
+from pipeline.core.errors import DataError
 from scripts import readme
 from scripts.bench_service.figures import Row
 from scripts.capacity import report

@@ -6,19 +6,19 @@ import pytest
 import yaml
 from pydantic import Field
 
-from pipeline import config
-from pipeline.augment import AugmentSettings
-from pipeline.config import Settings, compose, load, parse
-from pipeline.data_settings import DataSettings
-from pipeline.errors import ConfigError
-from pipeline.evaluate import EvaluateSettings
-from pipeline.export import ExportSettings
-from pipeline.fit import TrainSettings
-from pipeline.picture_checks import ValidateSettings
-from pipeline.policy import PromoteSettings
-from pipeline.split import SplitSettings
-from pipeline.store import Settings as TrackingSettings
-from pipeline.train import ModelSettings
+from pipeline.core import config
+from pipeline.core.config import Settings, compose, load, parse
+from pipeline.core.errors import ConfigError
+from pipeline.data.settings import DataSettings
+from pipeline.data.split import SplitSettings
+from pipeline.evaluate.stage import EvaluateSettings
+from pipeline.export.stage import ExportSettings
+from pipeline.models.augment import AugmentSettings
+from pipeline.promote.policy import PromoteSettings
+from pipeline.tracking.store import Settings as TrackingSettings
+from pipeline.train.fit import TrainSettings
+from pipeline.train.stage import ModelSettings
+from pipeline.validate.checks import ValidateSettings
 from scripts.gif.settings import GifSettings
 
 CONF = Path(__file__).parents[2] / "conf"

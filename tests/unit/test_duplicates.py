@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from pipeline.components import connected
-from pipeline.duplicates import bursts, near, same
-from pipeline.inspection import Measures, inspect
+from pipeline.data.components import connected
+from pipeline.validate.duplicates import bursts, near, same
+from pipeline.validate.inspection import Measures, inspect
 from tests.photo_folder import encoded, picture
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import history
-from pipeline.errors import DataError, StorageError
-from pipeline.history import Action, Entry
+from pipeline.core.errors import DataError, StorageError
+from pipeline.promote import history
+from pipeline.promote.history import Action, Entry
 
 
 def entry(name: str, action: Action = "promote") -> Entry:

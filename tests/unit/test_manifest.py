@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from pipeline import manifest
-from pipeline.errors import DataError
-from pipeline.manifest import Row
+from pipeline.core.errors import DataError
+from pipeline.data import manifest
+from pipeline.data.__main__ import main
+from pipeline.data.manifest import Row
 from tests.photo_folder import PhotoFolder, encoded, picture
 
 Capture = pytest.CaptureFixture[str]
@@ -32,7 +33,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PhotoFolder:
 
 
 def adopt() -> int:
-    return manifest.main(["adopt"])
+    return main(["adopt"])
 
 
 def test_what_is_written_is_read_and_written_again_to_the_same_bytes(tmp_path: Path) -> None:
@@ -201,7 +202,7 @@ def test_attribution_names_every_photo_with_its_author(photos: PhotoFolder) -> N
     manifest.write(
         photos.manifest, [KNOWN, dataclasses.replace(KNOWN, file="art/x|y_z.jpg", licence="GPL-2+")]
     )
-    assert manifest.main(["attribution"]) == 0
+    assert main(["attribution"]) == 0
     page = Path("ATTRIBUTION.md").read_text(encoding="utf-8")
     assert "Apache License 2.0" in page
     assert "| CC0-1.0 | 1 |\n| GPL-2+ | 1 |" in page
@@ -218,15 +219,15 @@ def test_attribution_is_the_same_in_any_order_of_rows(photos: PhotoFolder) -> No
     pages = []
     for order in (rows, rows[::-1]):
         manifest.write(photos.manifest, order)
-        manifest.main(["attribution"])
+        main(["attribution"])
         pages.append(Path("ATTRIBUTION.md").read_bytes())
     assert pages[0] == pages[1]
 
 
 def test_attribution_check_fails_where_it_is_stale(photos: PhotoFolder, capsys: Capture) -> None:
-    assert manifest.main(["attribution", "--check"]) == 1
-    assert "run `python -m pipeline.manifest attribution`" in capsys.readouterr().err
-    manifest.main(["attribution"])
-    assert manifest.main(["attribution", "--check"]) == 0
+    assert main(["attribution", "--check"]) == 1
+    assert "run `python -m pipeline.data attribution`" in capsys.readouterr().err
+    main(["attribution"])
+    assert main(["attribution", "--check"]) == 0
     manifest.write(photos.manifest, [dataclasses.replace(KNOWN, author="somebody else")])
-    assert manifest.main(["attribution", "--check"]) == 1
+    assert main(["attribution", "--check"]) == 1

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.measure import Answers, by_kind, measure
+from pipeline.metrics.measure import Answers, by_kind, measure
 
 LABELS = ("art", "plant", "text")
 
@@ -19,7 +19,7 @@ def answers() -> Answers:
         labels=LABELS,
         truth=truth,
         probabilities=np.eye(3)[best] * 0.7 + 0.1,
-        known=known,
+        id_score=known,
         threshold=0.5,
         temperature=1.0,
         groups=tuple("abcdefghij"),

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from pipeline.manifest import Row
-from pipeline.measure import Answers, by_kind, measure
-from pipeline.model_card import Mistake, mistakes, render
-from service.manifest import InputSpec, Lineage, Manifest, Variant
+from bundle.manifest import InputSpec, Lineage, Manifest, Variant
+from pipeline.data.manifest import Row
+from pipeline.evaluate.model_card import Mistake, mistakes, render
+from pipeline.metrics.measure import Answers, by_kind, measure
 
 LABELS = ("art", "plant")
 FILES = [
@@ -21,7 +21,7 @@ def answers() -> Answers:
         labels=LABELS,
         truth=np.array([0, 0, 1, 1, -1, -1]),
         probabilities=np.array([[0.9, 0.1], [0.05, 0.95], [0.6, 0.4], [0.2, 0.8], [0.5, 0.5], [0.7, 0.3]]),
-        known=np.array([0.9, 0.99, 0.8, 0.1, 0.2, 0.9]),
+        id_score=np.array([0.9, 0.99, 0.8, 0.1, 0.2, 0.9]),
         threshold=0.5,
         temperature=1.0,
         groups=tuple("abcdef"),

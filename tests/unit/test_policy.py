@@ -9,9 +9,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import config
-from pipeline.policy import Decision, Paired, PromoteSettings, Rival, decide
-from pipeline.statistics import wilson
+from pipeline.core import config
+from pipeline.metrics.statistics import wilson
+from pipeline.promote.policy import Decision, Paired, PromoteSettings, Rival, decide
 
 LABELS = ("art", "plant", "text")
 CONF = Path(__file__).parents[2] / "conf" / "promote" / "default.yaml"
@@ -174,7 +174,7 @@ def test_a_handful_of_pictures_does_not_dethrone_a_measured_champion() -> None:
     few = metrics(right=6, n=6)
     decision = decide(few, LABELS, SETTINGS, rival(known=Paired(6, 0, 0), none=None))
     assert failed(decision) == ["champion"]
-    assert "pipeline.promote anyway" in decision.reasons[0]
+    assert "pipeline.promote.stage anyway" in decision.reasons[0]
     assert decide(few, LABELS, SETTINGS, rival(measured_on=6, known=Paired(6, 0, 0), none=None)).passed
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import PipelineError
+from pipeline.core.errors import PipelineError
 from scripts import node
 from scripts.environment import SetupError
 from scripts.site import main, site

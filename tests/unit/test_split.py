@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import DataError
-from pipeline.split import (
+from pipeline.core.errors import DataError
+from pipeline.data.split import (
     SIDES,
     TEST,
     TRAIN,

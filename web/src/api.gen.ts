@@ -173,7 +173,7 @@ export interface components {
                 [key: string]: number[];
             };
             /** Known */
-            known: {
+            id_score: {
                 [key: string]: number;
             };
         };
@@ -291,7 +291,7 @@ export interface components {
              * @default 1
              * @constant
              */
-            schema_version: 1;
+            schema_version: 2;
             /** Version */
             version: string;
             /**

@@ -12,9 +12,9 @@ from typing import Annotated, Any
 import bentoml
 from bentoml.validators import ContentType
 
+import bundle
+from bundle.engine import Engine
 from scripts.bench_service.peers import BUNDLE, VARIANT, WORKERS
-from service import bundle
-from service.engine import Engine
 
 
 @bentoml.service(workers=int(os.environ.get(WORKERS, "2")), traffic={"timeout": 60})

@@ -13,8 +13,8 @@ from typing import Any
 import litserve
 from fastapi import Request
 
-from service import bundle
-from service.engine import Engine
+import bundle
+from bundle.engine import Engine
 
 
 class Api(litserve.LitAPI):  # type: ignore[misc]  # not installed where types are checked

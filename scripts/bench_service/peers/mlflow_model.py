@@ -16,8 +16,8 @@ import pandas as pd
 from mlflow.models import ModelSignature, set_model
 from mlflow.types import ColSpec, DataType, Schema
 
-from service import bundle
-from service.engine import Engine
+import bundle
+from bundle.engine import Engine
 
 COLUMN = "image"
 

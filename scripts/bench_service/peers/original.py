@@ -13,8 +13,9 @@ from typing import Annotated, Any
 import torch
 from fastapi import FastAPI, File, UploadFile
 
-from pipeline import learner, torchvision_ops  # noqa: F401  (before fastai)
-from pipeline.backbones import BACKBONES
+from pipeline.core import torchvision_ops  # noqa: F401  (before fastai)
+from pipeline.models import learner
+from pipeline.models.backbones import BACKBONES
 from scripts.bench_service.peers import PICTURE, TRAINED
 
 from fastai.vision.all import (  # isort: skip

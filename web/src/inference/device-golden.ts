@@ -2,14 +2,14 @@
 
 import type { GoldenFrame } from "./device-messages";
 
-/** Largest difference of a probability or of `known`; infinite where their number differs or one is none. */
+/** Largest difference of a probability or of `id_score`; infinite where their number differs or one is none. */
 export function difference(
-  golden: Pick<GoldenFrame, "probabilities" | "known">,
+  golden: Pick<GoldenFrame, "probabilities" | "id_score">,
   probabilities: ArrayLike<number>,
-  known: number,
+  id_score: number,
 ): number {
   if (probabilities.length !== golden.probabilities.length) return Number.POSITIVE_INFINITY;
-  let largest = Math.abs(known - golden.known);
+  let largest = Math.abs(id_score - golden.id_score);
   golden.probabilities.forEach((expected, index) => {
     largest = Math.max(largest, Math.abs((probabilities[index] as number) - expected));
   });

@@ -15,14 +15,14 @@ export interface Asset {
 export interface GoldenFrame extends Asset {
   /** [labels] */
   probabilities: readonly number[];
-  known: number;
+  id_score: number;
 }
 
 export interface Start {
   kind: "start";
   model: Asset;
   golden: readonly GoldenFrame[];
-  /** largest difference that a probability or `known` may have */
+  /** largest difference that a probability or `id_score` may have */
   tolerance: number;
   /** px, side of a frame */
   size: number;
@@ -43,7 +43,7 @@ export interface Seen {
   /** [labels] */
   probabilities: Float32Array;
   /** 0..1: none of the labels where it is below the threshold */
-  known: number;
+  id_score: number;
   /** ms: reading the pixels, and the network */
   decode: number;
   inference: number;

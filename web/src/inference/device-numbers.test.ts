@@ -17,18 +17,18 @@ it("workers are no more than the cores or two", () => {
   expect([1, 2, 16].map(workersFor)).toEqual([1, 2, 2]);
 });
 
-it("the difference is the largest one, of a probability or of known", () => {
-  const golden = { probabilities: [0.9, 0.1], known: 0.8 };
+it("the difference is the largest one, of a probability or of id_score", () => {
+  const golden = { probabilities: [0.9, 0.1], id_score: 0.8 };
   expect(difference(golden, [0.9, 0.1], 0.8)).toBe(0);
   expect(difference(golden, [0.6, 0.4], 0.8)).toBeCloseTo(0.3);
   expect(difference(golden, [0.9, 0.1], 0.3)).toBeCloseTo(0.5);
 });
 
 it("numbers that are none, or too few, are infinitely far off", () => {
-  const golden = { probabilities: [0.9, 0.1], known: 0.8 };
+  const golden = { probabilities: [0.9, 0.1], id_score: 0.8 };
   expect(difference(golden, [Number.NaN, 0.1], 0.8)).toBe(Number.POSITIVE_INFINITY);
   expect(difference(golden, [0.9], 0.8)).toBe(Number.POSITIVE_INFINITY);
-  expect(difference({ ...golden, known: Number.NaN }, [0.9, 0.1], 0.8)).toBe(Number.POSITIVE_INFINITY);
+  expect(difference({ ...golden, id_score: Number.NaN }, [0.9, 0.1], 0.8)).toBe(Number.POSITIVE_INFINITY);
 });
 
 it("drops the fourth channel and nothing else", () => {

@@ -12,7 +12,7 @@ const MANIFEST = {
   labels: ["art", "plant", "text"],
   input: { size: 224 },
   variants: { fp32: { file: "model.onnx", threshold: 0.5, temperature: 1 } },
-  golden: [{ file: "golden/0.png", probabilities: { fp32: [1, 0, 0] }, known: { fp32: 0.9 } }],
+  golden: [{ file: "golden/0.png", probabilities: { fp32: [1, 0, 0] }, id_score: { fp32: 0.9 } }],
   golden_tolerance: 0.05,
   files: { "model.onnx": file(1000, "a"), "golden/0.png": file(20, "b"), "model.int8.onnx": file(400, "c") },
 } as unknown as Manifest;
@@ -71,9 +71,9 @@ async function started(workers = 1) {
 const settled = () => new Promise((resolve) => setTimeout(resolve));
 
 /** The worker's answer to the frame that it has. */
-async function answer(from: FakeWorker | undefined, probabilities: number[], known: number): Promise<void> {
+async function answer(from: FakeWorker | undefined, probabilities: number[], id_score: number): Promise<void> {
   await settled();
-  from?.say({ kind: "seen", probabilities: Float32Array.from(probabilities), known, decode: 0, inference: 0 });
+  from?.say({ kind: "seen", probabilities: Float32Array.from(probabilities), id_score, decode: 0, inference: 0 });
 }
 
 beforeEach(() => {
@@ -91,7 +91,7 @@ describe("the order to the worker", () => {
       .catch(() => undefined);
     const order = worker.sent[0] as Start;
     expect(order.model.url).toMatch(/model\/model\.onnx\?sha256=a{64}$/);
-    expect(order.golden).toEqual([expect.objectContaining({ bytes: 20, probabilities: [1, 0, 0], known: 0.9 })]);
+    expect(order.golden).toEqual([expect.objectContaining({ bytes: 20, probabilities: [1, 0, 0], id_score: 0.9 })]);
     expect(order).toMatchObject({ tolerance: 0.05, size: 224 });
   });
 

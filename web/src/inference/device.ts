@@ -111,10 +111,10 @@ export class Device implements Inference {
   }
 
   /** The likeliest label, or none of them: as the service decides it. */
-  private judge({ probabilities, known }: Seen): Omit<Answer, "timing" | "dropped"> {
+  private judge({ probabilities, id_score }: Seen): Omit<Answer, "timing" | "dropped"> {
     const { labels, variants, version } = this.manifest;
     const likeliest = probabilities.indexOf(Math.max(...probabilities));
-    const label = known >= (variants[VARIANT]?.threshold ?? 0) ? (labels[likeliest] ?? null) : null;
+    const label = id_score >= (variants[VARIANT]?.threshold ?? 0) ? (labels[likeliest] ?? null) : null;
     return { label, labels, probabilities, model: version };
   }
 
@@ -126,10 +126,10 @@ export class Device implements Inference {
     return {
       kind: "start",
       model: this.asset(variant.file),
-      golden: golden.map(({ file, probabilities, known }) => ({
+      golden: golden.map(({ file, probabilities, id_score }) => ({
         ...this.asset(file),
         probabilities: probabilities[VARIANT] ?? [],
-        known: known[VARIANT] ?? Number.NaN,
+        id_score: id_score[VARIANT] ?? Number.NaN,
       })),
       tolerance,
       size: input.size,

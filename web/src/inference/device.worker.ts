@@ -40,11 +40,11 @@ class Model {
     const read = performance.now();
     const found = await this.session.run({ [this.session.inputNames[0] as string]: this.input });
     const inference = performance.now() - read;
-    const [probabilities, known] = ["probabilities", "known"].map((name) => found[name]?.data);
-    if (!(probabilities instanceof Float32Array && known instanceof Float32Array)) {
-      throw new Problem("device-failed", "the model gives no probabilities and known");
+    const [probabilities, id_score] = ["probabilities", "id_score"].map((name) => found[name]?.data);
+    if (!(probabilities instanceof Float32Array && id_score instanceof Float32Array)) {
+      throw new Problem("device-failed", "the model gives no probabilities and id_score");
     }
-    return { kind: "seen", probabilities, known: known[0] as number, decode: read - begun, inference };
+    return { kind: "seen", probabilities, id_score: id_score[0] as number, decode: read - begun, inference };
   }
 }
 
@@ -97,8 +97,8 @@ async function reproduce(made: Model, golden: GoldenFrame, picture: BlobPart, to
     colorSpaceConversion: "none", // the bytes as they are
     premultiplyAlpha: "none",
   });
-  const { probabilities, known } = await made.look(bitmap);
-  const off = difference(golden, probabilities, known);
+  const { probabilities, id_score } = await made.look(bitmap);
+  const off = difference(golden, probabilities, id_score);
   if (!(off <= tolerance)) {
     throw new Problem("device-golden", `${golden.url}: off by ${off.toPrecision(3)}, and ${tolerance} is allowed`);
   }

@@ -1,0 +1,46 @@
+"""What a model is, wherever it is used: the folder, its manifest, a picture's way to a frame, the engine.
+
+The pipeline writes bundles, the service serves them, scripts read them; none of the three is imported here. The names
+below are the folder's; `bundle.decode`, `bundle.engine` and `bundle.errors` are imported by name, so that whoever only
+reads a manifest loads no engine.
+"""
+
+from bundle.folder import (
+    DEFAULT_FOLDER,
+    MANIFEST,
+    Bundle,
+    fingerprint,
+    inventory,
+    load,
+    load_manifest,
+    seal,
+)
+from bundle.manifest import (
+    SCHEMA_VERSION,
+    FileEntry,
+    Golden,
+    InputSpec,
+    Lineage,
+    Manifest,
+    Variant,
+    VariantName,
+)
+
+__all__ = [
+    "DEFAULT_FOLDER",
+    "MANIFEST",
+    "SCHEMA_VERSION",
+    "Bundle",
+    "FileEntry",
+    "Golden",
+    "InputSpec",
+    "Lineage",
+    "Manifest",
+    "Variant",
+    "VariantName",
+    "fingerprint",
+    "inventory",
+    "load",
+    "load_manifest",
+    "seal",
+]

@@ -1,0 +1,252 @@
+"""Answers from one model bundle, by ONNX Runtime on the CPU.
+
+Threads are set explicitly: the runtime's default sizes itself to the host, not to the container's share of
+it. One thread an engine and an engine a core is the fastest way to serve a small network.
+"""
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+from bundle import Bundle, Variant, VariantName, decode
+from bundle.errors import BundleError, GoldenMismatch, PictureError
+
+INPUT: Final = "image"
+OUTPUTS: Final = ("probabilities", "id_score")
+EVIDENCE: Final = "evidence"
+
+# ONNX Runtime's exceptions have no ancestor but Exception.
+_ORT_RAISES: Final = (
+    RuntimeError,
+    ort_errors.EPFail,
+    ort_errors.EngineError,
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NoModel,
+    ort_errors.NotImplemented,
+    ort_errors.RuntimeException,
+)
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a model says about a batch of frames."""
+
+    probabilities: NDArray[np.float32]  # [batch, labels], calibrated, sums to 1 over the labels
+    id_score: NDArray[np.float32]  # [batch], 0..1, how sure that it is one of the labels at all
+    evidence: NDArray[np.float32] | None = None  # [batch, labels, height, width]: class activation maps
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Where the time of an answer went, in milliseconds."""
+
+    decode: float
+    queue: float
+    inference: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is in one picture."""
+
+    label: str | None  # None: none of these
+    probabilities: dict[str, float]  # in the order of the labels
+    id_score: float
+    model: str  # the bundle's version
+    timing: Timing
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that the service answers with and ``identify --json`` prints."""
+        return {
+            "label": self.label,
+            "probabilities": {label: round(p, 6) for label, p in self.probabilities.items()},
+            "model": self.model,
+            "timing_ms": {
+                "decode": round(self.timing.decode, 3),
+                "queue": round(self.timing.queue, 3),
+                "inference": round(self.timing.inference, 3),
+            },
+        }
+
+
+class Engine:
+    """One variant of one bundle, loaded and warm.
+
+    It holds no state between calls, and ONNX Runtime's sessions may run in several threads at once: all
+    methods are safe to call from any thread. A call occupies ``threads`` cores while it runs.
+    """
+
+    def __init__(self, bundle: Bundle, variant: str | None = None, threads: int = 1) -> None:
+        """Load and warm up.
+
+        Args:
+            bundle: from `bundle.folder.load`.
+            variant: "fp32" or "int8"; the bundle's default without it.
+            threads: cores that one inference uses.
+
+        Raises:
+            BundleError: no such variant, or the model is not what the manifest says.
+        """
+        self.bundle = bundle
+        self.labels = bundle.manifest.labels
+        self.size = bundle.manifest.input.size
+        self.variant: VariantName = _choose(bundle, variant)
+        self.threshold = self._spec.threshold
+        self._session = self._open(threads)
+        self._check_signature()
+        self._warm_up()
+
+    @property
+    def version(self) -> str:
+        """The bundle's version."""
+        return self.bundle.manifest.version
+
+    def run(self, frames: NDArray[np.uint8], *, explain: bool = False) -> Output:
+        """Infer a batch.
+
+        Args:
+            frames: uint8 [batch, size, size, 3], RGB, as `bundle.decode.to_frame` makes them.
+            explain: also give the class activation maps (Zhou et al. 2016).
+
+        Raises:
+            ValueError: another type or shape.
+        """
+        expected = (self.size, self.size, 3)
+        if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[1:] != expected or not len(frames):
+            raise ValueError(f"frames must be uint8 [batch, *{expected}], got {frames.dtype} {frames.shape}")
+        wanted = [*OUTPUTS, EVIDENCE] if explain else list(OUTPUTS)
+        return Output(*self._session.run(wanted, {INPUT: frames}))
+
+    def identify(self, data: bytes) -> Answer:
+        """Decode a picture file and say what is in it.
+
+        Raises:
+            PictureError: it can't be decoded; see `bundle.decode.open_rgb`.
+        """
+        start = time.perf_counter()
+        frame = decode.decode(data, self.size)
+        decoded = time.perf_counter()
+        output = self.run(frame[None])
+        inferred = time.perf_counter()
+        return self.answer(
+            output, Timing(decode=(decoded - start) * 1e3, queue=0.0, inference=(inferred - decoded) * 1e3)
+        )
+
+    def answer(self, output: Output, timing: Timing, row: int = 0) -> Answer:
+        """Read the answer for one frame of a batch: the likeliest label, or none where `id_score` is too low."""
+        probabilities = output.probabilities[row].tolist()
+        id_score = float(output.id_score[row])
+        best = int(np.argmax(output.probabilities[row]))
+        return Answer(
+            label=self.labels[best] if id_score >= self.threshold else None,
+            probabilities=dict(zip(self.labels, probabilities, strict=True)),
+            id_score=id_score,
+            model=self.version,
+            timing=timing,
+        )
+
+    def check_golden(self) -> None:
+        """Decode and infer the bundle's golden frames and compare with what the pipeline got for them.
+
+        Raises:
+            GoldenMismatch: a number differs by more than the bundle's tolerance, or there are no such frames.
+            BundleError: a golden file is damaged.
+        """
+        manifest = self.bundle.manifest
+        if not manifest.golden:
+            raise GoldenMismatch(
+                f"{self.bundle.folder} has no golden frames; nothing proves that it works here"
+            )
+        for golden in manifest.golden:
+            path = self.bundle.path(golden.file)
+            try:
+                frame = decode.decode(self.bundle.read(golden.file), self.size)
+            except PictureError as error:
+                raise GoldenMismatch(f"{path} can't be decoded here: {error}") from error
+            output = self.run(frame[None])
+            got = np.append(output.probabilities[0], output.id_score[0])
+            expected = np.append(golden.probabilities[self.variant], golden.id_score[self.variant])
+            off = float(np.max(np.abs(got - expected)))
+            if not off <= manifest.golden_tolerance:  # so written, NaN is a mismatch too
+                raise GoldenMismatch(
+                    f"{path} gives other numbers here than in the pipeline ({self.variant}, "
+                    f"off by {off:.4f}, allowed {manifest.golden_tolerance:g}): "
+                    f"expected {_numbers(expected)}, got {_numbers(got)}; "
+                    "compare the versions of onnxruntime and pillow with those of the pipeline"
+                )
+
+    @property
+    def _spec(self) -> Variant:
+        return self.bundle.manifest.variants[self.variant]
+
+    def _refuse(self, why: str) -> BundleError:
+        path = self.bundle.path(self._spec.file)
+        return BundleError(f"{path} {why}; export the bundle again (`dvc repro`)")
+
+    def _open(self, threads: int) -> Any:  # an onnxruntime.InferenceSession, which has no type stubs
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+        options.log_severity_level = 3  # errors only; its warnings on start are about other machines
+        try:
+            return onnxruntime.InferenceSession(
+                self.bundle.read(self._spec.file), options, providers=["CPUExecutionProvider"]
+            )
+        except _ORT_RAISES as error:
+            raise self._refuse(f"is no model that ONNX Runtime loads ({error})") from error
+
+    def _check_signature(self) -> None:
+        """Compare names, types and labels inside the model with the manifest."""
+        inputs = [(i.name, i.type, i.shape[1:]) for i in self._session.get_inputs()]
+        if inputs != [(INPUT, "tensor(uint8)", [self.size, self.size, 3])]:
+            raise self._refuse(f"takes {inputs}, not {INPUT} uint8 [batch, {self.size}, {self.size}, 3]")
+        outputs = {o.name: o.type for o in self._session.get_outputs()}
+        wanted = (*OUTPUTS, EVIDENCE)
+        if outputs != dict.fromkeys(wanted, "tensor(float)"):
+            raise self._refuse(f"gives {outputs}, not {', '.join(wanted)} as float32")
+        said = self._session.get_modelmeta().custom_metadata_map.get("labels", "null")
+        try:
+            labels = json.loads(said)
+        except ValueError as error:
+            raise self._refuse("has labels in its metadata that are no JSON") from error
+        if labels != list(self.labels):
+            raise self._refuse(f"was made for the labels {labels}, the manifest says {list(self.labels)}")
+
+    def _warm_up(self) -> None:
+        """Run twice, so that the first answer is as fast as the next, and look at what comes out."""
+        for batch in (2, 1):
+            try:
+                output = self.run(np.zeros((batch, self.size, self.size, 3), np.uint8), explain=True)
+            except _ORT_RAISES as error:
+                raise self._refuse(f"fails on a batch of {batch} ({error})") from error
+            assert output.evidence is not None
+            shapes = (output.probabilities.shape, output.id_score.shape, output.evidence.shape[:2])
+            if shapes != ((batch, len(self.labels)), (batch,), (batch, len(self.labels))):
+                raise self._refuse(
+                    f"gives shapes {shapes} for a batch of {batch} and {len(self.labels)} labels"
+                )
+
+
+def _choose(bundle: Bundle, variant: str | None) -> VariantName:
+    """Find the variant that was asked for among those of the bundle."""
+    for name in bundle.manifest.variants:
+        if name == (variant or bundle.manifest.default_variant):
+            return name
+    have = ", ".join(bundle.manifest.variants)
+    raise BundleError(f"{bundle.folder} has no variant {variant}; it has {have}")
+
+
+def _numbers(values: NDArray[np.floating[Any]]) -> str:
+    """Write probabilities and, last, `id_score`."""
+    *probabilities, id_score = (f"{value:.4f}" for value in values)
+    return f"{' '.join(probabilities)} (id_score {id_score})"

@@ -1,0 +1,97 @@
+"""Files that appear whole or not at all: written beside their place, then renamed."""
+
+import errno
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.errors import StorageError
+
+
+def explain(error: OSError, path: Path) -> StorageError:
+    """Say in one sentence what kept ``path`` from being written."""
+    if error.errno == errno.ENOSPC:
+        return StorageError(f"the disk is full: {path} was not written; free some space and run again")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return StorageError(f"{path} can't be written ({error.strerror}); check the folder's permissions")
+    return StorageError(f"{path} can't be written: {error.strerror or error}")
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path`` atomically, making its folder.
+
+    Raises:
+        StorageError: the disk is full or the folder can't be written; ``path`` is as it was.
+    """
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        os.chmod(temporary, 0o644)  # mkstemp makes it 0600, which a service of another user can't read
+        os.replace(temporary, path)
+    except OSError as error:
+        raise explain(error, path) from error
+    finally:
+        if temporary and os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` as UTF-8 to ``path`` atomically; see `write_bytes`."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as indented JSON to ``path`` atomically; see `write_bytes`."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def replace_dir(path: Path) -> Iterator[Path]:
+    """Give an empty folder beside ``path`` that takes its place when the block ends without an error.
+
+    Folders can't be exchanged in one step portably: the old one is moved aside, the new one moved in, the old one
+    removed. `recover_dir` mends what a kill between the two moves leaves.
+
+    Raises:
+        StorageError: the disk is full or the folder can't be written; ``path`` is as it was.
+    """
+    recover_dir(path)
+    new: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
+        new.chmod(0o755)
+        yield new
+        old = _aside(path)
+        if path.exists():
+            path.rename(old)
+        new.rename(path)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise explain(error, path) from error
+    finally:
+        recover_dir(path)
+        if new is not None:
+            shutil.rmtree(new, ignore_errors=True)
+
+
+def recover_dir(path: Path) -> None:
+    """Put back the folder that an interrupted `replace_dir` had moved aside, if its place is empty."""
+    old = _aside(path)
+    if old.is_dir():
+        if path.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.rename(path)
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.old")

@@ -1,0 +1,134 @@
+"""Photos of your own: rows of the manifest for what was dropped into the folders, asking nothing."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from pipeline.core.errors import DataError
+from pipeline.data import folder as picture_folder
+from pipeline.data import manifest
+from pipeline.data.findings import shown
+from pipeline.data.manifest import Row, normal
+from pipeline.data.settings import DataSettings
+
+SOURCE = "your photos"
+AUTHOR = "unknown"
+LICENCE = "unknown (added by user)"
+SHOWN = 5  # names of each list on the terminal
+
+
+def adopt(settings: DataSettings) -> None:
+    """Bring the manifest in line with the folders and print what was done.
+
+    Rows of files that are there are never changed; rows of deleted files are dropped; a photo that was moved
+    to another label keeps its author and licence. The manifest is written whole or not at all.
+
+    Raises:
+        DataError: the folder is missing or holds no picture, or the manifest is damaged; nothing is written.
+        StorageError: the manifest can't be written.
+    """
+    contents = picture_folder.contents(settings.images)
+    if not contents.pictures:
+        raise DataError(
+            f"{settings.images} holds no picture; put a folder of photos for each label there "
+            f"(JPEG, PNG, WebP or HEIC), or `dvc pull` to have the project's own"
+        )
+    old = manifest.read(settings.manifest) if settings.manifest.exists() else []
+    refused = [f"{file} ({why})" for file in contents.pictures if (why := manifest.why_illegal_path(file))]
+    refused += [f"{file} (format is not taken; save it as JPEG)" for file in contents.unsupported]
+    present = {normal(file): file for file in contents.pictures if not manifest.why_illegal_path(file)}
+    known = {normal(row.file) for row in old}
+    gone = [row for row in old if normal(row.file) not in present]
+    new = [row_of(settings.images, file) for key, file in present.items() if key not in known]
+    moved = _moved(gone, new)
+    new = [moved.get(row.file, row) for row in new]
+    rows = [row for row in old if normal(row.file) in present] + new
+    if rows != old:
+        manifest.write(settings.manifest, rows)
+
+    origins = {row.file for row in gone} & {was.file for was in _origins(gone, moved)}
+    _show("added", [row.file for row in new if row.file not in moved])
+    _show("moved, with author and licence kept", list(moved))
+    _show("dropped, their files are gone", [row.file for row in gone if row.file not in origins])
+    _show("not adopted", refused)
+    _summary(settings, rows, changed=rows != old)
+
+
+def row_of(images: Path, file: str) -> Row:
+    """Make the row of a photo about which nothing is known but its bytes.
+
+    Its group is its own: photos that show the same thing are found by validate, which looks at the pictures.
+
+    Raises:
+        DataError: the file can't be read.
+    """
+    try:
+        with (images / file).open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{images / file} can't be read ({error.strerror}); check its permissions") from error
+    return Row(
+        file=file,
+        label=normal(PurePosixPath(file).parts[0]),
+        group=f"sha:{digest[:16]}",
+        kind="real",
+        source_package=SOURCE,
+        source_version="",
+        source_path=file,
+        author=AUTHOR,
+        licence=LICENCE,
+        sha256_of_source=digest,
+        notes="",
+    )
+
+
+def _moved(gone: Sequence[Row], new: Sequence[Row]) -> dict[str, Row]:
+    """Rows of new files that are deleted ones under another label: new file to its row, provenance kept.
+
+    Told by the name, which has to be unique on both sides; for photos whose own hash is known by that as
+    well.
+    """
+    names = Counter(_name(row) for row in gone), Counter(_name(row) for row in new)
+    origin = {_name(row): row for row in gone if names[0][_name(row)] == 1 == names[1][_name(row)]}
+    return {
+        row.file: replace(was, file=row.file, label=row.label)
+        for row in new
+        if (was := origin.get(_name(row)))
+        and (was.source_package != SOURCE or was.sha256_of_source == row.sha256_of_source)
+    }
+
+
+def _origins(gone: Sequence[Row], moved: dict[str, Row]) -> list[Row]:
+    names = {_name(row) for row in moved.values()}
+    return [row for row in gone if _name(row) in names]
+
+
+def _name(row: Row) -> str:
+    return PurePosixPath(normal(row.file)).name
+
+
+def _show(what: str, names: Sequence[str]) -> None:
+    if names:
+        print(f"{len(names)} {what}:")
+        for name in names[:SHOWN]:
+            print(f"  {shown(name)}")
+        if len(names) > SHOWN:
+            print(f"  ... and {len(names) - SHOWN} more")
+
+
+def _summary(settings: DataSettings, rows: Sequence[Row], *, changed: bool) -> None:
+    count = Counter(normal(row.label) for row in rows)
+    print(
+        f"{settings.manifest}: {len(rows)} photos, "
+        + ", ".join(f"{label} {number}" for label, number in sorted(count.items()))
+        + ("" if changed else " (nothing to do)")
+    )
+    if any(row.licence == LICENCE for row in rows):
+        print(
+            f"Photos of your own stand there with author '{AUTHOR}' and licence '{LICENCE}': correct that in "
+            f"{settings.manifest} before you pass the photos or a model on, "
+            f"then run `python -m pipeline.data attribution`."
+        )
+    print("Next: `make run` validates, trains and promotes; `dvc repro validate` only looks at the photos.")

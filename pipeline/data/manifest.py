@@ -1,0 +1,187 @@
+"""The manifest: one row a picture: source, author, licence, and the group that it must not be parted from."""
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path, PurePosixPath
+
+from pipeline.core import files
+from pipeline.core.errors import DataError
+from pipeline.data.findings import Problem
+
+MAX_NAME = 100  # characters of a label; it becomes a folder, a table column and a word on the page
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the manifest; the order of the fields is that of the columns."""
+
+    file: str  # relative to the folder of the pictures, with "/": label/name.jpg
+    label: str
+    group: str  # pictures of one group stay on one side of the split
+    kind: str  # "real" or "rendered"
+    source_package: str
+    source_version: str
+    source_path: str
+    author: str
+    licence: str
+    sha256_of_source: str
+    notes: str
+
+
+COLUMNS = tuple(field.name for field in fields(Row))
+
+
+def read(path: Path) -> list[Row]:
+    """Read a manifest in which nothing is wrong.
+
+    Raises:
+        DataError: lists everything that `examine` finds.
+    """
+    rows, problems = examine(path)
+    if problems:
+        raise DataError(
+            f"{path} can't be used:\n" + "\n".join(f"  {problem.message}" for problem in problems)
+        )
+    return rows
+
+
+def write(path: Path, rows: Iterable[Row]) -> None:
+    """Write the manifest atomically, in the order of ``rows``.
+
+    Raises:
+        StorageError: the disk is full or the folder can't be written; the old manifest is as it was.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")  # as RFC 4180 and spreadsheets have it
+    writer.writerow(COLUMNS)
+    writer.writerows(astuple(row) for row in rows)
+    files.write_text(path, text.getvalue())
+
+
+def examine(path: Path) -> tuple[list[Row], list[Problem]]:
+    """Read a manifest and collect everything that is wrong with it.
+
+    Returns:
+        The rows that can be used, in order, and the problems. A problem of kind ``manifest_unusable`` is
+        about the file as a whole, and then there are no rows.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # spreadsheets write a byte order mark
+        table = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except FileNotFoundError:
+        return [], [
+            _unusable(f"{path} is missing; `python -m pipeline.data adopt` makes one for the photos there")
+        ]
+    except OSError as error:
+        return [], [_unusable(f"{path} can't be read ({error.strerror}); check its permissions")]
+    except (csv.Error, UnicodeDecodeError) as error:
+        return [], [
+            _unusable(f"{path} is no CSV in UTF-8 ({error}); export it again as CSV, UTF-8, comma-separated")
+        ]
+    header = table[0] if table else []
+    missing = [column for column in COLUMNS if column not in header]
+    if missing:
+        return [], [
+            _unusable(
+                f"{path} has no column {', '.join(missing)}; its first line must name {','.join(COLUMNS)}"
+            )
+        ]
+    unknown = [column for column in header if column not in COLUMNS]
+    if unknown or len(header) != len(COLUMNS):
+        surplus = ", ".join(repr(column) for column in unknown) or "twice the same column"
+        return [], [
+            _unusable(
+                f"{path} has {surplus}, which would be lost when photos are adopted; move it to 'notes'"
+            )
+        ]
+    return _rows(path, header, table[1:])
+
+
+def _unusable(message: str) -> Problem:
+    return Problem("manifest_unusable", (), message)
+
+
+def _rows(path: Path, header: list[str], lines: list[list[str]]) -> tuple[list[Row], list[Problem]]:
+    rows: dict[str, Row] = {}
+    problems: list[Problem] = []
+    for number, values in enumerate(lines, start=2):
+        if not values:
+            continue
+        where = f"{path}, row {number}"
+        if len(values) != len(header):
+            problems.append(
+                Problem(
+                    "manifest_row",
+                    (),
+                    f"{where}: {len(values)} values for {len(header)} columns; mend its commas",
+                )
+            )
+            continue
+        row = Row(**dict(zip(header, values, strict=True)))
+        wrong = _problem_of(row, where)
+        key = normal(row.file)
+        if wrong is None and key in rows:
+            wrong = Problem(
+                "manifest_row", (row.file,), f"{where}: {row.file!r} is there twice; delete one of the rows"
+            )
+        if wrong is not None:
+            problems.append(wrong)
+        if wrong is None or wrong.kind == "no_licence":
+            rows.setdefault(key, row)
+    return list(rows.values()), problems
+
+
+def _problem_of(row: Row, where: str) -> Problem | None:
+    illegal = why_illegal(row.label) or why_illegal_path(row.file)
+    if illegal:
+        message = (
+            f"{where}: label {row.label!r}, file {row.file!r}: {illegal}; rename it, and the row with it"
+        )
+        return Problem("illegal_name", (row.file,), message)
+    if PurePosixPath(normal(row.file)).parts[0] != normal(row.label):
+        message = (
+            f"{where}: {row.file!r} lies in another folder than that of {row.label!r}; correct one of them"
+        )
+        return Problem("manifest_row", (row.file,), message)
+    if row.kind not in ("real", "rendered"):
+        message = f"{where}: kind {row.kind!r} of {row.file!r} is neither 'real' nor 'rendered'; correct it"
+        return Problem("manifest_row", (row.file,), message)
+    if not row.group.strip():
+        message = f"{where}: {row.file!r} has no group; give it one of its own, such as its file name"
+        return Problem("manifest_row", (row.file,), message)
+    if not row.licence.strip():
+        message = f"{where}: {row.file!r} has no licence; write it down, or 'unknown' if nobody knows"
+        return Problem("no_licence", (row.file,), message)
+    return None
+
+
+def normal(name: str) -> str:
+    """Compose accents (NFC), so that a name from a Mac (NFD) equals the same name from elsewhere."""
+    return unicodedata.normalize("NFC", name)
+
+
+def why_illegal(name: str) -> str | None:
+    """Say why ``name`` can't be the name of a label or a file; None if it can."""
+    if not name or name != name.strip():
+        return "a name must not be empty or begin or end with a space"
+    if name.startswith("."):
+        return "a name must not begin with a dot"
+    if re.search(r"[/\\:]", name):
+        return "a name must not hold / or \\ or :"
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in name):
+        return "a name must not hold control characters or broken UTF-8"
+    if len(name) > MAX_NAME and "." not in name:
+        return f"a name must not be longer than {MAX_NAME} characters"
+    return None
+
+
+def why_illegal_path(file: str) -> str | None:
+    """Say why ``file`` can't be a picture's place in a label's folder; None if it can."""
+    parts = file.split("/")
+    if len(parts) < 2:
+        return "a picture lies in the folder of its label: label/name.jpg"
+    return next((reason for part in parts if (reason := why_illegal(part))), None)

@@ -1,0 +1,197 @@
+"""Which pictures teach, which choose, which measure: train, valid and test, by group.
+
+Pictures that show the same thing (one manifest group, near duplicates, frames of one burst) are merged into
+one group, and a group is never divided. Its side follows from a hash of its name and a salt, so a new photo
+moves no other. Three exceptions, each forced by a small or entangled set:
+
+- a label without a group on one side borrows the one whose hash lies nearest to that side's range;
+- a label with too small a part in train gets groups back in the same way;
+- a new photo that resembles two groups makes them one, which then lies on the side of the older of the two.
+"""
+
+import csv
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from pipeline.core import files
+from pipeline.core.config import Settings
+from pipeline.core.errors import DataError
+from pipeline.data.components import connected
+
+SPLIT = Path("build/split.csv")
+TRAIN, VALID, TEST = SIDES = ("train", "valid", "test")
+COLUMNS = ("file", "label", "group", "kind", "split", "sha256")
+
+
+class SplitSettings(Settings):
+    """conf/split/: the parts of the set and how small sets are treated."""
+
+    test: float = Field(gt=0, lt=1)  # part of the groups that measures
+    valid: float = Field(gt=0, lt=1)  # part of the groups that chooses (epochs, temperature, threshold)
+    salt: str  # decides which groups; another salt is another split
+    min_groups: int = Field(ge=1)  # of each label on each side
+    min_train: float = Field(ge=0, le=1)  # least part of a label's pictures in train
+    burst_seconds: float = Field(ge=0)  # photos of one camera this close in time are one burst
+    leak_rounds: int = Field(ge=1)  # random splits averaged for the leak estimate
+
+    @model_validator(mode="after")
+    def _leaves_room_for_train(self) -> "SplitSettings":
+        if self.test + self.valid >= 1:
+            raise ValueError("test + valid must stay below 1: nothing is left to train on")
+        return self
+
+
+@dataclass(frozen=True)
+class SplitRow:
+    """A line of split.csv: ``file`` relative to data/images, ``split`` one of `SIDES`."""
+
+    file: str
+    label: str
+    group: str
+    kind: str
+    split: str
+    sha256: str
+
+
+def read_split(path: Path) -> list[SplitRow]:
+    """Read split.csv, which is sorted by file.
+
+    Raises:
+        DataError: the file is missing, empty, or not as `write_split` writes it.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            if tuple(reader.fieldnames or ()) != COLUMNS:
+                raise DataError(
+                    f"{path} lacks columns of {','.join(COLUMNS)}; `dvc repro -f validate` makes it anew"
+                )
+            rows = [SplitRow(**row) for row in reader]
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is missing; `dvc repro validate` makes it") from error
+    except (csv.Error, TypeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is damaged ({error}); `dvc repro -f validate` makes it anew") from error
+    if not rows or any(row.split not in SIDES for row in rows):
+        raise DataError(f"{path} is empty or names an unknown side; `dvc repro -f validate` makes it anew")
+    return rows
+
+
+def write_split(path: Path, rows: Iterable[SplitRow]) -> None:
+    """Write split.csv atomically, sorted by file, so that the same split is the same bytes."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(
+        [getattr(row, column) for column in COLUMNS] for row in sorted(rows, key=lambda row: row.file)
+    )
+    files.write_text(path, text.getvalue())
+
+
+def merge_groups(groups: Sequence[str], clusters: Iterable[Sequence[int]] = ()) -> list[str]:
+    """Merge the groups that ``clusters`` tie together.
+
+    Args:
+        groups: manifest group of each picture, in the order of the manifest.
+        clusters: sets of picture indices that belong on one side.
+
+    Returns:
+        For each picture the name of its merged group: that of its oldest picture, the first in the manifest.
+        New photos are appended there, so they take on the name (and the side) of what they resemble.
+    """
+    first: dict[str, int] = {}
+    ties = [(index, first.setdefault(group, index)) for index, group in enumerate(groups)]
+    ties += [(member, cluster[0]) for cluster in clusters for member in cluster[1:]]
+    merged = list(groups)
+    for indices in connected(len(groups), ties):
+        for index in indices:
+            merged[index] = groups[indices[0]]
+    return merged
+
+
+def position(group: str, salt: str) -> float:
+    """Where ``group`` lies in [0, 1): the first bits of a hash, evenly spread and the same everywhere."""
+    digest = hashlib.sha256(f"{salt}:{group}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def assign(groups: Sequence[str], labels: Sequence[str], settings: SplitSettings) -> list[str]:
+    """Put each picture on a side by the `position` of its (merged) group.
+
+    Returns:
+        The side of each picture. Every label has `min_groups` groups on every side if it has that many in
+        all, and at least the part `min_train` of its pictures in train as far as the other sides can spare
+        them.
+    """
+    at = {group: position(group, settings.salt) for group in groups}
+    side = {
+        group: TEST if u < settings.test else VALID if u < settings.test + settings.valid else TRAIN
+        for group, u in at.items()
+    }
+    for label in sorted(set(labels)):
+        sizes = Counter(group for group, its_label in zip(groups, labels, strict=True) if its_label == label)
+        _fill_sides(sizes, side, at, settings.min_groups)
+        _fill_train(sizes, side, at, settings)
+    return [side[group] for group in groups]
+
+
+def _on(side: dict[str, str], sizes: Counter[str], wanted: str) -> list[str]:
+    return [group for group in sizes if side[group] == wanted]
+
+
+def _fill_sides(sizes: Counter[str], side: dict[str, str], at: dict[str, float], least: int) -> None:
+    """Lend groups of a label to a side that has too few, from the side that can spare most, nearest its range
+    first.
+
+    Where there are too few groups for all, train comes first, then test, then valid.
+    """
+    least = min(least, max(1, len(sizes) // len(SIDES)))
+    order = (TRAIN, TEST, VALID)
+    for rank, wanted in enumerate(order):
+        while len(_on(side, sizes, wanted)) < least:
+            spare = {other: _on(side, sizes, other) for other in reversed(order) if other != wanted}
+            donors = [other for other in spare if len(spare[other]) > least]
+            donors = donors or [other for other in spare if spare[other] and other in order[rank + 1 :]]
+            if not donors:
+                break
+            donor = max(donors, key=lambda other: len(spare[other]))
+            nearest = max if wanted == TRAIN else min
+            side[nearest(spare[donor], key=lambda group: (at[group], group))] = wanted
+
+
+def _fill_train(
+    sizes: Counter[str], side: dict[str, str], at: dict[str, float], settings: SplitSettings
+) -> None:
+    """Give groups of a label back to train, nearest its range first, until its part is `min_train`."""
+    for group in sorted(sizes, key=lambda group: (-at[group], group)):
+        if sum(sizes[other] for other in _on(side, sizes, TRAIN)) >= settings.min_train * sizes.total():
+            break
+        if side[group] != TRAIN and len(_on(side, sizes, side[group])) > settings.min_groups:
+            side[group] = TRAIN
+
+
+def leaked(groups: Sequence[str], sides: Sequence[str]) -> int:
+    """Count the test pictures that have a picture of their own group in train."""
+    taught = {group for group, side in zip(groups, sides, strict=True) if side == TRAIN}
+    return sum(side == TEST and group in taught for group, side in zip(groups, sides, strict=True))
+
+
+def leak_of_random_split(groups: Sequence[str], sides: Sequence[str], rounds: int) -> float:
+    """Mean number of test pictures that `leaked` if each side drew as many pictures without regard to
+    groups."""
+    number = np.unique(np.asarray(groups), return_inverse=True)[1]
+    shuffled = np.asarray(sides)
+    random = np.random.default_rng(0)
+    total = 0
+    for _ in range(rounds):
+        random.shuffle(shuffled)
+        taught = np.zeros(len(number), dtype=bool)
+        taught[number[shuffled == TRAIN]] = True
+        total += int(taught[number[shuffled == TEST]].sum())
+    return total / rounds

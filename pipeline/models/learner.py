@@ -1,0 +1,56 @@
+"""What training hands on: the weights, and what is needed to build the network that they belong to."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from safetensors.torch import load_file
+from torch import nn
+
+from pipeline.core import files
+from pipeline.core.errors import DataError
+from pipeline.models.backbones import BACKBONES
+from pipeline.models.network import network
+
+FOLDER = Path("build/train")
+WEIGHTS = "model.safetensors"
+DESCRIPTION = "learner.json"
+
+
+@dataclass(frozen=True)
+class LearnerFile:
+    """learner.json: the network's shape, its labels in the order of its outputs, and the run that trained it."""
+
+    backbone: str
+    size: int  # pixels a side of the square frame
+    labels: tuple[str, ...]
+    none_label: str | None  # one more output after the labels, where there were pictures of none of them
+    mlflow_run_id: str
+    train_seconds: float
+
+    def write(self, folder: Path) -> None:
+        """Write it into ``folder``."""
+        files.write_json(folder / DESCRIPTION, asdict(self))
+
+    @property
+    def outputs(self) -> int:
+        """Number of the network's logits."""
+        return len(self.labels) + (self.none_label is not None)
+
+
+def load(folder: Path = FOLDER) -> tuple[LearnerFile, nn.Sequential]:
+    """Build the trained network, in evaluation mode.
+
+    Raises:
+        DataError: the folder does not hold a trained network.
+    """
+    try:
+        values = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        description = LearnerFile(**{**values, "labels": tuple(values["labels"])})
+        model = network(BACKBONES[description.backbone], description.outputs, pretrained=False)
+        model.load_state_dict(load_file(folder / WEIGHTS))
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise DataError(
+            f"{folder}/ holds no trained network ({error}); `dvc repro -f train` trains one"
+        ) from error
+    return description, model.eval()

@@ -1,0 +1,118 @@
+"""Who made which model the champion, when and why: models/promotions.jsonl, one line a change, oldest first.
+
+MLflow's alias says who is champion now and forgets who was; this file is what a rollback goes back by.
+"""
+
+import getpass
+import json
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pipeline.core import files
+from pipeline.core.errors import DataError
+
+FILE = "promotions.jsonl"
+Action = Literal["promote", "rollback", "repair"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One change of champion.
+
+    ``version`` is the number in MLflow's registry, ``bundle`` the name in the manifest, ``previous`` the
+    number of the champion before (None: there was none). Models are told apart by their fingerprint: a new
+    store counts its versions from 1 again. A repair writes down a champion that this file had missed.
+    """
+
+    when: str  # ISO 8601, UTC
+    who: str
+    action: Action
+    version: int
+    bundle: str
+    fingerprint: str
+    previous: int | None
+    why: str
+
+
+def read(folder: Path) -> list[Entry]:
+    """All entries of ``folder``/promotions.jsonl, oldest first; none where there is no such file.
+
+    Raises:
+        DataError: a line can't be read; names it.
+    """
+    path = folder / FILE
+    if not path.exists():
+        return []
+    entries = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            entries.append(Entry(**json.loads(line)))
+        except (ValueError, TypeError) as error:
+            raise DataError(
+                f"{path}, line {number}, is damaged ({error}); mend or remove that line"
+            ) from error
+    return entries
+
+
+def append(folder: Path, entry: Entry) -> None:
+    """Add ``entry``, whole or not at all.
+
+    Raises:
+        DataError: the file is damaged.
+        StorageError: the disk is full or the folder can't be written.
+    """
+    entries = [*read(folder), entry]
+    lines = "".join(json.dumps(asdict(each), ensure_ascii=False) + "\n" for each in entries)
+    files.write_text(folder / FILE, lines)
+
+
+def reign(entries: Sequence[Entry]) -> list[Entry]:
+    """The champions that a rollback can go back through, the present one last.
+
+    Rolling back takes the fallen off: after promoting a, b, c and a rollback (to b), the next one goes to a.
+    """
+    champions: list[Entry] = []
+    for entry in entries:
+        known = [champion.fingerprint for champion in champions]
+        if entry.fingerprint in known:
+            place = known.index(entry.fingerprint)
+            del champions[place : None if entry.action == "rollback" else place + 1]
+        champions.append(entry)
+    return champions
+
+
+def fall(entries: Sequence[Entry], fingerprint: str) -> Entry | None:
+    """The rollback by which the model with ``fingerprint`` fell, unless it has come back since."""
+    fallen: Entry | None = None
+    reigned = False
+    for place, entry in enumerate(entries, 1):
+        reigns = any(champion.fingerprint == fingerprint for champion in reign(entries[:place]))
+        if reigned and not reigns:
+            fallen = entry
+        elif reigns:
+            fallen = None
+        reigned = reigns
+    return fallen
+
+
+def now() -> str:
+    """This moment, as entries have it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def who() -> str:
+    """git's user where one is set, else the system's."""
+    try:
+        done = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True, check=False)
+        if name := done.stdout.strip():
+            return name
+    except OSError:
+        pass
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user without a name
+        return "unknown"
