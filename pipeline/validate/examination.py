@@ -8,6 +8,7 @@ from pipeline.data import folder as picture_folder
 from pipeline.data import manifest, split
 from pipeline.data.findings import Finding, Problem
 from pipeline.data.settings import DataSettings
+from pipeline.data.sources import source_of
 from pipeline.data.split import SplitRow, SplitSettings
 from pipeline.validate import checks as picture_checks
 from pipeline.validate import grouping
@@ -98,8 +99,12 @@ def examine(
         inspections,
         alike,
         [
-            SplitRow(picture.file, picture.label, group, picture.row.kind, side, picture.measures.sha256)
-            for picture, group, side in zip(pictures, groups.groups, sides, strict=True)
+            SplitRow(
+                picture.file, picture.label, group, picture.row.kind, side, picture.measures.sha256, source
+            )
+            for picture, group, side, source in zip(
+                pictures, groups.groups, sides, source_of([picture.row for picture in pictures]), strict=True
+            )
         ],
         Leak(
             sides.count(split.TEST),
