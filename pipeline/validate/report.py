@@ -167,7 +167,7 @@ def _by_kind(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
 
 def _page(facts: dict[str, Any], outcome: Outcome, data: DataSettings, settings: ValidateSettings) -> str:
     environment = Environment(
-        loader=PackageLoader("pipeline"),
+        loader=PackageLoader("pipeline.validate"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
