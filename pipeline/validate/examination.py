@@ -74,7 +74,7 @@ def examine(
     )
     problems += picture_checks.check_pictures(inspections, settings)
     labels = picture_checks.by_label(inspections)
-    problems += picture_checks.check_set(labels, data.none_label, settings)
+    problems += picture_checks.check_set(labels, data.ood_label, settings)
     seen = {found.file: found.measures for found in inspections if found.measures is not None}
     files, measures = list(seen), list(seen.values())
     likeness = picture_checks.likeness(measures, settings)
@@ -88,7 +88,7 @@ def examine(
         [sorted(place[file] for file in files if file in place) for files in alike],
         burst_seconds=split_settings.burst_seconds,
         # The few are reported already, and the pictures of none of the labels may be few.
-        exempt={data.none_label, *(p.files[0] for p in problems if p.kind == "too_few_pictures")},
+        exempt={data.ood_label, *(p.files[0] for p in problems if p.kind == "too_few_pictures")},
     )
     outcome = Outcome(picture_checks.judge([*problems, *groups.problems], settings), inspections, alike)
     if outcome.errors:
