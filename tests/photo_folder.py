@@ -81,7 +81,7 @@ class PhotoFolder:
         return DataSettings(
             images=Path("data/images"),
             manifest=Path("data/manifest.csv"),
-            none_label="other",
+            ood_label="other",
         )
 
     def put(self, file: str, data: bytes) -> None:

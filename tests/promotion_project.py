@@ -15,7 +15,7 @@ import yaml
 
 import bundle
 from pipeline.data.split import SplitRow, write_split
-from pipeline.metrics.statistics import wilson
+from pipeline.metrics.intervals import wilson
 from pipeline.promote import history
 from pipeline.promote import stage as promote
 from pipeline.tracking import store

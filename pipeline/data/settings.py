@@ -12,6 +12,6 @@ class DataSettings(Settings):
 
     images: Path  # holds one folder a label
     manifest: Path
-    none_label: str = Field(
+    ood_label: str = Field(
         min_length=1
     )  # folder of pictures of none of the labels, if there is one; no label

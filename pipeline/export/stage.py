@@ -27,7 +27,7 @@ from pipeline.data.split import SPLIT, SplitRow, read_split
 from pipeline.export import graph as onnx_graph
 from pipeline.metrics.calibration import choose_threshold, fit_temperature
 from pipeline.models import learner
-from pipeline.models.augment import AugmentSettings
+from pipeline.train.augment import AugmentSettings
 from pipeline.models.backbones import BACKBONES
 from pipeline.models.dataset import camera_views, served_frames
 from pipeline.models.learner import LearnerFile
@@ -76,7 +76,7 @@ def export() -> None:
     augment = config.load("augment", AugmentSettings)
     trained, network = learner.load()
     rows = read_split(SPLIT)
-    valid = [row for row in rows if row.split == "valid" and row.label in (*trained.labels, data.none_label)]
+    valid = [row for row in rows if row.split == "valid" and row.label in (*trained.labels, data.ood_label)]
     if not any(row.label in trained.labels for row in valid):
         raise DataError(f"{SPLIT} has no validation pictures; `dvc repro validate` says why")
     with files.replace_dir(FOLDER) as folder:

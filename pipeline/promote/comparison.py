@@ -17,7 +17,7 @@ BATCH = 32  # pictures answered at once
 
 
 def compare(
-    champion: Bundle, challenger: Bundle, rows: Sequence[SplitRow], images: Path, none_label: str
+    champion: Bundle, challenger: Bundle, rows: Sequence[SplitRow], images: Path, ood_label: str
 ) -> tuple[Paired | None, Paired | None]:
     """Count on which test pictures only one of the two is right.
 
@@ -26,7 +26,7 @@ def compare(
         challenger: what would be; knows the same labels.
         rows: the split; its test rows are taken.
         images: the folder that the rows' files are relative to.
-        none_label: rows of this label are right where the answer is none of the labels.
+        ood_label: rows of this label are right where the answer is none of the labels.
 
     Returns:
         The pictures of the labels and those of none of them; None where there are none.
@@ -36,8 +36,8 @@ def compare(
         BundleError: a model can't be loaded.
     """
     test = [row for row in rows if row.split == "test"]
-    theirs, ours = (_right(model, test, images, none_label) for model in (champion, challenger))
-    none = np.array([row.label == none_label for row in test], dtype=bool)
+    theirs, ours = (_right(model, test, images, ood_label) for model in (champion, challenger))
+    none = np.array([row.label == ood_label for row in test], dtype=bool)
 
     def paired(part: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Paired | None:
         if not part.any():
@@ -49,7 +49,7 @@ def compare(
 
 
 def _right(
-    model: Bundle, rows: Sequence[SplitRow], images: Path, none_label: str
+    model: Bundle, rows: Sequence[SplitRow], images: Path, ood_label: str
 ) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Whether each row is answered rightly [rows]; to abstain from a picture of a label is wrong."""
     engine = Engine(model)
@@ -59,7 +59,7 @@ def _right(
         output = engine.run(np.stack([_frame(images / row.file, model.manifest.input.size) for row in part]))
         answers = [engine.answer(output, Timing(0, 0, 0), place).label for place in range(len(part))]
         right += [
-            answer == (None if row.label == none_label else row.label)
+            answer == (None if row.label == ood_label else row.label)
             for answer, row in zip(answers, part, strict=True)
         ]
     return np.array(right, dtype=bool)

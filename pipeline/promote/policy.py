@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from pipeline.core.config import Settings
-from pipeline.metrics.statistics import mcnemar
+from pipeline.metrics.intervals import mcnemar
 
 
 class Floors(Settings):
@@ -77,7 +77,7 @@ class Paired:
 
     @property
     def p(self) -> float:
-        """How likely an equal challenger does as badly; see `pipeline.metrics.statistics.mcnemar`."""
+        """How likely an equal challenger does as badly; see `pipeline.metrics.intervals.mcnemar`."""
         return mcnemar(self.losses, self.gains)
 
 

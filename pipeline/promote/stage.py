@@ -175,7 +175,7 @@ def _rival(candidate: bundle.Bundle, before: Champion) -> Rival:
         data = config.load("data", DataSettings)
         try:
             known, none = comparison.compare(
-                before.bundle, candidate, read_split(SPLIT), data.images, data.none_label
+                before.bundle, candidate, read_split(SPLIT), data.images, data.ood_label
             )
         except BundleError as error:
             raise DataError(f"the models can't be compared: {error}") from error

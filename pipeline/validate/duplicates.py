@@ -37,7 +37,7 @@ def unit(rows: NDArray[np.float32]) -> Features:
 def near(pictures: Sequence[Measures], *, distance: int, correlation: float) -> list[list[int]]:
     """Sets of pictures that are near copies, directly or by a chain; exact copies are in them too.
 
-    Two pictures are near copies if at most ``distance`` of the 64 bits of their perceptual hashes differ and their looks
+    Two pictures are so if at most ``distance`` of the 64 bits of their perceptual hashes differ and their looks
     correlate by at least ``correlation``. The hash alone takes two pages of print, or two things on white, for one
     another as sets grow. Copies that were mirrored or cut it does not know: see `similar`.
 

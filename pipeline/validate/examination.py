@@ -82,7 +82,7 @@ def examine(
         progress=partial(progress, f"looking at {data.images}"),
     )
     problems += checks.check_pictures(inspections, settings)
-    problems += checks.check_set(checks.by_label(inspections), data.none_label, settings)
+    problems += checks.check_set(checks.by_label(inspections), data.ood_label, settings)
     seen = {found.file: found.measures for found in inspections if found.measures is not None}
     files, measures = list(seen), list(seen.values())
     vectors = duplicates.unit(
@@ -109,7 +109,7 @@ def examine(
         places[len(likeness.near) :],
         split_settings,
         # The few are reported already, and the pictures of none of the labels may be few.
-        exempt={data.none_label, *(p.files[0] for p in problems if p.kind == "too_few_pictures")},
+        exempt={data.ood_label, *(p.files[0] for p in problems if p.kind == "too_few_pictures")},
     )
     problems += [*groups.problems, *checks.check_labels(pictures, vectors, groups.siblings, settings)]
     outcome = Outcome(checks.judge(problems, settings), inspections, alike)

@@ -116,7 +116,7 @@ def test_a_rotated_photo_is_measured_upright(photos: PhotoFolder) -> None:
     exif[0x0112] = 6  # turn clockwise by 90 degrees to look at it
     photos.put("plant/upright.jpg", encoded(picture(99), quality=95))
     photos.put(
-        "other/turned.jpg", encoded(picture(99).transpose(Image.Transpose.ROTATE_90), exif=exif, quality=95)
+        "plant/turned.jpg", encoded(picture(99).transpose(Image.Transpose.ROTATE_90), exif=exif, quality=95)
     )
     photos.register()
     assert photos.validate() == 0

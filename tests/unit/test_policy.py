@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core import config
-from pipeline.metrics.statistics import wilson
+from pipeline.metrics.intervals import wilson
 from pipeline.promote.policy import Decision, Paired, PromoteSettings, Rival, decide
 
 LABELS = ("art", "plant", "text")
