@@ -71,7 +71,8 @@ def _clusters(size: int, alike: Callable[[slice], NDArray[np.bool_]]) -> list[li
     """
     first = np.arange(size)
     for start in range(0, size, BLOCK):
-        ones, others = np.nonzero(alike(slice(start, start + BLOCK)))
+        block = slice(start, start + BLOCK)
+        ones, others = np.nonzero(alike(block) & (first[block, None] != first))
         known = np.column_stack([np.arange(size), first])
         first = first_of_component(size, np.concatenate([known, np.column_stack([start + ones, others])]))
     return same(first.tolist())
