@@ -102,7 +102,7 @@ def test_a_run_that_breaks_off_says_so(database: Path, error: type[BaseException
 
 def test_the_next_run_marks_one_that_was_killed_and_leaves_a_living_one(database: Path) -> None:
     code = (
-        "import os, signal; from pipeline import tracking; from tests.mlflow_template import SETTINGS;"
+        "import os, signal; from pipeline.tracking import runs as tracking; from tests.mlflow_template import SETTINGS;"
         "from tests.pipeline.test_tracking import LINEAGE\n"
         "with tracking.run(SETTINGS, name='killed', lineage=LINEAGE, params={}) as run:\n"
         "    print(run.run_id, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
