@@ -60,13 +60,11 @@ class Challenger:
         """
         model, labels = champion.bundle, self.bundle.manifest.labels
         if model is None:
-            return [], [
-                _note(champion, "was made by an older version of this project, which this one can't read")
-            ]
+            return _not_comparable(champion, "was made by an older version of this project and can't be read")
         if set(model.manifest.labels) != set(labels):
-            return [], [_note(champion, f"knows other labels ({', '.join(model.manifest.labels)})")]
+            return _not_comparable(champion, f"knows other labels ({', '.join(model.manifest.labels)})")
         if not {PREDICTIONS, PHOTOS} <= model.manifest.files.keys():
-            return [], [_note(champion, "keeps no answers from elsewhere")]
+            return _not_comparable(champion, "keeps no answers from elsewhere")
         theirs, rival = read(model.path(PREDICTIONS)), ("the champion", champion.name)
         taught = {sha256 for sha256, side in read_photos(model.path(PHOTOS)).items() if side != TEST}
         rows = [row for row in read_split(SPLIT) if row.split == TEST and row.sha256 not in taught]
@@ -90,10 +88,10 @@ class Challenger:
         Raises:
             TrackingError: the registry can't be read.
         """
-        found = []
+        found, others = [], {self.data.none_label}
         for version in filter(None, map(registry.find, fingerprints)):
             theirs = registry.predictions(version)
-            if {p.truth for p in theirs} == {p.truth for p in self.predictions}:
+            if {p.truth for p in theirs} - others == {p.truth for p in self.predictions} - others:
                 same = _photos(theirs) == _photos(self.predictions)
                 rival = "the best before it", f"{version.bundle} (version {version.number})"
                 found.append(self._compare(rival, "cross-validation", theirs, self.predictions, same))
@@ -102,15 +100,10 @@ class Challenger:
         return [min(found, key=lambda comparison: comparison.differences[key].value)] if found else []
 
     def _compare(
-        self,
-        rival: tuple[str, str],
-        pictures: str,
-        theirs: list[Prediction],
-        ours: list[Prediction],
-        prove: bool,
+        self, rival: tuple[str, str], on: str, theirs: list[Prediction], ours: list[Prediction], prove: bool
     ) -> Comparison:
         found = differences(theirs, ours, self.bundle.manifest.labels, self.rule.confidence)
-        return Comparison(*rival, pictures, prove, found)
+        return Comparison(*rival, on, prove, found)
 
 
 def differences(
@@ -165,10 +158,9 @@ def _photos(rows: Iterable[Prediction]) -> set[tuple[str, str]]:
     return {(row.sha256, row.truth) for row in rows}
 
 
-def _note(champion: Champion, why: str) -> Gate:
-    return Gate(
-        "champion", True, None, "comparable", f"{champion.name} {why}: no comparison, the floors decide"
-    )
+def _not_comparable(champion: Champion, why: str) -> tuple[list[Comparison], list[Gate]]:
+    note = f"{champion.name} {why}: no comparison, the floors decide"
+    return [], [Gate("champion", True, None, "comparable", note)]
 
 
 def _frame(path: Path, size: int) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:

@@ -67,8 +67,7 @@ def open_store(settings: Settings) -> Store:
         if "?" in place:  # begins the options in a database's address, and can't be quoted there
             raise TrackingError(f"{database} can't be a database: rename the folder that has a ? in its name")
         artifacts = (database.parent / "artifacts").as_uri()
-        sqlite.check(database, settings.lock_timeout_s)
-        sqlite.follow_move(database, settings.experiment, artifacts, settings.lock_timeout_s)
+        sqlite.prepare(database, settings.experiment, artifacts, settings.lock_timeout_s)
         uri = f"sqlite:///{database}"
     elif uri.startswith(("http://", "https://")):
         _check_reachable(uri, settings.lock_timeout_s)
