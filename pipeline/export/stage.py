@@ -4,8 +4,6 @@ Reads build/train/, build/split.csv and the photos; writes build/export/ (model.
 golden frames, the list of photos, the manifest) and build/features.npz, each whole or not at all.
 """
 
-import csv
-import io
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +23,8 @@ from pipeline.data.settings import DataSettings
 from pipeline.data.split import SPLIT, TRAIN, read_split
 from pipeline.export import golden, graph
 from pipeline.metrics.calibration import choose_threshold, fit_temperature, id_scores
+from pipeline.metrics.predictions import PHOTOS, write_photos
+from pipeline.metrics.schema import Exported
 from pipeline.models import crossval, head, learner, variant_features
 from pipeline.models.backbones import BACKBONES
 from pipeline.models.head import Floats, Head, Space
@@ -35,7 +35,6 @@ from pipeline.tracking import runs
 
 FOLDER = Path("build/export")
 FILES: dict[VariantName, str] = {"fp32": "model.onnx", "int8": "model.int8.onnx"}
-PHOTOS = "photos.csv"  # in the bundle: the photos that it was fitted on and measured on
 
 
 class ExportSettings(Settings):
@@ -87,7 +86,7 @@ def export() -> None:
         if not _agrees(folder, variants, frames[photos.fitted], settings.int8_agreement):
             int8.unlink()
             del variants["int8"], features["int8"]
-        _write_photos(folder, photos)
+        write_photos(folder / PHOTOS, {row.sha256: row.split for row in photos.rows})
         manifest = Manifest(
             version=trained.backbone,  # for the time being: its digits are those of the fingerprint
             created=datetime.now(UTC),
@@ -97,7 +96,12 @@ def export() -> None:
             default_variant=settings.default_variant if settings.default_variant in variants else "fp32",
             golden=golden.write(folder, trained.size, variants),
             golden_tolerance=settings.golden_tolerance,
-            metrics={"parity": parity, "recipe": trained.recipe, "strength": trained.strength},
+            metrics=Exported(
+                recipe=trained.recipe,
+                strength=trained.strength,
+                rejected=settings.rejected,
+                parity=parity,
+            ).model_dump(),
             lineage=_lineage(trained),
         )
         sealed = bundle.seal(folder, manifest)
@@ -194,14 +198,6 @@ def _agrees(
     if share < least:
         print(f"that is under {least:.0%} (conf/export/): int8 is left out", flush=True)
     return share >= least
-
-
-def _write_photos(folder: Path, photos: Photos) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("sha256", "split"))
-    writer.writerows(sorted((row.sha256, row.split) for row in photos.rows))
-    files.write_text(folder / PHOTOS, text.getvalue())
 
 
 def _lineage(trained: LearnerFile) -> Lineage:

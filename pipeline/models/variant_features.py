@@ -17,8 +17,8 @@ FILE = Path("build/features.npz")
 def write(features: dict[VariantName, NDArray[np.float32]], names: list[str]) -> None:
     """Write features [n, features] of each variant, of the photos that are called ``names`` [n]."""
     buffer = io.BytesIO()
-    arrays: dict[str, NDArray[Any]] = {"files": np.array(names), **features}
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    arrays: dict[str, Any] = {str(name): values for name, values in features.items()}
+    np.savez(buffer, files=np.array(names), **arrays)
     files.write_bytes(FILE, buffer.getvalue())
 
 
