@@ -68,7 +68,7 @@ class Challenger:
         theirs, rival = read(model.path(PREDICTIONS)), ("the champion", champion.name)
         taught = {sha256 for sha256, side in read_photos(model.path(PHOTOS)).items() if side != TEST}
         rows = [row for row in read_split(SPLIT) if row.split == TEST and row.sha256 not in taught]
-        rows = [row for row in rows if row.label in (*labels, self.data.none_label)]
+        rows = [row for row in rows if row.label in (*labels, self.data.ood_label)]
         enough = least_pictures(self.rule.margin, self.rule.confidence)
         decisive = sum(row.label in labels for row in rows) >= enough
         same = _photos(theirs) == _photos(self.predictions)
@@ -88,7 +88,7 @@ class Challenger:
         Raises:
             TrackingError: the registry can't be read.
         """
-        found, others = [], {self.data.none_label}
+        found, others = [], {self.data.ood_label}
         for version in filter(None, map(registry.find, fingerprints)):
             theirs = registry.predictions(version)
             if {p.truth for p in theirs} - others == {p.truth for p in self.predictions} - others:
