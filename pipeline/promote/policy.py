@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 
 from bundle import VariantName
 from pipeline.core.config import Settings
+from pipeline.metrics.intervals import NONE, wilson
 from pipeline.metrics.predictions import Prediction
 from pipeline.metrics.schema import Figure, Metrics, Scores, VariantFacts
 from pipeline.promote.paired import Difference, design_effect, least_pictures
@@ -273,6 +274,6 @@ def _gate(name: str, passed: bool, value: float, limit: str, note: str) -> Gate:
 
 def _share(count: int, of: int) -> Figure:
     if not of:
-        return Figure(value=None, low=None, high=None, n=0)
-    bounds = binomtest(count, of).proportion_ci(method="wilson")
-    return Figure(value=count / of, low=bounds.low, high=bounds.high, n=of)
+        return NONE
+    low, high = wilson(count, of)
+    return Figure(value=count / of, low=low, high=high, n=of)
