@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 
 from pipeline.core.errors import TrackingError
+from pipeline.data.split import SPLIT, SplitRow, write_split
 from pipeline.tracking import runs as tracking
-from pipeline.tracking.runs import Lineage, project_root
+from pipeline.tracking.runs import Lineage
+from pipeline.tracking.store import project_root
 from tests import mlflow_template
 from tests.mlflow_template import MLFLOWS_OWN_WARNINGS, SETTINGS
 
@@ -62,7 +64,7 @@ def test_a_run_carries_parameters_curves_lineage_and_configuration(database: Pat
     with tracking.run(SETTINGS, name="lite0", lineage=LINEAGE, params=params) as run:
         for epoch in range(3):
             run.metrics({"valid/accuracy": 0.5 + epoch / 10, "recall/Blüten & Blätter": 1.0}, step=epoch)
-        run.metric("seconds", 12.5)
+        run.metrics({"seconds": 12.5})
         run.artifact(checkout / "worst.png", "plots")
     kept = run_of(run.run_id)
     assert kept.info.status == "FINISHED"
@@ -77,6 +79,23 @@ def test_a_run_carries_parameters_curves_lineage_and_configuration(database: Pat
     artifacts = checkout / ".mlflow" / "artifacts" / run.run_id / "artifacts"
     assert json.loads((artifacts / "config.json").read_text()) == LINEAGE.config
     assert (artifacts / "plots" / "worst.png").read_bytes() == b"png"
+
+
+def test_a_run_names_its_data_set(database: Path) -> None:
+    """What MLflow's page shows in the column Dataset; a run that stands in for another has it as well."""
+    sides = ["train", "train", "test"]
+    write_split(
+        SPLIT, [SplitRow(f"{i}.png", "art", str(i), "real", s, "0" * 64) for i, s in enumerate(sides)]
+    )
+    with tracking.run(SETTINGS, name="lite0", lineage=LINEAGE, params={}) as run:
+        pass
+    with tracking.resume(SETTINGS, "f" * 32, name="evaluate", lineage=LINEAGE) as stand_in:
+        pass
+    for run_id in (run.run_id, stand_in.run_id):
+        (used,) = run_of(run_id).inputs.dataset_inputs
+        assert (used.dataset.name, used.dataset.digest) == ("data", "b" * 32 + ".dir")
+        assert json.loads(used.dataset.source)["git_commit"] == "a" * 40
+        assert json.loads(used.dataset.profile) == {"num_rows": 3, "train": 2, "test": 1}
 
 
 def test_the_systems_figures_are_kept_while_a_run_goes_on(database: Path) -> None:
@@ -102,7 +121,7 @@ def test_a_run_that_breaks_off_says_so(database: Path, error: type[BaseException
 
 def test_the_next_run_marks_one_that_was_killed_and_leaves_a_living_one(database: Path) -> None:
     code = (
-        "import os, signal; from pipeline import tracking; from tests.mlflow_template import SETTINGS;"
+        "import os, signal; from pipeline.tracking import runs as tracking; from tests.mlflow_template import SETTINGS;"
         "from tests.pipeline.test_tracking import LINEAGE\n"
         "with tracking.run(SETTINGS, name='killed', lineage=LINEAGE, params={}) as run:\n"
         "    print(run.run_id, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
@@ -126,7 +145,7 @@ def test_resume_adds_to_the_run_that_trained(database: Path) -> None:
         pass
     before = run_of(run.run_id).info
     with tracking.resume(SETTINGS, run.run_id, name="evaluate", lineage=LINEAGE) as resumed:
-        resumed.metric("test/accuracy", 0.97)
+        resumed.metrics({"test/accuracy": 0.97})
     after = run_of(run.run_id)
     assert resumed.run_id == run.run_id
     assert after.data.metrics["test/accuracy"] == 0.97
@@ -137,7 +156,7 @@ def test_an_unknown_run_gets_one_stand_in_and_not_two(database: Path) -> None:
     ids = set()
     for _ in range(2):
         with tracking.resume(SETTINGS, "f" * 32, name="evaluate", lineage=LINEAGE) as run:
-            run.metric("test/accuracy", 0.97)
+            run.metrics({"test/accuracy": 0.97})
         ids.add(run.run_id)
     assert len(ids) == 1
     assert run_of(ids.pop()).data.tags["stands_in_for"] == "f" * 32
@@ -156,8 +175,8 @@ def test_figures_outlive_a_lock_in_the_middle_of_a_run(
 ) -> None:
     with tracking.run(SETTINGS, name="lite0", lineage=LINEAGE, params={}) as run:
         with held(database):
-            run.metric("valid/loss", 0.9, step=0)
-        run.metric("valid/loss", 0.8, step=1)
+            run.metrics({"valid/loss": 0.9}, step=0)
+        run.metrics({"valid/loss": 0.8}, step=1)
     errors = capsys.readouterr().err
     assert errors.count("\n") == 1
     assert "is locked" in errors
@@ -180,7 +199,7 @@ def test_a_lock_to_the_end_is_an_error_and_no_silence(database: Path) -> None:
             ExitStack() as locks,
         ):
             locks.enter_context(held(database))
-            run.metric("valid/loss", 0.9)
+            run.metrics({"valid/loss": 0.9})
             unlock.push(locks.pop_all())
 
     with ExitStack() as unlock, pytest.raises(TrackingError, match="is locked"):
