@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from bundle import Bundle, Variant, VariantName, decode
+from bundle.answer import Answer, Evidence, Timing
 from bundle.errors import BundleError, GoldenMismatch, PictureError
 
 INPUT: Final = "image"
@@ -43,39 +44,6 @@ class Output:
     probabilities: NDArray[np.float32]  # [batch, labels], calibrated, sums to 1 over the labels
     id_score: NDArray[np.float32]  # [batch], 0..1, how sure that it is one of the labels at all
     evidence: NDArray[np.float32] | None = None  # [batch, labels, height, width]: class activation maps
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Where the time of an answer went, in milliseconds."""
-
-    decode: float
-    queue: float
-    inference: float
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What is in one picture."""
-
-    label: str | None  # None: none of these
-    probabilities: dict[str, float]  # in the order of the labels
-    id_score: float
-    model: str  # the bundle's version
-    timing: Timing
-
-    def to_json(self) -> dict[str, Any]:
-        """The object that the service answers with and ``identify --json`` prints."""
-        return {
-            "label": self.label,
-            "probabilities": {label: round(p, 6) for label, p in self.probabilities.items()},
-            "model": self.model,
-            "timing_ms": {
-                "decode": round(self.timing.decode, 3),
-                "queue": round(self.timing.queue, 3),
-                "inference": round(self.timing.inference, 3),
-            },
-        }
 
 
 class Engine:
@@ -146,13 +114,19 @@ class Engine:
         probabilities = output.probabilities[row].tolist()
         id_score = float(output.id_score[row])
         best = int(np.argmax(output.probabilities[row]))
-        return Answer(
-            label=self.labels[best] if id_score >= self.threshold else None,
+        label = self.labels[best] if id_score >= self.threshold else None
+        answer = Answer(
+            label=label,
             probabilities=dict(zip(self.labels, probabilities, strict=True)),
             id_score=id_score,
+            threshold=self.threshold,
             model=self.version,
             timing=timing,
         )
+        if output.evidence is None:
+            return answer
+        found = Evidence.of(label, output.evidence[row, best]) if label is not None else None
+        return answer.model_copy(update={"evidence": found})
 
     def check_golden(self) -> None:
         """Decode and infer the bundle's golden frames and compare with what the pipeline got for them.

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 import bundle
-from service import identify
 from service.__main__ import main
+from service.cli import identify
 from tests.service.test_decode import encode, plain, png_header
 from tests.tiny_bundle import COLOURS, make_bundle, make_model, picture
 
@@ -46,7 +46,7 @@ def test_one_photo_as_json_is_exactly_what_the_service_answers(run: Run) -> None
     answer = json.loads(out)
     assert status == 0
     assert err == ""
-    assert list(answer) == ["label", "probabilities", "model", "timing_ms"]
+    assert list(answer) == ["label", "probabilities", "score", "threshold", "model", "timing_ms"]
     assert answer["label"] == "plant"
     assert list(answer["probabilities"]) == ["art", "plant", "text"]
     assert answer["model"] == "tiny-00000000"
@@ -62,7 +62,9 @@ def test_several_photos_as_json_are_a_line_each_with_the_file(run: Run) -> None:
         ("grey.png", None),
         ("blue.png", "text"),
     ]
-    assert {tuple(a) for a in answers} == {("file", "label", "probabilities", "model", "timing_ms")}
+    assert {tuple(a) for a in answers} == {
+        ("file", "label", "probabilities", "score", "threshold", "model", "timing_ms")
+    }
 
 
 def test_table_shows_label_or_none_of_these(run: Run) -> None:

@@ -5,25 +5,39 @@
 """
 
 import asyncio
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from bundle.errors import NotAPicture, PictureError, TooManyPixels, UserError
+from service.inference.errors import NoModel, NotInferred, TooLate
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 1  # Retry-After knows whole seconds only; a queue empties in less
+IMPATIENT_S: Final = 0.1  # a connection that was refused for load is read again only then: see `_Paced`
 
 LINGER_S: Final = 1.0  # how long to go on taking a body that is refused, so that its sender gets to read why
 LINGER_BYTES: Final = 100_000_000  # and how much of it
+
+
+class ProblemDetails(BaseModel):
+    """Problem details, RFC 9457."""
+
+    model_config = ConfigDict(title="Problem", extra="forbid")
+
+    type: str = Field(description="kind of problem, an address in /docs")
+    title: str
+    status: int
+    detail: str = Field(description="what is wrong and what to do")
+    request_id: str = Field(description="also in the header X-Request-ID and in the log")
 
 
 @dataclass(frozen=True)
@@ -80,15 +94,15 @@ class Problem(UserError):
         elif kind is UNAUTHORIZED:
             self.headers.setdefault("WWW-Authenticate", "Bearer")
 
-    def to_json(self, request_id: str) -> dict[str, Any]:
+    def details(self, request_id: str) -> ProblemDetails:
         """The problem details object."""
-        return {
-            "type": f"/docs#{self.kind.name}",
-            "title": self.kind.title,
-            "status": self.kind.status,
-            "detail": self.detail,
-            "request_id": request_id,
-        }
+        return ProblemDetails(
+            type=f"/docs#{self.kind.name}",
+            title=self.kind.title,
+            status=self.kind.status,
+            detail=self.detail,
+            request_id=request_id,
+        )
 
 
 def of_picture(error: PictureError) -> Problem:
@@ -99,6 +113,13 @@ def of_picture(error: PictureError) -> Problem:
     elif isinstance(error, NotAPicture):
         kind = UNSUPPORTED
     return Problem(kind, str(error))
+
+
+def of_not_inferred(error: NotInferred) -> Problem:
+    """Say about a picture why the queue did not take it, or did not come to it."""
+    if isinstance(error, NoModel):
+        return Problem(NOT_READY, str(error))
+    return Problem(TOO_LATE if isinstance(error, TooLate) else OVERLOADED, str(error))
 
 
 def of_status(error: HTTPException) -> Problem:
@@ -115,24 +136,54 @@ def response(problem: Problem, request: Request) -> Response:
     """The answer that tells of a problem; it notes the kind for metrics and log."""
     state = request.scope.setdefault("state", {})
     state["outcome"] = problem.kind.name
-    body = json.dumps(problem.to_json(state.get("request_id", "")), ensure_ascii=False).encode()
-    made = _Lingering if problem.headers.get("Connection") == "close" else Response
+    body = problem.details(state.get("request_id", "")).model_dump_json().encode()
+    made = Response
+    if problem.headers.get("Connection") == "close":
+        made = _Lingering
+    elif problem.kind is OVERLOADED:
+        made = _Paced
     return made(body, problem.kind.status, problem.headers, MEDIA_TYPE)
 
 
-class _Lingering(Response):
+class _Unfinished(Response):
+    """An answer that is all there at once, and whose end the server sees later."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's signature
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._wait_s):
+                await self._hold(receive)
+        await send({"type": "http.response.body", "body": b""})
+
+    _wait_s = LINGER_S
+
+    async def _hold(self, receive: Receive) -> None:
+        raise NotImplementedError
+
+
+class _Lingering(_Unfinished):
     """An answer that comes before the body was read, and closes the connection.
 
     Closing with unread data makes TCP reset the connection, which can take the answer away before its reader has
     seen it. So the rest of the body is thrown away for a moment first.
     """
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's signature
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+    async def _hold(self, receive: Receive) -> None:
         left = LINGER_BYTES
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LINGER_S):
-                while left > 0 and (message := await receive())["type"] == "http.request":
-                    left = left - len(message.get("body", b"")) if message.get("more_body") else 0
-        await send({"type": "http.response.body", "body": b""})
+        while left > 0 and (message := await receive())["type"] == "http.request":
+            left = left - len(message.get("body", b"")) if message.get("more_body") else 0
+
+
+class _Paced(_Unfinished):
+    """A refusal for load: the next request on its connection is not read for a moment.
+
+    Who heeds Retry-After does not notice. Who asks again at once, all the time, can't take from the others more than
+    a few refusals a second cost.
+    """
+
+    _wait_s = IMPATIENT_S
+
+    async def _hold(self, receive: Receive) -> None:
+        while (await receive())["type"] == "http.request":
+            pass

@@ -7,13 +7,13 @@ from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 
-from service.problems import BAD_REQUEST, OVERLOADED, TIMEOUT, TOO_LARGE, Problem
+from service.http.problems import BAD_REQUEST, OVERLOADED, TIMEOUT, TOO_LARGE, Problem
 
 CLOSE: Final = {"Connection": "close"}
 
 
 class Buffer:
-    """The bytes of bodies and frames that a worker holds; of one event loop, so it needs no lock."""
+    """The bytes of bodies and frames that are held; of one event loop, so it needs no lock."""
 
     def __init__(self, limit: int) -> None:
         self._free = limit
@@ -31,7 +31,7 @@ class Buffer:
 
 
 @asynccontextmanager
-async def body(request: Request, *, limit: int, timeout_s: float, buffer: Buffer) -> AsyncIterator[bytes]:
+async def read(request: Request, *, limit: int, timeout_s: float, buffer: Buffer) -> AsyncIterator[bytes]:
     """Read the body of a request; its bytes count in ``buffer`` until the block ends.
 
     Args:

@@ -1,4 +1,4 @@
-"""The model that a worker serves: loaded, warm, and proved on its golden frames."""
+"""The model that answers: loaded, warm, and proved on its golden frames."""
 
 import hashlib
 import time
@@ -12,7 +12,7 @@ from bundle.engine import Engine
 
 
 @dataclass(frozen=True)
-class Served:
+class LoadedModel:
     """A model that answers; it is replaced as a whole, never changed."""
 
     engine: Engine
@@ -20,13 +20,18 @@ class Served:
     loaded: float = field(default_factory=time.time)  # seconds since 1970
 
     @classmethod
-    def load(cls, folder: Path, variant: str | None) -> Self:
-        """Load a bundle whose files were verified, warm it and check its golden frames. Takes about 0.3 s.
+    def load(cls, folder: Path, variant: str | None, concurrency: int) -> Self:
+        """Load a bundle whose files were verified, warm it and check its golden frames.
+
+        Args:
+            folder: nobody else may change it.
+            variant: "fp32" or "int8"; the bundle's default without it.
+            concurrency: threads that will infer at one time.
 
         Raises:
             BundleError: it can't be used here.
         """
-        engine = Engine(bundle.load(folder, verify=False), variant)  # what it reads, it verifies again
+        engine = Engine(bundle.load(folder, verify=False), variant)
         engine.check_golden()
         return cls(engine, (folder / bundle.MANIFEST).read_bytes())
 

@@ -4,41 +4,104 @@ One frame of a connection is in work. Of those that arrive meanwhile only the ne
 sends faster than it is answered sees old frames dropped, never a growing delay. Streams take turns, and a frame is
 chosen when the turn has come: with many streams each is answered less often, and still for what it sent last. An
 answer says which frame it is for (``frame``, counted from 0) and how many were dropped since the last one
-(``dropped``).
+(``dropped``). With ``/stream?explain=1``, or after the text message ``{"explain": true}``, answers also say where in
+the frame the label shows (``evidence``).
 
-Close codes (the registry is IANA's): 1003 not a picture message, 1008 a flood or a foreign origin, 1009 a frame
+Close codes (the registry is IANA's): 1003 a message that is none, 1008 a flood or a foreign origin, 1009 a frame
 too large, 1012 the service restarts, 1013 too many streams, 3000 no API key, 3008 no frame for long.
 """
 
 import asyncio
 import json
+import logging
 import time
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from bundle.errors import PictureError
-from service.problems import INTERNAL, OVERLOADED, RETRY_AFTER_S, Problem, of_picture
-from service.state import State
+from service import log
+from service.http import state
+from service.http.auth import check_key, is_welcome
+from service.http.problems import INTERNAL, OVERLOADED, RETRY_AFTER_S, Problem
+from service.http.state import State
+from service.inference.identify import identify
+from service.inference.model import LoadedModel
 
 SUBPROTOCOL: Final = "identify.v1"  # accepted where a client offers it; needed beside the one with the key
 FLOOD: Final = 8  # times the answered rate; a client that sends faster is broken or hostile
 FLOOD_OVER_S: Final = 2.0
+MAX_OPTIONS: Final = 1_000  # characters
+
+
+router = APIRouter()
+
+
+class Options(BaseModel):
+    """What a client may change about its stream, as a text message."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    explain: bool
+
+
+@router.websocket("/stream")
+async def frames(websocket: WebSocket, explain: bool = False) -> None:
+    """Accept, or close with the reason, which a page can't read from an HTTP status."""
+    own, client = state.of(websocket), state.client_of(websocket)
+    offered = websocket.scope.get("subprotocols", ())
+    await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
+    if refusal := _refusal(websocket, own, client):
+        return await close(websocket, *refusal)
+    stream = Stream(websocket, own, client, explain)
+    with own.entered(stream, client):
+        try:
+            await stream.run()
+        finally:
+            request_id = websocket.scope["state"].get("request_id")
+            model = own.queue.model
+            log.event(
+                logging.INFO,
+                "stream",
+                request_id=request_id,
+                model=model.version if model else None,
+                **stream.summary,
+            )
+
+
+def _refusal(websocket: WebSocket, own: State, client: str) -> tuple[int, str] | None:
+    if not is_welcome(websocket, own.settings):
+        return 1008, "this page may not use the service; its origin must be in CORS_ORIGINS"
+    try:
+        check_key(websocket, own.settings)
+    except Problem:
+        return 3000, "an API key is needed, as subprotocol key.KEY beside identify.v1"
+    if own.draining:
+        return 1012, "the service restarts; connect again in a second"
+    if limit := own.refusal(client):
+        own.metrics.refused.labels(limit).inc()
+        of_whom = "your address" if limit == "streams-address" else "all clients"
+        return 1013, f"too many streams of {of_whom} are open; try again later"
+    return None
 
 
 class Stream:
     """One connection."""
 
-    def __init__(self, websocket: WebSocket, state: State) -> None:
+    def __init__(self, websocket: WebSocket, state: State, client: str, explain: bool) -> None:
         self._websocket = websocket
         self._state = state
+        self._client = client
+        self._explain = explain
         self._waiting: tuple[int, bytes] | None = None  # number and bytes of the newest frame
         self._arrived = asyncio.Event()  # of a frame, or of the end
         self._end: tuple[int, str] | None = None  # close code and reason; code 0: the peer is gone
-        self._received = self._answered = self._dropped = 0
+        self._messages = self._received = self._answered = self._dropped = 0
         self._unsaid = 0  # dropped since the last message
-        self._window = (time.monotonic(), 0)  # for floods: since when, at which number of frames
+        self._window = (time.monotonic(), 0)  # for floods: since when, at which number of messages
 
     @property
     def summary(self) -> dict[str, int]:
@@ -73,12 +136,14 @@ class Stream:
             if message["type"] == "websocket.disconnect":
                 return self._finish(0, "")
             frame: bytes | None = message.get("bytes")
-            if frame is None:
-                return self._finish(1003, "send each picture as a binary message (JPEG, PNG or WebP)")
             if self._floods():
                 return self._finish(
                     1008, f"a flood; at most {self._state.settings.stream_fps:g} frames/s are answered"
                 )
+            if frame is None:
+                if not self._takes(message["text"]):
+                    return self._finish(1003, "send each picture as a binary message (JPEG, PNG or WebP)")
+                continue
             self._drop_waiting()
             if self._state.buffer.take(len(frame)):
                 self._waiting = (self._received, frame)
@@ -88,13 +153,23 @@ class Stream:
             self._arrived.set()
         return None
 
+    def _takes(self, text: str) -> bool:
+        """Whether a text message sets an option."""
+        try:
+            self._explain = Options.model_validate_json(text[:MAX_OPTIONS]).explain
+        except ValidationError:
+            return False
+        return True
+
     def _floods(self) -> bool:
+        """Whether the message that has just come is one too many."""
+        self._messages += 1
         since, number = self._window
         now = time.monotonic()
         if now - since > FLOOD_OVER_S:
-            self._window = (now, self._received)
+            self._window = (now, self._messages)
             return False
-        return self._received - number > FLOOD * FLOOD_OVER_S * self._state.settings.stream_fps
+        return self._messages - number > FLOOD * FLOOD_OVER_S * self._state.settings.stream_fps
 
     async def _answer_all(self) -> None:
         settings = self._state.settings
@@ -110,7 +185,7 @@ class Stream:
                 return
             if (early := next_turn - time.monotonic()) > 0:
                 await asyncio.sleep(early)  # a newer frame may take the place of the waiting one
-            async with self._state.line.turns:
+            async with self._state.queue.turns:
                 self._arrived.clear()
                 if self._waiting is None or self._end is not None:
                     continue
@@ -129,12 +204,13 @@ class Stream:
         return message
 
     async def _answer(self, frame: bytes) -> dict[str, Any]:
+        job = partial(_identify, frame, self._state, self._explain)
         try:
-            answer = await self._state.line.answer(frame)
-        except (Problem, PictureError) as error:
-            problem = error if isinstance(error, Problem) else of_picture(error)
+            answer = await self._state.identify(job, self._client)
+        except Problem as problem:
             self._state.metrics.frames.labels(problem.kind.name).inc()
-            message = problem.to_json(self._websocket.scope["state"].get("request_id", ""))
+            request_id = self._websocket.scope["state"].get("request_id", "")
+            message = problem.details(request_id).model_dump()
             if problem.kind.status == OVERLOADED.status:
                 message["retry_after_s"] = RETRY_AFTER_S
             return message
@@ -161,6 +237,10 @@ class Stream:
         self._dropped += 1
         self._unsaid += 1
         self._state.metrics.frames.labels("dropped").inc()
+
+
+def _identify(frame: bytes, state: State, explain: bool, model: LoadedModel, waited: float) -> Any:
+    return identify(frame, model, waited, settings=state.settings, explain=explain)
 
 
 async def close(websocket: WebSocket, code: int, reason: str) -> None:

@@ -18,15 +18,14 @@ def check(settings: Settings) -> str:
         UserError: nobody answers, or the service is not ready; says why.
     """
     host = _ALL.get(settings.bind, settings.bind)
-    connection = http.client.HTTPConnection(host, settings.port, timeout=TIMEOUT_S)
+    port = settings.port if settings.probe_port is None else settings.probe_port
+    connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
     try:
         connection.request("GET", "/readyz")
         answer = connection.getresponse()
         values = json.loads(answer.read(100_000))
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise UserError(
-            f"nothing answers at {host} port {settings.port} ({error}); start it, or set PORT"
-        ) from error
+        raise UserError(f"nothing answers at {host} port {port} ({error}); start it, or set PORT") from error
     finally:
         connection.close()
     if answer.status != http.client.OK:

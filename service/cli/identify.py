@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 import bundle
-from bundle.engine import Answer, Engine
+from bundle.answer import Answer
+from bundle.engine import Engine
 from bundle.errors import PictureError, UserError
 
 NONE_OF_THESE: Final = "none of these"
