@@ -22,6 +22,7 @@ _MAX_TRACE: Final = 3_000
 def set_up(level: str) -> None:
     """Send the log of this process, also that of uvicorn and asyncio, to stderr."""
     handler = _Lines()
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it warns of every form that is none
     for name in ("service", "uvicorn.error", "asyncio"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False

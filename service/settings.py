@@ -42,8 +42,10 @@ class Settings(BaseSettings):
         min_length=1,
         description="what is served: the folder of a bundle, or models:/NAME@ALIAS of an MLflow registry",
     )
-    variant: Literal["fp32", "int8"] | None = Field(
-        None, description="which of the bundle's models; without it the one that the bundle names"
+    variant: Literal["fp32", "bf16", "int8"] | None = Field(
+        None,
+        description="which of the bundle's models; without it the one that the bundle names; bf16 is fp32 computed in "
+        "bfloat16, on processors that have it",
     )
     mlflow_tracking_uri: str | None = Field(
         None, description="address of the MLflow server (http or https), where MODEL is models:/…"

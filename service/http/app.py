@@ -135,7 +135,9 @@ def _complete_document(app: FastAPI) -> None:
         if app.openapi_schema is None:
             document = generate()
             components = document["components"]
-            components["schemas"]["Problem"] = ProblemDetails.model_json_schema()
+            for model in (ProblemDetails, v2.InferRequest):  # which no route has in its signature
+                schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+                components["schemas"] |= schema.pop("$defs", {}) | {schema["title"]: schema}
             for unused in (
                 "HTTPValidationError",
                 "ValidationError",

@@ -3,6 +3,7 @@
 The outermost layer, so that it also covers what fails below it.
 """
 
+import asyncio
 import logging
 import re
 import secrets
@@ -104,6 +105,11 @@ class Envelope:
                 await self._app(scope, receive, dressed)
             else:
                 await problems.response(_stranger(host), Request(scope))(scope, receive, dressed)
+        except asyncio.CancelledError:  # the service stops, and GRACE_S is over
+            if status:
+                raise
+            problem = problems.Problem(problems.NOT_READY, "the service stops; ask again in a second")
+            await problems.response(problem, Request(scope))(scope, receive, dressed)
         except Exception:  # a fault of ours: its client gets to know that, and nothing else
             log.LOGGER.exception("internal error", extra={"fields": {"request_id": request_id}})
             if status:

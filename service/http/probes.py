@@ -44,6 +44,7 @@ class Probes:
             lifespan="off",
             limit_concurrency=CONNECTIONS,
             timeout_keep_alive=5,
+            timeout_graceful_shutdown=0,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
@@ -52,8 +53,9 @@ class Probes:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask it to end."""
+        """End it."""
         self._server.should_exit = True
+        self._thread.join(1)
 
     async def _alive(self, _: Request) -> Response:
         try:

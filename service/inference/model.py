@@ -31,7 +31,7 @@ class LoadedModel:
         Raises:
             BundleError: it can't be used here.
         """
-        engine = Engine(bundle.load(folder, verify=False), variant)
+        engine = Engine(bundle.load(folder, verify=False), variant, concurrency=concurrency)
         engine.check_golden()
         return cls(engine, (folder / bundle.MANIFEST).read_bytes())
 

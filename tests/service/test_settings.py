@@ -63,7 +63,7 @@ UNSAFE: dict[str, tuple[dict[str, str], str]] = {
         {"model": "models:/x@champion", "mlflow_tracking_uri": "file:///etc"},
         "set MLFLOW_TRACKING_URI to the http address",
     ),
-    "variant": ({"variant": "fp16"}, "VARIANT: Input should be 'fp32' or 'int8'"),
+    "variant": ({"variant": "fp16"}, "VARIANT: Input should be 'fp32', 'bf16' or 'int8'"),
     "level": ({"log_level": "loud"}, "LOG_LEVEL"),
     "threads": ({"threads": "1000"}, "THREADS: Input should be less than or equal to 64"),
     "no key": ({"require_key": "true"}, "REQUIRE_KEY is set, and there is no API_KEY"),
@@ -160,8 +160,23 @@ def test_health_says_by_status_and_sentence_whether_it_is_ready(tmp_path: Path) 
     assert gone.stderr.startswith(f"error: nothing answers at 127.0.0.1 port {service.port}")
 
 
-@pytest.mark.parametrize("module", ["bundle.engine", "pipeline.export.graph"])
-def test_the_runtime_reports_to_nobody(module: str) -> None:
+def test_the_engine_reports_to_nobody() -> None:
+    """OpenVINO brings a package that can; loading a model and answering opens no connection and starts no program."""
+    spy = (
+        "import sys; seen = []; "
+        "sys.addaudithook(lambda event, args: event in ('socket.connect', 'socket.getaddrinfo', 'subprocess.Popen') "
+        "and seen.append(event)); "
+        "import tempfile, pathlib; from tests.tiny_bundle import make_bundle, picture; "
+        "from bundle.engine import Engine; "
+        "Engine(make_bundle(pathlib.Path(tempfile.mkdtemp()))).identify(picture('red')); print(seen)"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", spy]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("module", ["pipeline.export.graph"])
+def test_the_runtime_of_the_pipeline_reports_to_nobody(module: str) -> None:
     """ONNX Runtime 1.32 sends usage to its maker, from a thread that it starts on import, unless this is set."""
     spy = (
         "import os, sys; seen = []; "
