@@ -22,8 +22,7 @@ from service.models.source import Absent, Unavailable
 from service.settings import Settings
 
 TIMEOUT_S: Final = 10.0  # for each request to begin to answer, and for each pause in an answer
-MAX_ANSWER: Final = 1_000_000  # bytes of an answer about a version
-CHUNK: Final = 1 << 20  # bytes that are in memory at one time
+CHUNK: Final = 1 << 20  # bytes that are in memory at one time; an answer about a version has some hundred
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,9 @@ class MlflowClient:
             Unavailable: it can't be asked, or there is no such model or alias.
         """
         with self._get("/api/2.0/mlflow/registered-models/alias", name=self.name, alias=self.alias) as answer:
+            body = self._read(answer)
             try:
-                version = json.loads(answer.read(MAX_ANSWER))["model_version"]
+                version = json.loads(body)["model_version"]
                 tags = {tag["key"]: tag["value"] for tag in version.get("tags", ())}
                 return Version(str(int(version["version"])), tags.get("fingerprint"))
             except (ValueError, LookupError, TypeError, AttributeError) as error:
