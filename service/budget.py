@@ -10,8 +10,8 @@ from bundle.errors import UserError
 from service import quota
 from service.settings import Settings
 
-BASE: Final = 110_000_000  # Python, its packages and the engine's libraries
-MODEL: Final = 45_000_000  # a loaded model of the default size; two at a swap
+BASE: Final = 175_000_000  # Python, its packages, the engine's libraries, and what compiling a model takes
+MODEL: Final = 50_000_000  # a loaded model of the default size; two at a swap
 CONNECTION: Final = (
     350_000  # what is read of a request before the application takes it: 64 KB and one read of 256 KB
 )

@@ -1,5 +1,6 @@
 """The model that answers: loaded, warm, and proved on its golden frames."""
 
+import ctypes
 import hashlib
 import time
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ class LoadedModel:
         """
         engine = Engine(bundle.load(folder, verify=False), variant, concurrency=concurrency)
         engine.check_golden()
+        _give_back()
         return cls(engine, (folder / bundle.MANIFEST).read_bytes())
 
     @property
@@ -49,3 +51,10 @@ class LoadedModel:
     def manifest_hash(self) -> str:
         """The sha256 of manifest.json."""
         return hashlib.sha256(self.manifest).hexdigest()
+
+
+def _give_back() -> None:
+    """Let the C heap return what compiling a model left free (40 MB in fp32), which glibc keeps by itself."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)
