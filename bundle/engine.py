@@ -19,6 +19,8 @@ from bundle import Bundle, Variant, VariantName, decode
 from bundle.answer import Answer, Evidence, Timing
 from bundle.errors import BundleError, GoldenMismatch, PictureError
 
+__all__ = ["BF16", "EVIDENCE", "INPUT", "OUTPUTS", "Answer", "Engine", "Output", "Timing"]
+
 INPUT: Final = "image"
 OUTPUTS: Final = ("probabilities", "id_score")
 EVIDENCE: Final = "evidence"

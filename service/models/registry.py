@@ -36,8 +36,7 @@ class RegistrySource:
     def __init__(self, settings: Settings, workspace: Workspace) -> None:
         self._client = MlflowClient(settings)
         self._workspace = workspace
-        self._cache = settings.cache / quote(self._client.name, safe="")
-        self._note = self._cache / f"{quote(self._client.alias, safe='')}.json"
+        self._cache, self._note = places(settings)
         self._versions: dict[str, Version] = {}
         self._served: str | None = None
 
@@ -46,7 +45,7 @@ class RegistrySource:
         try:
             version = self._client.version()
         except Unavailable as error:
-            last = _remembered(self._note)
+            last = remembered(self._note)
             if self._served is not None or last is None or not (self._cache / last.token).is_dir():
                 raise
             log.event(logging.WARNING, "registry unreachable, serving what was served last", why=str(error))
@@ -87,13 +86,10 @@ class RegistrySource:
         """Note it for a start without the registry, and drop from the cache what no alias served last or before."""
         before, self._served = self._served, token
         version = self._versions[token]
-        new = self._note.with_name(f"{DOWNLOADING}{os.getpid()}-{self._note.name}")
-        values = {"number": version.number, "fingerprint": version.fingerprint, "before": before}
-        new.write_text(json.dumps(values), encoding="utf-8")
-        new.replace(self._note)
+        remember(self._note, version, before)
         kept = {before, token}
         for note in self._cache.glob("*.json"):
-            if other := _remembered(note):
+            if other := remembered(note):
                 kept |= {other.token, json.loads(note.read_text(encoding="utf-8")).get("before")}
         for folder in self._cache.iterdir():
             downloading = folder.name.startswith(DOWNLOADING)
@@ -132,7 +128,23 @@ class RegistrySource:
         return folder
 
 
-def _remembered(note: Path) -> Version | None:
+def places(settings: Settings) -> tuple[Path, Path]:
+    """Where a model's versions are cached, and the note of what its alias served last."""
+    assert settings.registered
+    name, alias = settings.registered
+    cache = settings.cache / quote(name, safe="")
+    return cache, cache / f"{quote(alias, safe='')}.json"
+
+
+def remember(note: Path, version: Version, before: str | None) -> None:
+    """Write the note, whole or not at all."""
+    new = note.with_name(f"{DOWNLOADING}{os.getpid()}-{note.name}")
+    values = {"number": version.number, "fingerprint": version.fingerprint, "before": before}
+    new.write_text(json.dumps(values), encoding="utf-8")
+    new.replace(note)
+
+
+def remembered(note: Path) -> Version | None:
     """What an alias served last, as a note in the cache says."""
     try:
         values = json.loads(note.read_text(encoding="utf-8"))

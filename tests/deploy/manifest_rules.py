@@ -5,9 +5,8 @@ Each takes the objects of one kustomization and says what is wrong, a sentence e
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from unittest.mock import Mock
 
-from service import api
+from service.http.routes import router
 from service.settings import Settings
 from tests.deploy.manifests import (
     ROOT,
@@ -134,7 +133,7 @@ def requests_are_within_limits(all_of_them: Sequence[Object]) -> list[str]:
 
 def routes() -> set[str]:
     """The addresses of the application."""
-    return {getattr(route, "path", "") for route in api.router(Mock()).routes}
+    return {getattr(route, "path", "") for route in router.routes}
 
 
 def paths_are_routes(all_of_them: Sequence[Object]) -> list[str]:
