@@ -105,10 +105,10 @@ def test_independent_users_come_at_the_rate_that_was_asked() -> None:
 
 
 def test_each_sample_of_the_profiler_counts_for_the_innermost_part_that_the_reader_knows() -> None:
-    below = "main (service/supervisor.py:284);main (service/worker.py:56)"
+    below = "main (service/__main__.py:70);main (service/cli/serve.py:90)"
     raw = "\n".join(
         [
-            f"{below};run (bundle/engine.py:124);run (onnxruntime/capi/session.py:406) 7",
+            f"{below};run (bundle/engine.py:124);_infer (bundle/engine.py:180) 7",
             f"{below};_infer (service/admission.py:140);decode (bundle/decode.py:91) 2",
             f"{below};run_asgi (uvicorn/protocols/http/httptools_impl.py:422) 1",
             f"{below};run_asgi (uvicorn/protocols/http/httptools_impl.py:422);event (service/log.py:30) 1",
