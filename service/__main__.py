@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from bundle.errors import UserError
-from service import settings
+from service import budget, quota, settings
 
 SERVE: Final = "serve"
 HEALTH: Final = "health"
@@ -63,6 +63,7 @@ def run(command: str, arguments: argparse.Namespace) -> int:
 
         print(f"ready: serves {health.check(values)}")
         return 0
+    budget.check(values, quota.memory())  # before anything large is imported
     from service.cli import serve
 
     return serve.main(values)

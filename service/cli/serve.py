@@ -16,7 +16,7 @@ import uvicorn
 import uvloop
 
 from bundle.errors import UserError
-from service import budget, log, quota
+from service import log
 from service.http import protocol
 from service.http.app import create_app
 from service.http.probes import Probes
@@ -66,11 +66,10 @@ def main(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; the exit status.
 
     Raises:
-        UserError: the address can't be listened on, or the memory does not suffice.
+        UserError: the address can't be listened on.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # what numpy computes here is small
     log.set_up(settings.log_level)
-    budget.check(settings, quota.memory())
     with listen(settings.bind, settings.port, "PORT") as listening:
         probing = None
         if settings.probe_port is not None:

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.frames import Frame
@@ -91,6 +91,7 @@ class Protocol(HttpToolsProtocol):
         self._unparsed = 0  # bytes of a head that is not whole yet
         self._head = 0  # bytes of the head that is being parsed
         self._refused = False
+        self._running: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Expect a head, or refuse the connection."""
@@ -202,7 +203,7 @@ class Protocol(HttpToolsProtocol):
     def _too_slow(self) -> None:
         self._read_timer = None
         if self.cycle is not None and self._in_body:  # an answer may be on its way already
-            self.transport.abort()
+            self._abort()
         elif self._unparsed:
             self._refuse(Problem(TIMEOUT, "the head of the request did not arrive in time; send it faster"))
         else:
@@ -212,8 +213,8 @@ class Protocol(HttpToolsProtocol):
         """Answer without the application, and close a moment later: a reset in between could eat the answer."""
         self._refused = True
         self._stop_reading_timer()
-        if self.cycle is not None and not self.cycle.response_complete:  # would end up inside another answer
-            self.transport.abort()
+        if self._busy:  # it would end up inside another answer
+            self._abort()
             return
         body = problem.details(secrets.token_hex(8)).model_dump_json().encode()
         status = HTTPStatus(problem.kind.status)
@@ -227,6 +228,16 @@ class Protocol(HttpToolsProtocol):
         self.transport.write(f"HTTP/1.1 {status.value} {status.phrase}\r\n{head}\r\n".encode() + body)
         self.transport.pause_reading()
         self._read_timer = self.loop.call_later(LINGER_S, self.transport.close)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _abort(self) -> None:
+        """End the connection; what the application still sends goes nowhere, rather than to a closed transport."""
+        if self._running is not None:
+            self._running.disconnected = True
+        self.transport.abort()
 
     def _stop_reading_timer(self) -> None:
         if self._read_timer is not None:

@@ -113,8 +113,8 @@ def test_a_port_that_is_in_use(models: Path) -> None:
 @pytest.mark.parametrize("memory", ["64m", "92m"])
 def test_too_little_memory(memory: str) -> None:
     said = last_words(f"--memory={memory}", f"--memory-swap={memory}")
-    assert "memory" in said
-    assert "256 MB" in said
+    assert "memory limit" in said
+    assert "may be needed" in said
 
 
 def test_a_setting_that_is_wrong() -> None:

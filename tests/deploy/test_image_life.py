@@ -17,7 +17,7 @@ from tests.tiny_bundle import make_bundle, picture
 ROOT = Path(__file__).parents[2]
 FRAME = picture("green", (640, 480), "JPEG")
 LARGEST = picture("blue", (4_000, 3_000), "JPEG")  # what a phone sends
-LIMIT = 256 * 2**20
+LIMIT = 384 * 2**20
 LOOPBACK = "--publish=127.0.0.1::8000"
 
 
