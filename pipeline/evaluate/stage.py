@@ -25,7 +25,7 @@ from pipeline.data import manifest
 from pipeline.data.settings import DataSettings
 from pipeline.data.split import SPLIT, read_split
 from pipeline.evaluate import elsewhere, evidence, learning_curve, model_card, plots, summary
-from pipeline.evaluate.corruptions import CORRUPTIONS, corrupt
+from pipeline.data.corruptions import CORRUPTIONS, corrupt
 from pipeline.metrics import predictions
 from pipeline.metrics.intervals import Clusters
 from pipeline.metrics.schema import Condition, Exported, Figure, Latency, Metrics, VariantFacts
