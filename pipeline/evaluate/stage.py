@@ -22,10 +22,10 @@ from pipeline.core import config, files
 from pipeline.core.config import Settings
 from pipeline.core.errors import DataError, run_stage
 from pipeline.data import manifest
+from pipeline.data.corruptions import CORRUPTIONS, corrupt
 from pipeline.data.settings import DataSettings
 from pipeline.data.split import SPLIT, read_split
 from pipeline.evaluate import elsewhere, evidence, learning_curve, model_card, plots, summary
-from pipeline.data.corruptions import CORRUPTIONS, corrupt
 from pipeline.metrics import predictions
 from pipeline.metrics.intervals import Clusters
 from pipeline.metrics.schema import Condition, Exported, Figure, Latency, Metrics, VariantFacts
@@ -115,7 +115,9 @@ def evaluate() -> None:
         predictions.write(folder / predictions.PREDICTIONS, elsewhere.predictions(photos, left_out))
         files.write_text(folder / model_card.FILE, card)
         bundle.seal(folder, measured)
-    files.write_json(REPORT, {"model": measured.version, "metrics": metrics.model_dump()})
+    files.write_json(
+        REPORT, {"model": measured.version, "default_variant": default, "metrics": metrics.model_dump()}
+    )
     drawn = plots.write(answers[default], left_out[default], frames, engines[default], metrics)
     _track(exported, measured, metrics, drawn)
     print("\n".join(summary.figures(metrics, default)))
