@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.evaluate.summary import EVALUATION, interval
-from pipeline.metrics.schema import Metrics
+from pipeline.metrics.schema import Figure, Metrics
 
 README = Path("README.md")
 
@@ -46,7 +46,7 @@ def figures(evaluation: Mapping[str, Any]) -> str:
     """The figures of an evaluation as a Markdown table, pictures from elsewhere beside the test split."""
     metrics, default = Metrics.model_validate(evaluation["metrics"]), evaluation["default_variant"]
     outside, test = metrics.elsewhere.variants[default], metrics.test[default]
-    rows = [
+    rows: list[tuple[str, Figure, Figure, str]] = [
         ("**served right: right and not rejected**", outside.served_accuracy, test.served_accuracy, "{:.1%}"),
         *((f"served right, of {name}", outside.recall[name], test.recall[name], "{:.1%}") for name in test.recall),
         ("likeliest label right", outside.closed_set_accuracy, test.closed_set_accuracy, "{:.1%}"),
