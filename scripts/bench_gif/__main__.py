@@ -16,6 +16,7 @@ from scripts.bench_gif.contenders import SIBLINGS, contenders, find_gifski
 from scripts.bench_gif.report import report
 from scripts.bench_gif.sheets import sheet
 from scripts.gif import tool
+from scripts.gif.stage.errors import as_pipeline_errors
 
 CSV = Path("docs/bench/gif.csv")
 PAGE = Path("docs/bench-gif.md")
@@ -69,7 +70,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--only", nargs="+", default=[], help="some clips, and nothing is written to docs/")
     given = parser.parse_args(argv)
-    return run_stage(lambda: bench(given.only))
+
+    def stage() -> None:
+        with as_pipeline_errors():
+            bench(given.only)
+
+    return run_stage(stage)
 
 
 if __name__ == "__main__":

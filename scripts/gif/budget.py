@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from scripts.gif import graph, passes, quality, run, tool
-from scripts.gif.errors import BudgetError, FfmpegError
-from scripts.gif.passes import Job, Picture
-from scripts.gif.progress import Progress
-from scripts.gif.settings import GifSettings, spell_bytes
+from . import graph, passes, quality, run, tool
+from .errors import BudgetError, FfmpegError
+from .passes import Job, Picture
+from .progress import Progress
+from .settings import GifSettings, spell_bytes
 
 RATES = (0.75, 0.5)  # of the preset's
 WIDTHS = (0.85, 0.7, 0.55, 0.4)

@@ -6,28 +6,32 @@ from typing import Any
 
 import ffmpeg
 
-from scripts.gif.recording import Recording
-from scripts.gif.settings import Crop, GifSettings
-from scripts.gif.tool import as_input
+from .recording import Recording
+from .settings import Crop, GifSettings
+from .tool import as_input
 
-# Light of high dynamic range, mapped to what a screen without it shows; in linear light, at the GIF's own size.
-TONEMAP_FILTERS = frozenset({"zscale", "tonemap"})
+# Light of high dynamic range is mapped in linear light, at the GIF's own size.
 HDR_WHITE = 203  # cd/m² of white paper in a film of high dynamic range (ITU-R BT.2408)
 HDR_PEAK = 5  # times that, about 1000 cd/m²: what is brighter is white
 
 
 def source(recording: Recording, settings: GifSettings) -> Any:
-    """The recording's first film that is no cover picture, from ``start`` to ``end``."""
+    """The recording's first film that is no cover picture, from ``start`` to ``end``, in square pixels."""
     times = {"ss": settings.start, "to": settings.end}
-    return ffmpeg.input(as_input(recording.path), **{k: v for k, v in times.items() if v is not None})["V:0"]
+    stream = ffmpeg.input(as_input(recording.path), **{k: v for k, v in times.items() if v is not None})[
+        "V:0"
+    ]
+    if recording.stretched:
+        stream = stream.filter("scale", recording.width, recording.height, flags="lanczos").filter(
+            "setsar", 1
+        )
+    return stream
 
 
-def prepared(
-    stream: Any, recording: Recording, settings: GifSettings, crop: Crop, filters: frozenset[str]
-) -> Any:
+def prepared(stream: Any, recording: Recording, settings: GifSettings, crop: Crop, tonemaps: bool) -> Any:
     """Frames of the GIF's rate and size in the recording's colours.
 
-    The order is that of the blog post's recipe: rate, crop, size. ``filters`` are those that the ffmpeg has.
+    The order is that of the blog post's recipe: rate, crop, size. ``tonemaps``: the ffmpeg can map high dynamic range.
     """
     if settings.speed != 1:
         stream = stream.filter("setpts", f"PTS/{settings.speed:g}")
@@ -38,7 +42,7 @@ def prepared(
     scaled = scaled_width(recording, settings, crop)
     if scaled is not None:
         stream = stream.filter("scale", scaled, -1, flags="lanczos")
-    if recording.hdr and filters >= TONEMAP_FILTERS:
+    if recording.hdr and tonemaps:
         stream = stream.filter(
             "zscale", min="bt2020nc", pin="bt2020", tin=recording.hdr, t="linear", npl=HDR_WHITE
         ).filter("format", "gbrpf32le")
@@ -63,7 +67,9 @@ def scaled_width(recording: Recording, settings: GifSettings, crop: Crop) -> int
 def _on_white(stream: Any) -> Any:
     """A GIF's pixel is there or not: half-transparent ones are laid on white, as a page would."""
     split = stream.filter("format", "rgba").filter_multi_output("split")
-    white = split[0].filter("drawbox", color="white", t="fill", replace=1)
+    white = split[0].filter(
+        "lutrgb", r=255, g=255, b=255, a=255
+    )  # ffmpeg 5.1 crashes on drawbox with replace
     return white.overlay(split[1], format="rgb")
 
 

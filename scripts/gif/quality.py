@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 import ffmpeg
 
-from scripts.gif import graph, run
-from scripts.gif.errors import FfmpegError
-from scripts.gif.passes import Job
-from scripts.gif.settings import GifSettings
-from scripts.gif.tool import as_input
+from . import graph, run
+from .errors import FfmpegError
+from .passes import Job
+from .settings import GifSettings
+from .tool import as_input
 
 Figure = Literal["ssim", "psnr"]
 
