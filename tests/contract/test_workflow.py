@@ -35,7 +35,7 @@ def test_style_tests_and_image_are_run_by_commands_of_the_makefile() -> None:
 
 
 def test_no_secret_and_no_right_to_write_is_asked_for() -> None:
-    assert "secrets." not in TEXT
+    assert "${{ secrets" not in TEXT
     for path in WORKFLOWS:
         assert yaml.safe_load(path.read_text(encoding="utf-8"))["permissions"] == {"contents": "read"}
 
