@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--siblings",
         metavar="KINDS",
-        help="mp4,webp,poster: the same beside it; mp4 has a tenth of the bytes",
+        help="mp4,avif,webp,poster: the same beside it; mp4 and avif have a tenth of the bytes",
     )
     made.add_argument("--force", action="store_true", help="replace what is there")
     made.add_argument(

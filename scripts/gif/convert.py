@@ -17,7 +17,7 @@ from .recording import Recording
 from .settings import Crop, GifSettings, spell_bytes
 from .tool import Ffmpeg
 
-SUFFIX_OF = {"mp4": ".mp4", "webp": ".webp", "poster": ".png"}
+SUFFIX_OF = {"mp4": ".mp4", "avif": ".avif", "webp": ".webp", "poster": ".png"}
 TEXT = ".txt"  # the alternative: beside a recording what is read, beside a GIF what is written
 
 

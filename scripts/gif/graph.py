@@ -12,6 +12,14 @@ from .tool import as_input
 
 # Light of high dynamic range is mapped in linear light, at the GIF's own size.
 HDR_WHITE = 203  # cd/m² of white paper in a film of high dynamic range (ITU-R BT.2408)
+AVIF_QUALITY = 40  # crf of SVT-AV1
+FILM = {
+    "pix_fmt": "yuv420p",
+    "map_metadata": -1,
+    "colorspace": "bt709",
+    "color_primaries": "bt709",
+    "color_trc": "bt709",
+}
 HDR_PEAK = 5  # times that, about 1000 cd/m²: what is brighter is white
 
 
@@ -136,36 +144,38 @@ def from_palette(stream: Any, colours: Path, settings: GifSettings, path: Path) 
 
 
 def mp4(frames: Path, settings: GifSettings, path: Path) -> Any:
-    """H.264 that every browser plays. 4:2:0 wants even sides: a line less is seen by nobody, a scaled text is."""
-    stream = _held(ffmpeg.input(as_input(frames)), settings)
-    stream = stream.filter("crop", "trunc(iw/2)*2", "trunc(ih/2)*2", 0, 0)
-    stream = stream.filter("scale", flags="lanczos", out_color_matrix="bt709")
-    return stream.output(
+    """H.264 that every browser plays."""
+    return _film(frames, settings).output(
         as_input(path),
         f="mp4",
         vcodec="libx264",
         crf=23,
         preset="veryslow",  # where text scrolls, half of the bytes of `slow`
         refs=8,  # half of its 16: less to hold for what plays it
-        pix_fmt="yuv420p",
         movflags="+faststart",
-        map_metadata=-1,
-        colorspace="bt709",
-        color_primaries="bt709",
-        color_trc="bt709",
+        **FILM,
+    )
+
+
+def avif(frames: Path, settings: GifSettings, path: Path) -> Any:
+    """Animated AVIF, for where a picture is asked for and a film is not taken: its frames know motion."""
+    repeats = (
+        {"loop": _times(settings)} if settings.loop else {}
+    )  # for ever unless told; ffmpeg 5.1 can't be told
+    return _film(frames, settings).output(
+        as_input(path), f="avif", vcodec="libsvtav1", crf=AVIF_QUALITY, preset=6, **FILM, **repeats
     )
 
 
 def webp(frames: Path, settings: GifSettings, path: Path) -> Any:
-    """Animated WebP, for where a picture is asked for and a film is not taken."""
-    loop = 1 if settings.loop < 0 else settings.loop + bool(settings.loop)  # the first time counts, too
+    """Animated WebP, for where AVIF is not taken either: each of its frames is a picture of its own."""
     return _held(ffmpeg.input(as_input(frames)), settings).output(
         as_input(path),
         f="webp",
         vcodec="libwebp_anim",
         quality=50,
         compression_level=4,
-        loop=loop,
+        loop=_times(settings),
         map_metadata=-1,
     )
 
@@ -191,6 +201,19 @@ def command(output: Any, program: str, loglevel: str = "warning") -> list[str]:
     )
     line: list[str] = words.compile(cmd=program, overwrite_output=True)
     return line
+
+
+def _film(frames: Path, settings: GifSettings) -> Any:
+    """4:2:0 wants even sides: a line less is seen by nobody, a scaled text is."""
+    stream = _held(ffmpeg.input(as_input(frames)), settings).filter(
+        "crop", "trunc(iw/2)*2", "trunc(ih/2)*2", 0, 0
+    )
+    return stream.filter("scale", flags="lanczos", out_color_matrix="bt709")
+
+
+def _times(settings: GifSettings) -> int:
+    """How often it is shown, 0 for ever; a GIF doesn't count the first time."""
+    return 1 if settings.loop < 0 else settings.loop + bool(settings.loop)
 
 
 def _held(stream: Any, settings: GifSettings) -> Any:

@@ -112,12 +112,12 @@ def at_once(job: Job, kept: Path, of: GifSettings, settings: GifSettings, path: 
 
 
 def sibling(job: Job, kind: str, prepared: Path, settings: GifSettings, path: Path) -> None:
-    """The same film as ``kind``: mp4, webp or poster."""
+    """The same film as ``kind``: mp4, avif, webp or poster."""
     seconds = job.seconds(settings)
     if kind == "poster":
         output = graph.poster(prepared, seconds / 2, path)
     else:
-        output = (graph.mp4 if kind == "mp4" else graph.webp)(prepared, settings, path)
+        output = {"mp4": graph.mp4, "avif": graph.avif, "webp": graph.webp}[kind](prepared, settings, path)
     with job.progress.step(f"writing the {kind}", seconds + settings.hold) as report:
         run.ffmpeg(graph.command(output, job.ffmpeg.path), job.recording.path, report)
 

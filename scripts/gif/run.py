@@ -22,7 +22,7 @@ ENDING = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if ha
 NOT_USEFUL = re.compile(
     r"Conversion failed|^Exiting|Error opening (input|output)|Nothing was written|Output file is empty|"
     r"Error (submitting|sending|reinitializing|while filtering)|Failed to (configure|inject)|Could not open encoder|"
-    r"(Task finished|Terminating thread|terminated) with|^frame=|Last message repeated|low score"
+    r"^Svt\[|(Task finished|Terminating thread|terminated) with|^frame=|Last message repeated|low score"
 )
 
 

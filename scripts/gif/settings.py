@@ -18,7 +18,7 @@ from pydantic import (
 from .errors import SettingsError
 
 Dither = Literal["none", "bayer", "floyd_steinberg", "sierra2", "sierra2_4a", "sierra3", "burkes", "atkinson"]
-Sibling = Literal["mp4", "webp", "poster"]
+Sibling = Literal["mp4", "avif", "webp", "poster"]
 
 UNITS = {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "kib": 1024, "mib": 1024**2}
 SMALLEST = 16  # pixels of width, and of height: below it there is no picture

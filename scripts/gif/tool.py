@@ -32,11 +32,14 @@ FILTERS = (
     "tpad",
 )
 ENCODERS = ("ffv1", "gif", "png")
-ENCODER_OF = {"mp4": "libx264", "webp": "libwebp_anim", "poster": "png"}
+ENCODER_OF = {"mp4": "libx264", "avif": "libsvtav1", "webp": "libwebp_anim", "poster": "png"}
 # Light of high dynamic range, mapped to what a screen without it shows.
 TONEMAP_FILTERS = frozenset({"zscale", "tonemap"})
 TESTED = ("5.1", "9.0")  # versions that tests/gif runs with
-ADVICE = "install the package that carries one (`pip install imageio-ffmpeg`), or the system's (`apt-get install ffmpeg`)"
+ADVICE = (
+    "install the package that carries one (`pip install imageio-ffmpeg`), "
+    "or the system's (`apt-get install ffmpeg`)"
+)
 
 
 @dataclass(frozen=True)

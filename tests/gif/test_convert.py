@@ -136,12 +136,24 @@ def test_text_beside_a_recording_is_kept_when_the_gif_lies_there_too(film: Film)
 @both_ffmpegs
 def test_siblings_show_the_same(film: Film, out: Path) -> None:
     recording = film("film.mkv", "-c:v", "ffv1", picture="testsrc=s=161x121:r=20:d=1")
-    assert main([str(recording), "-o", str(out / "a.gif"), "--siblings", "mp4,webp,poster", "hold=1"]) == 0
-    assert sorted(path.name for path in out.iterdir()) == ["a.gif", "a.mp4", "a.png", "a.txt", "a.webp"]
+    assert (
+        main([str(recording), "-o", str(out / "a.gif"), "--siblings", "mp4,avif,webp,poster", "hold=1"]) == 0
+    )
+    assert sorted(path.name for path in out.iterdir()) == [
+        "a.avif",
+        "a.gif",
+        "a.mp4",
+        "a.png",
+        "a.txt",
+        "a.webp",
+    ]
     gif = blocks.read(out / "a.gif").size
     with Image.open(out / "a.webp") as webp, Image.open(out / "a.png") as poster:
         assert webp.size == poster.size == gif
         assert getattr(webp, "n_frames", 1) > 1
+    with Image.open(out / "a.avif") as avif:
+        assert avif.size == (gif[0] // 2 * 2, gif[1] // 2 * 2)
+        assert getattr(avif, "n_frames", 1) > 1
     assert b"moov" in (out / "a.mp4").read_bytes()[:4096], "a player can begin before it has all of it"
 
 
