@@ -22,11 +22,11 @@ from .settings import GifSettings, spell_bytes
 RATES = (0.75, 0.5)  # of the preset's
 WIDTHS = (0.85, 0.7, 0.55, 0.4)
 COLOURS = (0.5, 0.25)
-LOSSY = (0, 20, 40, 80)  # of gifsicle, where it is there
-BETWEEN = 4  # steps from one of these to the next, of which the inner ones are interpolated
+LOSSY = (20, 40, 80)  # of gifsicle, where it is there
+BETWEEN = 6  # steps from one of these to the next, of which the inner ones are interpolated
 SLOWEST, NARROWEST, FEWEST = 6.0, 120, 16  # nothing below is worth looking at
 WHOLE_TRIES = 8  # of the whole film, after the preset itself
-FAR_TRIES = 3  # of these; later ones keep all but one setting, so that the last correction holds
+FAR_TRIES = 3  # of these; later ones are near the last, so that its correction holds
 SAMPLE_FRAMES = 60
 SPANS = 3
 FILLED = 0.9  # of the budget: a GIF that fits and has less leaves out what there was room for
@@ -98,8 +98,9 @@ class _Guess:
         return start.but({key: value for saving in self.savings for key, value in saving.changes.items()})
 
     def near(self, other: "_Guess") -> bool:
-        """Whether all but one of the savings are the same."""
-        return sum(one != its for one, its in zip(self.savings, other.savings, strict=True)) == 1
+        """Whether they are the same but for the width or the colours, whose bytes change evenly."""
+        (colours, *rest, width), (others, *its, other_width) = self.savings, other.savings
+        return rest == its and (colours == others) != (width == other_width)
 
 
 class Search:
@@ -167,7 +168,8 @@ class Search:
         lossy = [_Saving({"lossy": 0})]
         if self._gifsicle:
             try:
-                lossy = _filled("lossy", line("lossy", LOSSY, {}))
+                # Nothing between the first two: its lossless part alone brings much.
+                lossy += _filled("lossy", line("lossy", LOSSY, {}))
             except GifsicleError as error:
                 self._say(f"{error}; the search goes on without it")
         rates = line("fps", _steps(RATES, s.fps, SLOWEST), {})
