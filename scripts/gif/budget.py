@@ -229,13 +229,9 @@ class Search:
         for tried in self._tries:
             if tried.way == way and tried.whole == (sample is None):
                 return tried
-        path = self._job.scratch / "try.gif"
         kept = sample or self._kept
-        make = passes.at_once if sample else passes.from_frames
         if made is None:
-            made = make(self._job, kept, self._of, way.settings, path)
-        if way.lossy:
-            made = self._lossy(made, way.lossy)
+            made = self.make(way, kept)
         looks = quality.looks(self._job, made.path, way.settings, kept, self._size, self._of)
         tried = Try(way, made.bytes, looks, whole=sample is None)
         self._tries.append(tried)
@@ -246,6 +242,13 @@ class Search:
             made.path.replace(keep)
             self._best = (tried, replace(made, path=keep))
         return tried
+
+    def make(self, way: Way, kept: Path) -> Picture:
+        """A GIF of the frames that were ``kept``, all of the film or a sample, in a ``way``."""
+        path = self._job.scratch / "try.gif"
+        make = passes.from_frames if kept == self._kept else passes.at_once
+        made = make(self._job, kept, self._of, way.settings, path)
+        return self._lossy(made, way.lossy) if way.lossy else made
 
     def _worth(self, tried: Try) -> tuple[bool, float]:
         return tried.bytes >= FILLED * self._budget, tried.looks

@@ -12,7 +12,7 @@ from .tool import as_input
 
 # Light of high dynamic range is mapped in linear light, at the GIF's own size.
 HDR_WHITE = 203  # cd/m² of white paper in a film of high dynamic range (ITU-R BT.2408)
-AVIF_QUALITY = 40  # crf of SVT-AV1
+AVIF_QUALITY = 35  # crf of SVT-AV1
 FILM = {
     "pix_fmt": "yuv420p",
     "map_metadata": -1,

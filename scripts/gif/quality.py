@@ -14,14 +14,18 @@ from .passes import Job
 from .settings import GifSettings
 from .tool import as_input
 
-Figure = Literal["ssim", "psnr"]
+Figure = Literal["ssim", "psnr", "vmaf"]
 
 # What a halving of the frame rate costs: SSIM sees frames, not motion. Chosen, not measured: a person has to say it.
 HALF_RATE = 0.01
 SCALES = (2, 4)  # parts of the size: dither is there what the eye makes of it, a mixed colour
 PLANES = (0.8, 0.1, 0.1)  # of the SSIM: brightness, two colour differences
 
-PATTERN: dict[Figure, str] = {"ssim": r"SSIM .*All:([\d.]+)", "psnr": r"PSNR .*average:([\d.]+|inf)"}
+FILTER: dict[Figure, tuple[str, str]] = {  # and what it prints
+    "ssim": ("ssim", r"SSIM .*All:([\d.]+)"),
+    "psnr": ("psnr", r"PSNR .*average:([\d.]+|inf)"),
+    "vmaf": ("libvmaf", r"VMAF score: ([\d.]+)"),
+}
 
 
 def looks(
@@ -53,14 +57,17 @@ def looks(
 
 
 def compare(job: Job, gif: Path, reference: Any, figure: Figure, fps: float, size: tuple[int, int]) -> float:
-    """SSIM (0..1) or PSNR (dB) of RGB against the stream ``reference``, which has the rate ``fps`` and the ``size``.
+    """SSIM (0..1) or PSNR (dB) of RGB, or VMAF (0..100) against ``reference``, which has the rate ``fps`` and the ``size``.
 
     Raises:
         FfmpegError: ffmpeg can't compare them.
     """
     pair = _alike(gif, reference, fps, size)
-    output = ffmpeg.filter(pair, figure, shortest=1).output("-", f="null")
-    return _figures(job, gif, output, figure, PATTERN[figure])[-1][0]
+    name, pattern = FILTER[figure]
+    if figure == "vmaf":
+        pair = [stream.filter("format", "yuv444p") for stream in pair]
+    output = ffmpeg.filter(pair, name, shortest=1).output("-", f="null")
+    return _figures(job, gif, output, figure, pattern)[-1][0]
 
 
 def _alike(gif: Path, reference: Any, fps: float, size: tuple[int, int]) -> list[Any]:
