@@ -57,7 +57,7 @@ def looks(
 
 
 def compare(job: Job, gif: Path, reference: Any, figure: Figure, fps: float, size: tuple[int, int]) -> float:
-    """SSIM (0..1) or PSNR (dB) of RGB, or VMAF (0..100), against ``reference``, which has the rate ``fps`` and the size.
+    """SSIM (0..1) or PSNR (dB) of RGB, or VMAF (0..100), against ``reference``, which has the rate and the size.
 
     Raises:
         FfmpegError: ffmpeg can't compare them.

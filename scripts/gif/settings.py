@@ -1,5 +1,6 @@
 """How a GIF is made: one preset (conf/gif/), with a command's own settings on top."""
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -169,13 +170,9 @@ def presets() -> dict[str, str]:
     found = {}
     for path in sorted(PRESETS.glob("*.yaml")):
         lines = path.read_text(encoding="utf-8").splitlines()
-        opening = [line.removeprefix("#").strip() for line in lines[: _first_value(lines)]]
-        found[path.stem] = " ".join(opening).strip()
+        opening = itertools.takewhile(lambda line: line.startswith("#"), lines)
+        found[path.stem] = " ".join(line.removeprefix("#").strip() for line in opening)
     return found
-
-
-def _first_value(lines: Sequence[str]) -> int:
-    return next((number for number, line in enumerate(lines) if not line.startswith("#")), len(lines))
 
 
 def _sentence(item: Any) -> str:

@@ -15,22 +15,9 @@ from pathlib import Path
 from .errors import FfmpegError
 
 FILTERS = (
-    "crop",
-    "format",
-    "fps",
-    "hqdn3d",
-    "lutrgb",
-    "overlay",
-    "palettegen",
-    "paletteuse",
-    "scale",
-    "select",
-    "setpts",
-    "setsar",
-    "split",
-    "ssim",
-    "tpad",
-)
+    "crop", "format", "fps", "hqdn3d", "lutrgb", "overlay", "palettegen", "paletteuse", "scale", "select", "setpts",
+    "setsar", "split", "ssim", "tpad",
+)  # fmt: skip
 ENCODERS = ("ffv1", "gif", "png")
 ENCODER_OF = {"mp4": "libx264", "avif": "libsvtav1", "webp": "libwebp_anim", "poster": "png"}
 # Light of high dynamic range, mapped to what a screen without it shows.
