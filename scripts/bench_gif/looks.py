@@ -1,4 +1,4 @@
-"""Whether "looks", by which --max-bytes ranks GIFs, ranks them as published metrics do that were fitted to people.
+"""Whether "looks", by which --max-bytes ranks GIFs, ranks them as published metrics do that people have checked.
 
 Writes the table ``looks`` of docs/bench-gif.md: of each clip, GIFs that differ in colours, dither, width and gifsicle's
 losses are ranked by looks and by SSIM, VMAF and FLIP (https://doi.org/10.1145/3406183); the table has Spearman's

@@ -21,7 +21,7 @@ FILTERS = (
 ENCODERS = ("ffv1", "gif", "png")
 ENCODER_OF = {"mp4": "libx264", "avif": "libsvtav1", "webp": "libwebp_anim", "poster": "png"}
 # Light of high dynamic range, mapped to what a screen without it shows.
-TONEMAP_FILTERS = frozenset({"zscale", "tonemap"})
+TONEMAP_FILTERS = {"zscale", "tonemap"}
 TESTED = ("5.1", "9.0")  # versions that tests/gif runs with
 ADVICE = (
     "install the package that carries one (`pip install imageio-ffmpeg`), "
@@ -31,17 +31,12 @@ ADVICE = (
 
 @dataclass(frozen=True)
 class Ffmpeg:
-    """An ffmpeg that can do what was asked for, and where it is from."""
+    """An ffmpeg that can do what was asked for, where it is from, and whether it can map HDR to what a screen shows."""
 
     path: str
     version: str
     origin: str
-    filters: frozenset[str]
-
-    @property
-    def tonemaps(self) -> bool:
-        """Whether it can show a film of high dynamic range as it should look."""
-        return self.filters >= TONEMAP_FILTERS
+    tonemaps: bool
 
     def __str__(self) -> str:
         tested = re.match(rf"n?({'|'.join(map(re.escape, TESTED))})\b", self.version)
@@ -69,7 +64,7 @@ def find(siblings: Iterable[str] = ()) -> Ffmpeg:
             continue
         if not lacking:
             word = re.search(r"version (\S+)", version)
-            return Ffmpeg(path, word[1] if word else "of unknown version", origin, frozenset(filters))
+            return Ffmpeg(path, word[1] if word else "of unknown version", origin, filters >= TONEMAP_FILTERS)
         refused.append(f"{path} lacks {', '.join(lacking)}")
     if refused:
         raise FfmpegError(f"no ffmpeg that can make it: {'; '.join(refused)}; {ADVICE}")
