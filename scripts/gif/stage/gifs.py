@@ -10,24 +10,29 @@ from pathlib import Path
 
 from pipeline.core import config, files
 from pipeline.core.errors import DataError, run_stage
-from scripts.gif import tool
-from scripts.gif.convert import convert
-from scripts.gif.listing import FOLDER, films
-from scripts.gif.progress import Terminal
-from scripts.gif.run import end_as_on_ctrl_c
-from scripts.gif.settings import GifSettings, spell_bytes
+
+from .. import tool
+from ..convert import convert
+from ..progress import Terminal
+from ..run import end_as_on_ctrl_c
+from ..settings import GifSettings, spell_bytes
+from .errors import as_pipeline_errors
+from .recordings import FOLDER, films
 
 GIFS = Path("docs/gifs")
+
+
+class StageSettings(GifSettings, config.Settings):
+    """The section gif of params.yaml."""
 
 
 def make() -> None:
     """Make all of them, or none.
 
     Raises:
-        DataError: two recordings would have the same GIF.
-        GifError: a recording can't be used.
+        PipelineError: two recordings would have the same GIF, or one can't be used.
     """
-    settings = config.load("gif", GifSettings)
+    settings = config.load("gif", StageSettings)
     found = films()
     if not found:
         GIFS.mkdir(parents=True, exist_ok=True)
@@ -36,9 +41,10 @@ def make() -> None:
     for one, other in itertools.pairwise(found):
         if one.stem == other.stem:
             raise DataError(f"{one} and {other} would both be {one.stem}.gif; rename one of them")
-    ffmpeg, progress = tool.find(settings.siblings), Terminal()
-    progress.say(str(ffmpeg))
-    with files.replace_dir(GIFS) as folder:
+    progress = Terminal()
+    with as_pipeline_errors(), files.replace_dir(GIFS) as folder:
+        ffmpeg = tool.find(settings.siblings)
+        progress.say(str(ffmpeg))
         for path in found:
             result = convert(path, folder / f"{path.stem}.gif", settings, ffmpeg, progress)
             gif = result.gif
