@@ -141,11 +141,11 @@ def weigh(dist: Path) -> tuple[int, int]:
         raise PipelineError(f"{dist} is not built; run make page")
     page = runtime = 0
     for path in dist.rglob("*"):
-        if not path.is_file() or path.suffix in (".br", ".gz") or path.name.startswith("."):
-            continue
+        if not path.is_file() or path.suffix in (".br", ".gz", ".jpg") or path.name.startswith("."):
+            continue  # pictures to try are fetched when somebody sees them
         compressed = path.with_name(path.name + ".gz")
         size = (compressed if compressed.exists() else path).stat().st_size
-        if path.name.startswith(("ort-", "device")):
+        if path.name.startswith(("ort-", "inference", "local-inference")):
             runtime += size
         else:
             page += size

@@ -78,7 +78,7 @@ def test_runtime_is_no_part_of_the_pages_weight(tmp_path: Path) -> None:
     (tmp_path / "assets").mkdir()
     for name, size in (("index.html", 10), ("assets/index-1.js", 500), ("assets/index-1.js.gz", 100)):
         (tmp_path / name).write_bytes(b"x" * size)
-    for name in ("assets/ort-wasm-1.wasm", "assets/device.worker-1.js"):
+    for name in ("assets/ort-wasm-1.wasm", "assets/inference.worker-1.js"):
         (tmp_path / name).write_bytes(b"x" * 1000)
     assert page.weigh(tmp_path) == (110, 2000)
 
