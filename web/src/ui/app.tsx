@@ -40,7 +40,7 @@ export function App({ session }: { session: Session }) {
         drawerOpen={open}
         toggleDrawer={toggleDrawer}
       />
-      <Words session={session} state={state} />
+      <Words session={session} />
       <Readings session={session} state={state} paused={paused} togglePaused={() => setPaused(!paused)} />
       <Drawer session={session} state={state} open={open} close={toggleDrawer} />
     </main>

@@ -24,18 +24,17 @@ export function useNumbers(session: Session, wanted = true): Numbers | null {
   return numbers;
 }
 
-/** Calls back with every frame of the screen; for what is painted outside React. @param wanted whether it goes on */
-export function useFrames(paint: (now: number) => void, wanted = true): void {
+/** Calls back with every frame of the screen; for what is painted outside React. */
+export function useFrames(paint: (now: number) => void): void {
   const current = useRef(paint);
   current.current = paint;
   useEffect(() => {
-    if (!wanted) return undefined;
     let handle = requestAnimationFrame(function next(now: number): void {
       handle = requestAnimationFrame(next);
       current.current(now);
     });
     return () => cancelAnimationFrame(handle);
-  }, [wanted]);
+  }, []);
 }
 
 /** ms, with a digit after the point where there is room for one; "" for NaN. */

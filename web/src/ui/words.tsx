@@ -1,7 +1,6 @@
 import { useEffect, useRef, useState } from "react";
 import { rejection } from "../results/rejection";
 import type { Session } from "../session/session";
-import type { SessionState } from "../session/state";
 import { Announcer } from "./announcer";
 import { chartTheme, useThemeKey } from "./chart-theme";
 import { useFrames } from "./use-session";
@@ -19,7 +18,7 @@ interface Recognised {
 const NOTHING: Recognised = { label: undefined, reason: "" };
 
 /** The words, each as strong as the model is sure; under them what it is where it is none of them, and why. */
-export function Words({ session, state }: { session: Session; state: SessionState }) {
+export function Words({ session }: { session: Session }) {
   const room = useRef<HTMLElement>(null);
   const list = useRef<HTMLUListElement>(null);
   const none = useRef<HTMLParagraphElement>(null);
@@ -27,7 +26,6 @@ export function Words({ session, state }: { session: Session; state: SessionStat
   const [{ label, reason }, setRecognised] = useState(NOTHING);
   const [spoken, setSpoken] = useState("");
   const themeKey = useThemeKey();
-  const failed = state.picture.kind === "failed";
 
   useEffect(() => {
     if (!room.current || !list.current || !none.current) return undefined;
@@ -69,7 +67,7 @@ export function Words({ session, state }: { session: Session; state: SessionStat
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: the key stands for what chartTheme() reads
   useEffect(() => painter.current?.setTheme(chartTheme()), [themeKey]);
-  useFrames((now) => painter.current?.paint(now), !failed);
+  useFrames((now) => painter.current?.paint(now));
 
   return (
     <section ref={room} className="said" aria-label="What it is">

@@ -267,7 +267,7 @@ test("the address is shared, or copied, and one that others can't reach says so"
 });
 
 test("words are told to a screen reader", async () => {
-  const { unmount } = render(<Words session={session} state={state()} />);
+  const { unmount } = render(<Words session={session} />);
   expect(at("announcement")).toBeEmptyDOMElement();
   unmount();
 });
