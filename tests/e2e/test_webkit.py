@@ -90,8 +90,9 @@ def _started(command: list[str], environment: dict[str, str] | None = None) -> I
         try:
             yield
         finally:
-            for child in [*psutil.Process(process.pid).children(recursive=True), process]:
+            for child in psutil.Process(process.pid).children(recursive=True):
                 child.terminate()
+            process.terminate()
 
 
 def _await(url: str) -> None:
