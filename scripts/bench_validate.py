@@ -93,7 +93,7 @@ def prepare(folder: Path, number: int, data: Path | None) -> None:
         recipe="photos",
         images=folder / "data/images",
         manifest=folder / "data/manifest.csv",
-        none_label="other",
+        ood_label="other",
     )
     with redirect_stdout(io.StringIO()):
         adoption.adopt(settings)

@@ -82,7 +82,7 @@ class PhotoFolder:
             recipe="photos",
             images=Path("data/images"),
             manifest=Path("data/manifest.csv"),
-            none_label="other",
+            ood_label="other",
         )
 
     def put(self, file: str, data: bytes) -> None:

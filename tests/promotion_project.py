@@ -4,6 +4,7 @@ The models look at colour (tests/tiny_bundle.py): red pictures are art, green pl
 them. A ``bias`` towards one label makes a model that gets others wrong.
 """
 
+import hashlib
 import json
 import shutil
 from collections.abc import Sequence
@@ -14,17 +15,18 @@ import pytest
 import yaml
 
 import bundle
-from pipeline.data.split import SplitRow, write_split
-from pipeline.metrics.statistics import wilson
+from pipeline.data.split import SplitRow, read_split, write_split
+from pipeline.metrics import predictions
+from pipeline.metrics.predictions import PHOTOS, PREDICTIONS
 from pipeline.promote import history
 from pipeline.promote import stage as promote
 from pipeline.tracking import store
 from pipeline.tracking.registry import Registry
-from tests import mlflow_template, tiny_bundle
+from tests import measured, mlflow_template, tiny_bundle
+from tests.measured import LABELS
 from tests.mlflow_template import SETTINGS
 
 CONF = Path(__file__).parents[1] / "conf"
-LABELS = ("art", "plant", "text")
 COLOURS = {"art": (220, 20, 20), "plant": (20, 200, 30), "text": (20, 30, 210), "other": (128, 128, 128)}
 EACH = 12  # test pictures of a label
 GOOD, EQUAL, BLIND = (0.0, 0.0, 0.0), (0.1, 0.0, 0.0), (9.0, 0.0, 0.0)  # blind: everything is art
@@ -58,10 +60,10 @@ class Project:
                 file = f"{label}/{place}.png"
                 path = self.root / "data" / "images" / file
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(
-                    tiny_bundle.picture((red + place, green, blue + (place if label == "text" else 0)))
-                )
-                rows.append(SplitRow(file, label, f"{label}{place}", "real", "test", "0" * 64))
+                data = tiny_bundle.picture((red + place, green, blue + (place if label == "text" else 0)))
+                path.write_bytes(data)
+                sha256 = hashlib.sha256(data).hexdigest()
+                rows.append(SplitRow(file, label, f"{label}{place}", "real", "test", sha256))
         write_split(self.root / "build" / "split.csv", rows)
 
     def candidate(
@@ -69,31 +71,37 @@ class Project:
         bias: Sequence[float] = GOOD,
         *,
         labels: Sequence[str] = LABELS,
-        right: int = 3 * EACH,
-        n: int = 3 * EACH,
+        each: int = 60,
+        wrong: int = 0,
+        batch: str = "",
         threshold: float = 0.3,
         run_id: str = "",
+        taught: Sequence[str] = (),
         **changes: Any,
     ) -> str:
-        """Write models/candidate and return its fingerprint."""
+        """Write models/candidate and return its fingerprint.
+
+        Args:
+            bias, labels, threshold: of the model; see `tiny_bundle`.
+            each, wrong, batch: of its answers from elsewhere, and so of its figures; see `measured.answers`.
+            run_id: the run that trained it.
+            taught: sha256 of pictures of the split that it was trained on.
+            changes: of the figures; see `measured.metrics`.
+        """
         folder = self.root / "models" / "candidate"
         shutil.rmtree(folder, ignore_errors=True)
         made = tiny_bundle.make_bundle(folder, labels, bias=bias, threshold=threshold)
         fingerprint = bundle.fingerprint(made.manifest)
-        each = n // len(labels)
-        figures: dict[str, Any] = {
-            "accuracy": wilson(right, n).to_json(),
-            "recall": {label: wilson(each, each).to_json() for label in labels},
-            "ece": {"value": 0.03, "low": 0.01, "high": 0.06, "n": n},
-            "none_of_these": {"auroc": {"value": 0.98, "low": 0.95, "high": 1.0, "n": 2 * n}},
-            "parity": {"max_abs_difference": 5e-6},
-            "size_mb": 0.1,
-            "latency_ms": {"p50": 1.0},
-        }
+        rows = measured.answers(each, wrong, labels=labels, batch=batch)
+        predictions.write(folder / PREDICTIONS, rows)
+        test = {row.sha256: row.split for row in read_split(self.root / "build" / "split.csv")}
+        sides = {row.sha256: "train" for row in rows} | test | dict.fromkeys(taught, "train")
+        predictions.write_photos(folder / PHOTOS, sides)
         lineage = made.manifest.lineage
         if run_id:
             lineage = lineage.model_copy(update={"mlflow_run_id": run_id})
-        update = {"version": f"tiny-{fingerprint[:8]}", "metrics": figures | changes, "lineage": lineage}
+        figures = measured.metrics(rows, labels, **changes).model_dump()
+        update = {"version": f"tiny-{fingerprint[:8]}", "metrics": figures, "lineage": lineage}
         bundle.seal(folder, made.manifest.model_copy(update=update))
         return fingerprint
 

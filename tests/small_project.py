@@ -21,11 +21,15 @@ model:
   size: 64
 promote:
   floors:
-    accuracy_low: 0.0
+    served_accuracy_low: 0.0
     recall: 0.0
-    none_of_these_auroc: 0.0
+    auroc: 0.0
+    agreement: 0.0
   ceilings:
-    ece: 1.0
+    fnr: 1.0
+    fnr_of_label: 1.0
+    fpr: 1.0
+    calibration_error: 1.0
     latency_ms: 1000.0
   small_set:
     below: 0

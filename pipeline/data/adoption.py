@@ -10,10 +10,9 @@ from pipeline.core.errors import DataError
 from pipeline.data import folder as picture_folder
 from pipeline.data import manifest
 from pipeline.data.findings import shown
-from pipeline.data.manifest import Row, normal
+from pipeline.data.manifest import OWN, Row, normal
 from pipeline.data.settings import DataSettings
 
-SOURCE = "your photos"
 AUTHOR = "unknown"
 LICENCE = "unknown (added by user)"
 SHOWN = 5  # names of each list on the terminal
@@ -74,7 +73,7 @@ def row_of(images: Path, file: str) -> Row:
         label=normal(PurePosixPath(file).parts[0]),
         group=f"sha:{digest[:16]}",
         kind="real",
-        source_package=SOURCE,
+        source_package=OWN,
         source_version="",
         source_path=file,
         author=AUTHOR,
@@ -96,7 +95,7 @@ def _moved(gone: Sequence[Row], new: Sequence[Row]) -> dict[str, Row]:
         row.file: replace(was, file=row.file, label=row.label)
         for row in new
         if (was := origin.get(_name(row)))
-        and (was.source_package != SOURCE or was.sha256_of_source == row.sha256_of_source)
+        and (was.source_package != OWN or was.sha256_of_source == row.sha256_of_source)
     }
 
 

@@ -12,6 +12,12 @@ from pipeline.core import files
 from pipeline.core.errors import DataError
 from pipeline.data.findings import Problem
 
+OWN = "your photos"  # the source_package of photos that a user added
+KINDS = (
+    "real",
+    "rendered",
+    "captured",
+)  # a photo or scan; made by a program; taken by the camera in the page
 MAX_NAME = 100  # characters of a label; it becomes a folder, a table column and a word on the page
 
 
@@ -22,7 +28,7 @@ class Row:
     file: str  # relative to the folder of the pictures, with "/": label/name.jpg
     label: str
     group: str  # pictures of one group stay on one side of the split
-    kind: str  # "real" or "rendered"
+    kind: str  # one of `KINDS`
     source_package: str
     source_version: str
     source_path: str
@@ -147,8 +153,8 @@ def _problem_of(row: Row, where: str) -> Problem | None:
             f"{where}: {row.file!r} lies in another folder than that of {row.label!r}; correct one of them"
         )
         return Problem("manifest_row", (row.file,), message)
-    if row.kind not in ("real", "rendered"):
-        message = f"{where}: kind {row.kind!r} of {row.file!r} is neither 'real' nor 'rendered'; correct it"
+    if row.kind not in KINDS:
+        message = f"{where}: kind {row.kind!r} of {row.file!r} is none of {', '.join(KINDS)}; correct it"
         return Problem("manifest_row", (row.file,), message)
     if not row.group.strip():
         message = f"{where}: {row.file!r} has no group; give it one of its own, such as its file name"

@@ -14,6 +14,6 @@ class DataSettings(Settings):
     recipe: Literal["photos", "pets"]  # the folders as they are; or fetched first, see pipeline/data/pets.py
     images: Path  # holds one folder a label
     manifest: Path
-    none_label: str = Field(
+    ood_label: str = Field(
         min_length=1
     )  # folder of pictures of none of the labels, if there is one; no label

@@ -14,7 +14,7 @@ import hashlib
 import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,6 @@ from pipeline.data.components import connected
 
 SPLIT = Path("build/split.csv")
 TRAIN, VALID, TEST = SIDES = ("train", "valid", "test")
-COLUMNS = ("file", "label", "group", "kind", "split", "sha256")
 
 
 class SplitSettings(Settings):
@@ -58,6 +57,10 @@ class SplitRow:
     kind: str
     split: str
     sha256: str
+    source: str = ""  # see pipeline/data/sources.py; "" where it is unknown
+
+
+COLUMNS = tuple(field.name for field in fields(SplitRow))
 
 
 def read_split(path: Path) -> list[SplitRow]:
@@ -88,9 +91,7 @@ def write_split(path: Path, rows: Iterable[SplitRow]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(
-        [getattr(row, column) for column in COLUMNS] for row in sorted(rows, key=lambda row: row.file)
-    )
+    writer.writerows(astuple(row) for row in sorted(rows, key=lambda row: row.file))
     files.write_text(path, text.getvalue())
 
 

@@ -80,7 +80,7 @@ def evaluate() -> None:
         raise DataError(f"{error}; `dvc repro -f export` exports it anew") from error
     labels = exported.manifest.labels
     rows = tuple(
-        row for row in read_split(SPLIT) if row.split == "test" and row.label in (*labels, data.none_label)
+        row for row in read_split(SPLIT) if row.split == "test" and row.label in (*labels, data.ood_label)
     )
     if not any(row.label in labels for row in rows):
         raise DataError(f"{SPLIT} has no test pictures; `dvc repro validate` says why")

@@ -11,50 +11,54 @@ import onnx
 import onnxruntime
 import torch
 from numpy.typing import NDArray
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import nn
+from torch.nn.functional import conv2d
 
-from bundle.engine import Output
+from bundle.engine import EVIDENCE, INPUT, OUTPUTS, Output
+from pipeline.models.head import Head
 
-IMAGE, PROBABILITIES, ID_SCORE, EVIDENCE = "image", "probabilities", "id_score", "evidence"
-TEMPERATURE = "temperature"  # name of the initializer, so that it can be set without exporting again
+HEAD_WEIGHTS, HEAD_BIAS = "head_weights", "head_bias"  # initializers that `set_head` replaces
 OPSET, IR = 18, 9  # what the page's runtime reads (docs/bench-web.md says why it is an older one)
-UNSET = 2.0  # its value until then: a division by 1 would be optimised away, and with it the place to set it
+BATCH = 32  # frames inferred at once
 
 
 class Served(nn.Module):
-    """Normalisation, network, temperature and softmax in one module.
+    """Normalisation, body, head and softmax in one module.
 
-    ``id_score`` is how sure the network is that the picture shows one of the labels at all: one minus the share that
-    the none-of-these output takes in the softmax over everything, or, where there is no such output, the largest
-    probability (Hendrycks & Gimpel 2017).
+    The head is a convolution of the last feature map with a 1x1 kernel, averaged over the places afterwards: the same
+    numbers as a linear layer on the average, and before averaging it is the class activation map (Zhou et al. 2016).
     """
 
-    def __init__(self, network: nn.Module, labels: int, mean: Sequence[float], std: Sequence[float]) -> None:
+    def __init__(
+        self, body: nn.Module, head: Head, labels: int, mean: Sequence[float], std: Sequence[float]
+    ) -> None:
         super().__init__()
-        self.network, self.labels = network, labels
+        self.body, self.labels = body, labels
         self.scale: torch.Tensor
         self.shift: torch.Tensor
+        self.head_weights: torch.Tensor
+        self.head_bias: torch.Tensor
         self.register_buffer("scale", 1 / (255 * torch.tensor(std)).view(1, 3, 1, 1))
         self.register_buffer("shift", -(torch.tensor(mean) / torch.tensor(std)).view(1, 3, 1, 1))
-        self.register_buffer(TEMPERATURE, torch.tensor([UNSET]))
+        self.register_buffer(HEAD_WEIGHTS, torch.from_numpy(head.weights)[:, :, None, None])
+        self.register_buffer(HEAD_BIAS, torch.from_numpy(head.bias))
 
-    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Uint8 [batch, size, size, 3] -> probabilities float [batch, labels], id_score float [batch]."""
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Uint8 [batch, size, size, 3] -> what `bundle.folder` says a graph gives, in that order."""
         pixels = image.permute(0, 3, 1, 2).float() * self.scale + self.shift
-        logits = self.network(pixels) / self.temperature
-        probabilities = logits[:, : self.labels].softmax(1)
+        maps = conv2d(self.body(pixels), self.head_weights)
+        logits = maps.mean((2, 3)) + self.head_bias
+        probabilities, evidence = logits[:, : self.labels].softmax(1), maps[:, : self.labels]
         if logits.shape[1] == self.labels:
-            return probabilities, probabilities.amax(1)
-        return probabilities, 1 - logits.softmax(1)[:, self.labels]
+            return probabilities, probabilities.amax(1), evidence
+        return probabilities, 1 - logits.softmax(1)[:, self.labels], evidence
 
 
 def export(served: Served, size: int, labels: Sequence[str], path: Path) -> None:
     """Write ``served`` to ``path`` as ONNX with a free batch dimension, the labels in its metadata.
-
-    The temperature is to be set afterwards, with `set_temperature`, here and in the int8 twin.
 
     The bytes depend on the weights alone: the exporter's notes on source files, which hold absolute paths, are
     taken out.
@@ -65,9 +69,9 @@ def export(served: Served, size: int, labels: Sequence[str], path: Path) -> None
         program = torch.onnx.export(
             served.eval(),
             (example,),
-            input_names=[IMAGE],
-            output_names=[PROBABILITIES, ID_SCORE],
-            dynamic_shapes={IMAGE: {0: torch.export.Dim("batch", min=1)}},
+            input_names=[INPUT],
+            output_names=[*OUTPUTS, EVIDENCE],
+            dynamic_shapes={"image": {0: torch.export.Dim("batch", min=1)}},
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
@@ -95,17 +99,24 @@ def _bare(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def set_temperature(path: Path, temperature: float, labels: Sequence[str]) -> None:
-    """Set the temperature of the model at ``path``: its logits are divided by it."""
+def set_head(path: Path, head: Head, temperature: float, labels: Sequence[str]) -> None:
+    """Put another head into the model at ``path``; its logits are divided by ``temperature``."""
     model = onnx.load(path)
-    initializer = next(i for i in model.graph.initializer if i.name.endswith(TEMPERATURE))
-    initializer.CopyFrom(numpy_helper.from_array(np.array([temperature], np.float32), initializer.name))
+    for name, values in ((HEAD_WEIGHTS, head.weights[:, :, None, None]), (HEAD_BIAS, head.bias)):
+        initializer = next(each for each in model.graph.initializer if each.name.endswith(name))
+        scaled = (values / temperature).astype(np.float32)
+        initializer.CopyFrom(numpy_helper.from_array(scaled, initializer.name))
     save(model, labels, path)
+
+
+def _head_node(model: onnx.ModelProto) -> onnx.NodeProto:
+    """The convolution that is the head."""
+    return next(n for n in model.graph.node if len(n.input) > 1 and n.input[1].endswith(HEAD_WEIGHTS))
 
 
 class _Frames(CalibrationDataReader):  # type: ignore[misc]
     def __init__(self, frames: NDArray[np.uint8]) -> None:
-        self.batches: Iterator[dict[str, NDArray[np.uint8]]] = iter({IMAGE: frame[None]} for frame in frames)
+        self.batches: Iterator[dict[str, NDArray[np.uint8]]] = iter({INPUT: frame[None]} for frame in frames)
 
     def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
         return next(self.batches, None)
@@ -114,8 +125,8 @@ class _Frames(CalibrationDataReader):  # type: ignore[misc]
 def quantize(fp32: Path, int8: Path, frames: NDArray[np.uint8], labels: Sequence[str]) -> None:
     """Write the static int8 twin of ``fp32``, its ranges taken from ``frames`` uint8 [n, size, size, 3].
 
-    QDQ, weights int8 per channel, activations uint8, convolutions and their clips alone: the form that keeps the
-    answers and is faster than fp32 on x86 (see FACTS); dynamic quantisation is three times slower. Weights use seven
+    QDQ, weights int8 per channel, activations uint8, the body's convolutions and their clips alone: the form that keeps
+    the answers and is faster than fp32 on x86; dynamic quantisation is three times slower. Weights use seven
     of their eight bits: x86 processors without VNNI add pairs of products in 16 bits, which eight would overflow, and
     a probability then moved by up to 0.24 from one machine to the next. With seven the answers are the same bits.
     """
@@ -132,20 +143,32 @@ def quantize(fp32: Path, int8: Path, frames: NDArray[np.uint8], labels: Sequence
             per_channel=True,
             reduce_range=True,
             op_types_to_quantize=["Conv", "Clip"],
+            nodes_to_exclude=[_head_node(onnx.load(prepared)).name],  # it is refitted, and takes no time
         )
         save(_bare(onnx.load(Path(folder) / "int8.onnx")), labels, int8)
 
 
-def run(path: Path, frames: NDArray[np.uint8], batch: int = 32) -> Output:
-    """Infer ``frames`` uint8 [n, size, size, 3] with the model at ``path``, on one thread, ``batch`` at a time.
+def run(path: Path, frames: NDArray[np.uint8], batch: int = BATCH) -> Output:
+    """Infer ``frames`` uint8 [n, size, size, 3] with the model at ``path``, ``batch`` at a time."""
+    parts = _infer(path.read_bytes(), [*OUTPUTS, EVIDENCE], frames, batch)
+    return Output(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
-    One thread, as it is served: another number adds up in another order.
-    """
+
+def features(path: Path, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What the head of the model at ``path`` gets for ``frames`` uint8 [n, size, size, 3]: float32 [n, features]."""
+    model = onnx.load(path)
+    last = _head_node(model).input[0]
+    model.graph.output.append(helper.make_tensor_value_info(last, onnx.TensorProto.FLOAT, None))
+    parts = _infer(model.SerializeToString(), [last], frames, BATCH)
+    return np.concatenate([maps.mean((2, 3)) for (maps,) in parts])
+
+
+def _infer(
+    model: bytes, outputs: list[str], frames: NDArray[np.uint8], batch: int
+) -> Iterator[list[NDArray[np.float32]]]:
+    """Outputs of each batch, on one thread, as it is served: another number adds up in another order."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-    parts = [
-        session.run([PROBABILITIES, ID_SCORE], {IMAGE: frames[i : i + batch]})
-        for i in range(0, len(frames), batch)
-    ]
-    return Output(np.concatenate([p for p, _ in parts]), np.concatenate([k for _, k in parts]))
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    for start in range(0, len(frames), batch):
+        yield session.run(outputs, {INPUT: frames[start : start + batch]})

@@ -1,10 +1,10 @@
 """Stage ``export``: the trained network as a bundle that can be served, not yet measured.
 
-Reads build/train/, build/split.csv and the pictures; writes build/export/: model.onnx, model.int8.onnx where it
-passes its gates, golden frames and the manifest. Temperature and threshold are fitted on the validation pictures,
-seen as a camera sees them, for each of the two models.
+Reads build/train/, build/split.csv and the photos; writes build/export/ (model.onnx, model.int8.onnx where it agrees,
+golden frames, the list of photos, the manifest) and build/features.npz, each whole or not at all.
 """
 
+import csv
 import io
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,51 +13,40 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from pydantic import Field
 
 import bundle
-from bundle.engine import Engine, Output
-from bundle.manifest import Golden, InputSpec, Lineage, Manifest, Variant, VariantName
+from bundle import InputSpec, Lineage, Manifest, Variant, VariantName
+from bundle.engine import Engine
 from pipeline.core import config, files
 from pipeline.core.config import Settings
-from pipeline.core.errors import DataError, PipelineError, run_stage
+from pipeline.core.errors import PipelineError, run_stage
 from pipeline.data.settings import DataSettings
-from pipeline.data.split import SPLIT, SplitRow, read_split
-from pipeline.export import graph as onnx_graph
-from pipeline.metrics.calibration import choose_threshold, fit_temperature
-from pipeline.models import learner
-from pipeline.models.augment import AugmentSettings
+from pipeline.data.split import SPLIT, TRAIN, read_split
+from pipeline.export import golden, graph
+from pipeline.metrics.calibration import choose_threshold, fit_temperature, id_scores
+from pipeline.models import crossval, head, learner, variant_features
 from pipeline.models.backbones import BACKBONES
-from pipeline.models.dataset import camera_views, served_frames
-from pipeline.models.learner import LearnerFile
-from pipeline.tracking import runs as tracking
+from pipeline.models.head import Floats, Head, Space
+from pipeline.models.learner import PROBE, LearnerFile
+from pipeline.models.network import head_of
+from pipeline.models.photos import Classes, Photos
+from pipeline.tracking import runs
 
 FOLDER = Path("build/export")
 FILES: dict[VariantName, str] = {"fp32": "model.onnx", "int8": "model.int8.onnx"}
-BATCH = 32  # frames inferred at once while fitting
+PHOTOS = "photos.csv"  # in the bundle: the photos that it was fitted on and measured on
 
 
 class ExportSettings(Settings):
     """Section ``export``."""
 
     default_variant: VariantName
-    views: int = Field(
-        ge=1
-    )  # hand-held views of each validation picture that temperature and threshold are fitted on
-    temperature_bounds: tuple[float, float]
-    keep: float = Field(
-        gt=0, lt=1
-    )  # without pictures of none of the labels: share of pictures that stays answered
-    highest_threshold: float = Field(ge=0, le=1)  # without such pictures
+    rejected: float = Field(gt=0, lt=1)  # share of the labels' pictures that may be answered "none of these"
     parity: float = Field(gt=0)  # largest difference of a probability between torch and ONNX
-    calibration_pictures: int = Field(ge=1)  # training pictures that int8 takes its ranges from
-    int8_accuracy_drop: float = Field(
-        ge=0
-    )  # int8 is left out if it loses more of the validation views than this
-    golden_per_label: int = Field(ge=1)
+    calibration_photos: int = Field(ge=1)  # training photos that int8 takes its ranges from
+    int8_agreement: float = Field(ge=0, le=1)  # int8 is left out if it answers fewer photos as fp32 does
     golden_tolerance: float = Field(gt=0)
-    seed: int = Field(ge=0)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,28 +58,36 @@ def export() -> None:
     """Export build/train/ to build/export/.
 
     Raises:
-        PipelineError: the network, the split or the pictures can't be used, or ONNX and torch disagree.
+        PipelineError: the network, the split or the photos can't be used, or ONNX and torch disagree.
     """
     data = config.load("data", DataSettings)
     settings = config.load("export", ExportSettings)
-    augment = config.load("augment", AugmentSettings)
     trained, network = learner.load()
-    rows = read_split(SPLIT)
-    valid = [row for row in rows if row.split == "valid" and row.label in (*trained.labels, data.none_label)]
-    if not any(row.label in trained.labels for row in valid):
-        raise DataError(f"{SPLIT} has no validation pictures; `dvc repro validate` says why")
+    photos = Photos.of(read_split(SPLIT), data.images, Classes(trained.labels, trained.ood_label))
+    frames = photos.frames(trained.size)
     with files.replace_dir(FOLDER) as folder:
-        parity = _export_fp32(
-            folder, trained, network, served_frames(valid, data.images, trained.size), settings
+        served = graph.Served(
+            network[0], head_of(network), len(trained.labels), *BACKBONES[trained.backbone].stats
         )
-        print(
-            f"model.onnx: torch and ONNX differ by {parity:.1e} at most (allowed {settings.parity:g})",
-            flush=True,
-        )
-        train = [row for row in rows if row.split == "train" and row.label in trained.labels]
-        _export_int8(folder, trained, served_frames(_spread(train, settings), data.images, trained.size))
-        views = camera_views(valid, data.images, trained.size, augment, settings.views, settings.seed)
-        variants = _calibrate(folder, trained, views, valid * settings.views, settings)
+        fp32, int8 = (folder / file for file in FILES.values())
+        graph.export(served, trained.size, trained.labels, fp32)
+        parity = _parity(served, fp32, frames[:: max(1, len(frames) // 64)], settings.parity)
+        print(f"model.onnx: torch and ONNX differ by {parity:.1e} at most", flush=True)
+        graph.quantize(fp32, int8, frames[_spread(photos, settings.calibration_photos)], trained.labels)
+        print("model.int8.onnx: quantised; features of every photo by each model", flush=True)
+        features = {name: graph.features(folder / file, frames) for name, file in FILES.items()}
+        heads: dict[VariantName, Head] = {
+            "fp32": head_of(network),
+            "int8": _refit(features["int8"], photos, trained),
+        }
+        variants = {
+            name: _calibrate(name, folder, features[name], heads[name], photos, trained, settings)
+            for name in FILES
+        }
+        if not _agrees(folder, variants, frames[photos.fitted], settings.int8_agreement):
+            int8.unlink()
+            del variants["int8"], features["int8"]
+        _write_photos(folder, photos)
         manifest = Manifest(
             version=trained.backbone,  # for the time being: its digits are those of the fingerprint
             created=datetime.now(UTC),
@@ -98,134 +95,117 @@ def export() -> None:
             input=InputSpec(size=trained.size),
             variants=variants,
             default_variant=settings.default_variant if settings.default_variant in variants else "fp32",
+            golden=golden.write(folder, trained.size, variants),
             golden_tolerance=settings.golden_tolerance,
-            metrics={"parity": {"max_abs_difference": parity}},
+            metrics={"parity": parity, "recipe": trained.recipe, "strength": trained.strength},
             lineage=_lineage(trained),
         )
-        golden = _golden(folder, trained, manifest, valid, data.images, settings)
-        sealed = bundle.seal(folder, manifest.model_copy(update={"golden": golden}))
+        sealed = bundle.seal(folder, manifest)
         version = f"{trained.backbone}-{bundle.fingerprint(sealed)[:8]}"
         bundle.seal(folder, sealed.model_copy(update={"version": version}))
         for name in variants:
             Engine(bundle.load(folder), name).check_golden()
+        variant_features.write(features, [row.file for row in photos.rows])
     print(f"{version} -> {FOLDER}/ ({', '.join(variants)})", flush=True)
 
 
-def _export_fp32(
-    folder: Path,
-    trained: LearnerFile,
-    network: torch.nn.Module,
-    frames: NDArray[np.uint8],
-    settings: ExportSettings,
-) -> float:
-    """Write model.onnx and return its largest difference from torch on ``frames``."""
-    served = onnx_graph.Served(network, len(trained.labels), *BACKBONES[trained.backbone].stats)
-    path = folder / FILES["fp32"]
-    onnx_graph.export(served, trained.size, trained.labels, path)
-    answers = onnx_graph.run(path, frames)
+def _parity(served: graph.Served, path: Path, frames: NDArray[np.uint8], allowed: float) -> float:
+    """The largest difference between torch and the file at ``path`` on ``frames``."""
+    answers = graph.run(path, frames)
     with torch.inference_mode():
-        expected = [served(batch) for batch in torch.split(torch.from_numpy(frames), BATCH)]
-    difference = max(
-        float(np.abs(ours - torch.cat(theirs).numpy()).max())
-        for ours, theirs in zip(
-            (answers.probabilities, answers.id_score), zip(*expected, strict=True), strict=True
-        )
-    )
-    if not difference <= settings.parity:
+        expected = [served(batch) for batch in torch.split(torch.from_numpy(frames), graph.BATCH)]
+    pairs = zip((answers.probabilities, answers.id_score), list(zip(*expected, strict=True))[:2], strict=True)
+    difference = max(float(np.abs(ours - torch.cat(theirs).numpy()).max()) for ours, theirs in pairs)
+    if not difference <= allowed:
         raise PipelineError(
-            f"model.onnx differs from torch by {difference:.2e} on the validation pictures (allowed "
-            f"{settings.parity:g}, conf/export/): another version of torch, onnxscript or onnxruntime than the lock's?"
+            f"{path.name} differs from torch by {difference:.2e} (allowed {allowed:g}, conf/export/): "
+            "another version of torch, onnxscript or onnxruntime than the lock's?"
         )
     return difference
 
 
-def _export_int8(folder: Path, trained: LearnerFile, frames: NDArray[np.uint8]) -> None:
-    onnx_graph.quantize(folder / FILES["fp32"], folder / FILES["int8"], frames, trained.labels)
+def _spread(photos: Photos, most: int) -> NDArray[np.intp]:
+    """Indices of at most ``most`` training photos of the labels, the ones with the lowest hashes.
+
+    So a new photo changes the choice seldom, and evenly over the labels, as hashes know nothing of them.
+    """
+    teaching = photos.side(TRAIN) & (photos.targets < photos.labels)
+    return np.array(sorted(np.flatnonzero(teaching), key=lambda i: photos.rows[i].sha256)[:most], np.intp)
 
 
-def _spread(rows: Sequence[SplitRow], settings: ExportSettings) -> list[SplitRow]:
-    """At most `calibration_pictures` of ``rows``, evenly over them, so over the labels."""
-    step = max(1, len(rows) / settings.calibration_pictures)
-    return [rows[int(i * step)] for i in range(min(len(rows), settings.calibration_pictures))]
+def _refit(features: NDArray[np.float32], photos: Photos, trained: LearnerFile) -> Head:
+    """The head that int8 gets: fitted on what its own body sees, so that rounding costs little."""
+    fitted = photos.fitted
+    return head.fit(features[fitted], photos.targets[fitted], trained.outputs, trained.strength)
 
 
 def _calibrate(
+    name: VariantName,
     folder: Path,
+    features: NDArray[np.float32],
+    fitted_head: Head,
+    photos: Photos,
     trained: LearnerFile,
-    views: NDArray[np.uint8],
-    rows: Sequence[SplitRow],
     settings: ExportSettings,
-) -> dict[VariantName, Variant]:
-    """Fit temperature and threshold of each model; remove the int8 model if it answers worse than fp32 by too much."""
-    known = np.array([row.label in trained.labels for row in rows])
-    truth = np.array([trained.labels.index(row.label) for row in rows if row.label in trained.labels])
-    variants: dict[VariantName, Variant] = {}
-    accuracy: dict[VariantName, float] = {}
-    for name, file in FILES.items():
-        path = folder / file
-        onnx_graph.set_temperature(path, 1.0, trained.labels)
-        plain = onnx_graph.run(path, views)
-        temperature = fit_temperature(plain.probabilities[known], truth, settings.temperature_bounds)
-        onnx_graph.set_temperature(path, temperature, trained.labels)
-        scores = onnx_graph.run(path, views).id_score
-        threshold = choose_threshold(
-            scores[known], scores[~known], keep=settings.keep, highest=settings.highest_threshold
-        )
-        accuracy[name] = float((plain.probabilities[known].argmax(1) == truth).mean())
-        print(
-            f"{file}: {accuracy[name]:.1%} of {known.sum()} validation views right, temperature {temperature:.2f}, "
-            f"none of these below {threshold:.2f}",
-            flush=True,
-        )
-        variants[name] = Variant(file=file, threshold=round(threshold, 4), temperature=temperature)
-    if accuracy["fp32"] - accuracy["int8"] > settings.int8_accuracy_drop:
-        print(
-            f"int8 loses {accuracy['fp32'] - accuracy['int8']:.1%}, more than conf/export/ allows: left out",
-            flush=True,
-        )
-        (folder / FILES["int8"]).unlink()
-        del variants["int8"]
-    return variants
+) -> Variant:
+    """Fit temperature and threshold on photos that the model was not fitted on, and put the head into the file."""
+    logits, targets = _left_out(features, photos, trained)
+    temperature = fit_temperature(logits, targets, crossval.TEMPERATURES)
+    scores, shown = id_scores(logits / temperature, photos.labels), targets < photos.labels
+    threshold = choose_threshold(scores[shown], settings.rejected)
+    passing = f", {(scores[~shown] >= threshold).mean():.0%} of others pass" if (~shown).any() else ""
+    print(
+        f"{FILES[name]}: {(logits[shown, : photos.labels].argmax(1) == targets[shown]).mean():.1%} of {shown.sum()} "
+        f"left-out photos right, temperature {temperature:.2f}, none of these below {threshold:.3f}{passing}",
+        flush=True,
+    )
+    graph.set_head(folder / FILES[name], fitted_head, temperature, trained.labels)
+    return Variant(file=FILES[name], threshold=round(threshold, 4), temperature=temperature)
 
 
-def _golden(
-    folder: Path,
-    trained: LearnerFile,
-    manifest: Manifest,
-    valid: Sequence[SplitRow],
-    images: Path,
-    settings: ExportSettings,
-) -> tuple[Golden, ...]:
-    """A few validation pictures as PNG frames, whose pixels every decoder agrees on, with each model's answers."""
-    chosen: list[SplitRow] = []
-    for label in dict.fromkeys(row.label for row in valid):
-        chosen += [row for row in valid if row.label == label][: settings.golden_per_label]
-    frames = served_frames(chosen, images, trained.size)
-    answers: dict[VariantName, Output] = {
-        name: onnx_graph.run(folder / variant.file, frames, batch=1)
-        for name, variant in manifest.variants.items()
-    }
-    (folder / "golden").mkdir()
-    golden = []
-    for i, row in enumerate(chosen):
-        file = f"golden/{i:02}-{'none' if row.label not in trained.labels else trained.labels.index(row.label)}.png"
-        buffer = io.BytesIO()
-        Image.fromarray(frames[i]).save(buffer, "PNG")
-        (folder / file).write_bytes(buffer.getvalue())
-        golden.append(
-            Golden(
-                file=file,
-                probabilities={
-                    n: tuple(map(float, a.probabilities[i].clip(0, 1))) for n, a in answers.items()
-                },
-                id_score={n: float(a.id_score[i].clip(0, 1)) for n, a in answers.items()},
-            )
-        )
-    return tuple(golden)
+def _left_out(
+    features: NDArray[np.float32], photos: Photos, trained: LearnerFile
+) -> tuple[Floats, NDArray[np.intp]]:
+    """Logits of photos that had no part in what answers them, and their targets.
+
+    A probe's body learnt from none of them: every photo of training and validation, by a head that was fitted without
+    its source. A fine-tuned body learnt from those of training: the validation photos, by a head fitted without them.
+    """
+    kept = photos.take(photos.fitted)
+    x = features[photos.fitted]
+    if trained.recipe == PROBE:
+        logits = crossval.out_of_fold(x, kept.targets, kept.parts().index, trained.outputs, trained.strength)
+        return logits, kept.targets
+    space, teaching = Space(x), kept.side(TRAIN)
+    without = space.head(*space.fit(teaching, kept.targets, trained.outputs, trained.strength))
+    return without.logits(x[~teaching]), kept.targets[~teaching]
+
+
+def _agrees(
+    folder: Path, variants: dict[VariantName, Variant], frames: NDArray[np.uint8], least: float
+) -> bool:
+    """Whether int8 gives the served answers of fp32 on ``frames``."""
+    answers = []
+    for variant in variants.values():
+        output = graph.run(folder / variant.file, frames)
+        answers.append(np.where(output.id_score >= variant.threshold, output.probabilities.argmax(1), -1))
+    share = float((answers[0] == answers[1]).mean())
+    print(f"int8 answers {share:.1%} of {len(frames)} photos as fp32 does", flush=True)
+    if share < least:
+        print(f"that is under {least:.0%} (conf/export/): int8 is left out", flush=True)
+    return share >= least
+
+
+def _write_photos(folder: Path, photos: Photos) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("sha256", "split"))
+    writer.writerows(sorted((row.sha256, row.split) for row in photos.rows))
+    files.write_text(folder / PHOTOS, text.getvalue())
 
 
 def _lineage(trained: LearnerFile) -> Lineage:
-    origin = tracking.lineage()
+    origin = runs.lineage()
     return Lineage(
         git_commit=origin.git_commit,
         git_dirty=origin.git_dirty,

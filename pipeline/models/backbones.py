@@ -9,15 +9,13 @@ import importlib.resources
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from pipeline.core import torchvision_ops  # noqa: F401  (before timm and torchvision)
 from pipeline.core.errors import PipelineError
-
-import timm  # isort: skip
-import torchvision  # isort: skip
 
 IMAGENET_STATS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 HALF_STATS = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))  # what EfficientNet-Lite was trained with
@@ -56,6 +54,8 @@ def _verified(path: Path, sha256: str) -> Path:
 
 def _lite(number: int, sha256: str) -> Backbone:
     def body(pretrained: bool) -> nn.Sequential:
+        import timm
+
         network = timm.create_model(f"tf_efficientnet_lite{number}", pretrained=False)
         if pretrained:
             network.load_state_dict(_lite_weights(number, sha256, network))
@@ -82,12 +82,14 @@ def _lite_weights(number: int, sha256: str, network: nn.Module) -> dict[str, tor
     ours = network.state_dict()
     # The two implementations name their layers differently but hold them in the same order.
     if [t.shape for t in theirs.values()] != [t.shape for t in ours.values()]:
-        raise WeightsError(f"{path.name} does not fit timm {timm.__version__}'s tf_efficientnet_lite{number}")
+        raise WeightsError(f"{path.name} does not fit timm's tf_efficientnet_lite{number}")
     return dict(zip(ours, theirs.values(), strict=True))
 
 
 def _torchvision(name: str, weights: str, features: int, split: int) -> Backbone:
     def body(pretrained: bool) -> nn.Sequential:
+        import torchvision
+
         network = torchvision.models.get_model(name, weights=None)
         if pretrained:
             network.load_state_dict(_torchvision_weights(torchvision.models.get_weight(weights)))
@@ -97,7 +99,7 @@ def _torchvision(name: str, weights: str, features: int, split: int) -> Backbone
     return Backbone(body, features, IMAGENET_STATS, lambda body: (body[:split], body[split:]))
 
 
-def _torchvision_weights(weights: torchvision.models.WeightsEnum) -> dict[str, torch.Tensor]:
+def _torchvision_weights(weights: Any) -> dict[str, torch.Tensor]:
     file = weights.url.rsplit("/", 1)[1]
     try:
         # The file's name ends in the first 8 digits of its sha256, which check_hash verifies.

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from pipeline.core import files
@@ -15,27 +15,34 @@ from pipeline.models.network import network
 FOLDER = Path("build/train")
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "learner.json"
+PROBE = "probe"  # the recipe that leaves the pretrained body as it is
 
 
 @dataclass(frozen=True)
 class LearnerFile:
-    """learner.json: the network's shape, its labels in the order of its outputs, and the run that trained it."""
+    """learner.json: the network's shape, its labels in the order of its outputs, and how it was trained."""
 
+    recipe: str  # "probe", "finetune", "scratch"
     backbone: str
     size: int  # pixels a side of the square frame
     labels: tuple[str, ...]
-    none_label: str | None  # one more output after the labels, where there were pictures of none of them
+    ood_label: str | None  # one more output after the labels, where there were pictures of none of them
+    strength: float  # of the head's fit, see `pipeline.models.head`
     mlflow_run_id: str
     train_seconds: float
-
-    def write(self, folder: Path) -> None:
-        """Write it into ``folder``."""
-        files.write_json(folder / DESCRIPTION, asdict(self))
 
     @property
     def outputs(self) -> int:
         """Number of the network's logits."""
-        return len(self.labels) + (self.none_label is not None)
+        return len(self.labels) + (self.ood_label is not None)
+
+
+def write(folder: Path, description: LearnerFile, model: nn.Sequential) -> None:
+    """Write the network into ``folder``."""
+    # contiguous: safetensors refuses channels_last, in which it was trained
+    weights = {name: tensor.contiguous() for name, tensor in model.cpu().state_dict().items()}
+    files.write_bytes(folder / WEIGHTS, save(weights))
+    files.write_json(folder / DESCRIPTION, asdict(description))
 
 
 def load(folder: Path = FOLDER) -> tuple[LearnerFile, nn.Sequential]:

@@ -2,7 +2,7 @@
 
 The alias is the truth. A change goes: files into the registry, a copy beside models/promoted/, the alias,
 the copy into its place, the history. Interrupted anywhere, the champion before it or the new one is whole,
-and `settle`, with which the next run begins, brings the three in step again.
+and `reconcile`, with which the next run begins, brings the three in step again.
 """
 
 import fcntl
@@ -19,36 +19,49 @@ from pipeline.core import files
 from pipeline.core.errors import DataError, PipelineError, StorageError, TrackingError
 from pipeline.promote import history
 from pipeline.promote.history import Action, Entry
-from pipeline.tracking import registry
 from pipeline.tracking import runs as tracking
 from pipeline.tracking.lineage import Lineage
-from pipeline.tracking.registry import Registry, Version
+from pipeline.tracking.registry import OlderSchema, Registry, Version, tags_of
 
 PROMOTED = "promoted"  # in the folder of models
 
 
 @dataclass(frozen=True)
 class Champion:
-    """The bundle that is served and its version; None where the registry does not know it (yet)."""
+    """The bundle that is served, and its version; at least one of the two.
 
-    bundle: bundle.Bundle
+    ``version`` is None where the registry does not have it yet; ``bundle`` is None where it is of an older schema,
+    which this version can't read.
+    """
+
+    bundle: bundle.Bundle | None
     version: Version | None
 
     @property
     def fingerprint(self) -> str:
         """Of the bundle."""
+        if self.version:
+            return self.version.fingerprint
+        assert self.bundle
         return bundle.fingerprint(self.bundle.manifest)
+
+    @property
+    def title(self) -> str:
+        """The bundle's version."""
+        if self.version:
+            return self.version.bundle
+        assert self.bundle
+        return self.bundle.manifest.version
 
     @property
     def name(self) -> str:
         """As a person calls it."""
-        name = self.bundle.manifest.version
-        return f"{name} (version {self.version.number})" if self.version else name
+        return f"{self.title} (version {self.version.number})" if self.version else self.title
 
 
 @contextmanager
-def alone(models: Path) -> Iterator[None]:
-    """Keep every other promotion and rollback out, and clear away what a killed one left half-written.
+def lock(models: Path) -> Iterator[None]:
+    """Keep every other promotion and rollback out, and remove what a killed one left half-written.
 
     Raises:
         StorageError: the folder can't be written.
@@ -56,12 +69,12 @@ def alone(models: Path) -> Iterator[None]:
     """
     try:
         models.mkdir(parents=True, exist_ok=True)
-        lock = (models / ".promotion.lock").open("w")
+        file = (models / ".promotion.lock").open("w")
     except OSError as error:
         raise files.explain(error, models) from error
-    with lock:
+    with file:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise PipelineError(
                 f"another promotion or rollback is at work in {models}; run this again when it is done"
@@ -71,7 +84,7 @@ def alone(models: Path) -> Iterator[None]:
         yield
 
 
-def look(reg: Registry, models: Path, scratch: Path) -> Champion | None:
+def current(reg: Registry, models: Path, scratch: Path) -> Champion | None:
     """The champion, changing nothing; where models/promoted/ is another, it is fetched into ``scratch``.
 
     Raises:
@@ -80,11 +93,14 @@ def look(reg: Registry, models: Path, scratch: Path) -> Champion | None:
     version, held = reg.champion(), _held(models)
     if version is None or (held and bundle.fingerprint(held.manifest) == version.fingerprint):
         return Champion(held, version) if held else None
-    return Champion(reg.fetch(version, scratch), version)
+    try:
+        return Champion(reg.fetch(version, scratch), version)
+    except OlderSchema:
+        return Champion(None, version)
 
 
-def settle(reg: Registry, models: Path, candidate: bundle.Bundle) -> Champion | None:
-    """The champion, after mending what an interruption, a removed folder or a removed store left.
+def reconcile(reg: Registry, models: Path, candidate: bundle.Bundle) -> Champion | None:
+    """The champion, after repairing what an interruption, a removed folder or a removed store left.
 
     Args:
         reg: where the alias is. models: the folder that holds promoted/ and the history. candidate: taken
@@ -101,19 +117,22 @@ def settle(reg: Registry, models: Path, candidate: bundle.Bundle) -> Champion | 
         if held is None:
             return None
         version = _register(reg, held)
-        reg.crown(version)
+        reg.set_alias(version)
     elif held is None or bundle.fingerprint(held.manifest) != version.fingerprint:
-        with files.replace_dir(folder) as new:
-            _bring_back(reg, version, candidate, new)
-        held = bundle.load(folder)
-        print(f"{folder} is {version.bundle} again, the champion that the registry names")
+        try:
+            with files.replace_dir(folder) as new:
+                _bring_back(reg, version, candidate, new)
+            held = bundle.load(folder)
+            print(f"{folder} is {version.bundle} again, the champion that the registry names")
+        except OlderSchema:
+            held = None
     entries = history.read(models)
     if not entries or entries[-1].fingerprint != version.fingerprint:
         _record(models, "repair", version, None, "found as champion; the change itself was not recorded")
     return Champion(held, version)
 
 
-def enthrone(
+def promote(
     reg: Registry, models: Path, candidate: bundle.Bundle, before: Champion | None, why: str
 ) -> Version:
     """Make ``candidate`` the champion.
@@ -121,11 +140,9 @@ def enthrone(
     Raises:
         StorageError, TrackingError: something can't be written; the champion ``before`` is untouched.
     """
-    folder = models / PROMOTED
-    with files.replace_dir(folder) as new:
-        parent = before.bundle.manifest.version if before else None
-        version = _register(reg, _copy(candidate, new, parent))
-        reg.crown(version)
+    with files.replace_dir(models / PROMOTED) as new:
+        version = _register(reg, _copy(candidate, new, before.title if before else None))
+        reg.set_alias(version)
     _record(models, "promote", version, before.version if before else None, why)
     return version
 
@@ -134,7 +151,7 @@ def roll_back(reg: Registry, models: Path, to: str | None, why: str) -> tuple[Ve
     """Bring back the champion before this one, or the one that ``to`` names (its number or the bundle's name).
 
     Returns:
-        The version that fell, and the one that reigns again.
+        The version that was champion, and the one that is now.
 
     Raises:
         DataError: there is nothing to go back to, or ``to`` names no version.
@@ -153,13 +170,13 @@ def roll_back(reg: Registry, models: Path, to: str | None, why: str) -> tuple[Ve
             Engine(fetched).check_golden()
         except BundleError as error:
             raise DataError(f"version {version.number} can't be served any more: {error}") from error
-        reg.crown(version)
+        reg.set_alias(version)
     _record(models, "rollback", version, present, why)
     return present, version
 
 
 def _before(reg: Registry, entries: list[Entry], present: Version) -> Version:
-    earlier = [e for e in history.reign(entries) if e.fingerprint != present.fingerprint]
+    earlier = [e for e in history.champions(entries) if e.fingerprint != present.fingerprint]
     if not earlier:
         raise DataError(f"{present.bundle} (version {present.number}) is the only champion there was")
     if (version := reg.find(earlier[-1].fingerprint)) is None:
@@ -186,20 +203,23 @@ def _held(models: Path) -> bundle.Bundle | None:
     try:
         return bundle.load(folder)
     except BundleError as error:
-        print(f"{folder} can't be used: {error}")
+        print(f"{folder} can't be read: {error}")
         return None
 
 
 def _bring_back(reg: Registry, version: Version, candidate: bundle.Bundle, new: Path) -> None:
     try:
         reg.fetch(version, new)
+    except OlderSchema:
+        raise
     except TrackingError as error:
         if bundle.fingerprint(candidate.manifest) != version.fingerprint:
             raise TrackingError(
                 f"the champion can't be brought back: {error}. Go back to another with "
                 "`python -m pipeline.promote rollback --to …`"
             ) from error
-        _empty(new)
+        for path in new.iterdir():  # what came of it
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         _copy(candidate, new, candidate.manifest.lineage.parent)
 
 
@@ -208,7 +228,7 @@ def _register(reg: Registry, candidate: bundle.Bundle) -> Version:
     lineage = Lineage(line.git_commit, line.git_dirty, line.data_hash, line.config, line.config_hash)
     settings, name = reg.store.settings, f"promote {candidate.manifest.version}"
     with tracking.resume(settings, line.mlflow_run_id, name=name, lineage=lineage) as run:
-        return reg.register(candidate, run, registry.tags_of(candidate.manifest))
+        return reg.register(candidate, run, tags_of(candidate))
 
 
 def _copy(source: bundle.Bundle, folder: Path, parent: str | None) -> bundle.Bundle:
@@ -223,14 +243,6 @@ def _copy(source: bundle.Bundle, folder: Path, parent: str | None) -> bundle.Bun
         )
     except BundleError as error:
         raise StorageError(str(error)) from error
-
-
-def _empty(folder: Path) -> None:
-    for path in sorted(folder.rglob("*"), reverse=True):
-        if path.is_dir():
-            path.rmdir()
-        else:
-            path.unlink()
 
 
 def _record(models: Path, action: Action, version: Version, before: Version | None, why: str) -> None:

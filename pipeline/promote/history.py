@@ -70,33 +70,33 @@ def append(folder: Path, entry: Entry) -> None:
     files.write_text(folder / FILE, lines)
 
 
-def reign(entries: Sequence[Entry]) -> list[Entry]:
+def champions(entries: Sequence[Entry]) -> list[Entry]:
     """The champions that a rollback can go back through, the present one last.
 
-    Rolling back takes the fallen off: after promoting a, b, c and a rollback (to b), the next one goes to a.
+    Rolling back removes those that it passes: after promoting a, b, c and a rollback (to b), the next one goes to a.
     """
-    champions: list[Entry] = []
+    found: list[Entry] = []
     for entry in entries:
-        known = [champion.fingerprint for champion in champions]
-        if entry.fingerprint in known:
-            place = known.index(entry.fingerprint)
-            del champions[place : None if entry.action == "rollback" else place + 1]
-        champions.append(entry)
-    return champions
+        fingerprints = [champion.fingerprint for champion in found]
+        if entry.fingerprint in fingerprints:
+            place = fingerprints.index(entry.fingerprint)
+            del found[place : None if entry.action == "rollback" else place + 1]
+        found.append(entry)
+    return found
 
 
-def fall(entries: Sequence[Entry], fingerprint: str) -> Entry | None:
-    """The rollback by which the model with ``fingerprint`` fell, unless it has come back since."""
-    fallen: Entry | None = None
-    reigned = False
+def rolled_back(entries: Sequence[Entry], fingerprint: str) -> Entry | None:
+    """The rollback that removed the model with ``fingerprint``, unless it was made champion again since."""
+    removed_by: Entry | None = None
+    before: set[str] = set()
     for place, entry in enumerate(entries, 1):
-        reigns = any(champion.fingerprint == fingerprint for champion in reign(entries[:place]))
-        if reigned and not reigns:
-            fallen = entry
-        elif reigns:
-            fallen = None
-        reigned = reigns
-    return fallen
+        after = {champion.fingerprint for champion in champions(entries[:place])}
+        if fingerprint in after:
+            removed_by = None
+        elif fingerprint in before:
+            removed_by = entry
+        before = after
+    return removed_by
 
 
 def now() -> str:

@@ -1,44 +1,60 @@
 """Whether a model may be served: a decision from figures alone, with reasons. Reads and writes nothing."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from math import isfinite
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from math import ceil, floor
 from typing import Any
 
+import numpy as np
 from pydantic import Field
+from scipy.stats import binomtest
 
+from bundle import VariantName
 from pipeline.core.config import Settings
-from pipeline.metrics.statistics import mcnemar
+from pipeline.metrics.predictions import Prediction
+from pipeline.metrics.schema import Figure, Metrics, Scores, VariantFacts
+from pipeline.promote.paired import Difference, design_effect, least_pictures
+
+LABELS = "labels"  # the part of the pictures that show one of the labels
+OTHER = "other"  # the part that shows none of them, whatever the project calls it
 
 
 class Floors(Settings):
     """Least values: shares in 0..1."""
 
-    accuracy_low: float = Field(ge=0, le=1)
+    served_accuracy_low: float = Field(ge=0, le=1)
     recall: float = Field(ge=0, le=1)
-    none_of_these_auroc: float = Field(ge=0, le=1)
+    auroc: float = Field(ge=0, le=1)
+    agreement: float = Field(ge=0, le=1)
 
 
 class Ceilings(Settings):
-    """Greatest values: ECE in 0..1, parity as a difference of probabilities, MB, milliseconds."""
+    """Greatest values: shares in 0..1, parity as a difference of probabilities, MB, milliseconds."""
 
-    ece: float = Field(ge=0, le=1)
+    fnr: float = Field(ge=0, le=1)
+    fnr_of_label: float = Field(ge=0, le=1)
+    fpr: float = Field(ge=0, le=1)
+    calibration_error: float = Field(ge=0, le=1)
     parity: float = Field(gt=0, le=1)
     size_mb: float = Field(gt=0)
     latency_ms: float = Field(gt=0)
 
 
 class ChampionRule(Settings):
-    """When the challenger counts as worse."""
+    """How much worse than the champion is still not inferior (shares), and how sure that must be (one-sided)."""
 
-    alpha: float = Field(gt=0, lt=0.5)
+    margin: float = Field(gt=0, lt=1)
+    other_margin: float = Field(gt=0, lt=1)
+    confidence: float = Field(gt=0.5, lt=1)
 
 
 class SmallSet(Settings):
-    """Below how many test pictures a figure is judged by what can be known from so few."""
+    """Below how many pictures a figure is judged by what can be known from so few."""
 
     below: int = Field(ge=0)
     label_below: int = Field(ge=0)
+    guess_p: float = Field(gt=0, lt=1)
 
 
 class PromoteSettings(Settings):
@@ -53,7 +69,7 @@ class PromoteSettings(Settings):
 
 @dataclass(frozen=True)
 class Gate:
-    """One line of the policy.
+    """One line of the policy, for one variant where it is about one.
 
     ``value`` is what was measured (None: not measured), ``limit`` what was asked, ``note`` the reason if it
     failed or was judged leniently. ``provisional``: there were too few pictures to judge it in full.
@@ -65,35 +81,26 @@ class Gate:
     limit: str
     note: str = ""
     provisional: bool = False
+    variant: str | None = None
 
 
 @dataclass(frozen=True)
-class Paired:
-    """Champion and challenger on the same pictures: how many, and on which only one of the two is right."""
+class Comparison:
+    """The challenger and another model on the same pictures.
 
-    pictures: int
-    losses: int  # the champion right, the challenger wrong
-    gains: int  # the challenger right, the champion wrong
-
-    @property
-    def p(self) -> float:
-        """How likely an equal challenger does as badly; see `pipeline.metrics.statistics.mcnemar`."""
-        return mcnemar(self.losses, self.gains)
-
-
-@dataclass(frozen=True)
-class Rival:
-    """The champion: its name, on how many test pictures it was measured, and how the two compare.
-
-    ``known`` compares on pictures of the labels, ``none`` on those of none of them; both are None where the
-    labels are others, and either where there are no such pictures.
+    Attributes:
+        rival: what the other is: "the champion" or "the best before it".
+        name: the other's.
+        pictures: which pictures these are: "cross-validation" or "test split".
+        prove: whether the challenger has to be proved not inferior; else it must not be proved worse.
+        differences: by variant and part (`LABELS`, `OTHER`, or a label).
     """
 
-    version: str
-    labels: tuple[str, ...]
-    measured_on: int
-    known: Paired | None = None
-    none: Paired | None = None
+    rival: str
+    name: str
+    pictures: str
+    prove: bool
+    differences: Mapping[tuple[str, str], Difference]
 
 
 @dataclass(frozen=True)
@@ -116,7 +123,7 @@ class Decision:
     def reasons(self) -> list[str]:
         """One sentence for each line that failed, or if none did, for each that was judged leniently."""
         told = [gate for gate in self.gates if not gate.passed] or [g for g in self.gates if g.provisional]
-        return [f"{gate.name}: {gate.note}" for gate in told]
+        return [f"{g.name}{f', {g.variant}' if g.variant else ''}: {g.note}" for g in told]
 
     def to_json(self) -> list[dict[str, Any]]:
         """The gates as plain values."""
@@ -124,142 +131,147 @@ class Decision:
 
 
 def decide(
-    metrics: Mapping[str, Any], labels: Sequence[str], settings: PromoteSettings, rival: Rival | None = None
+    metrics: Metrics,
+    predictions: Sequence[Prediction],
+    labels: Sequence[str],
+    variants: Sequence[VariantName],
+    settings: PromoteSettings,
+    comparisons: Iterable[Comparison] = (),
 ) -> Decision:
-    """Hold a candidate's ``metrics`` against the policy, and against the champion where there is one.
+    """Hold a candidate against the policy, and against other models.
 
     Args:
-        metrics: as evaluate writes them into the manifest; a figure that is missing fails its line.
+        metrics: of the candidate; floors are about pictures from elsewhere.
+        predictions: of the candidate, from elsewhere.
         labels: of the candidate.
+        variants: those that are served; each has to pass.
         settings: conf/promote/.
-        rival: the champion, if there is one.
+        comparisons: with the champion and the best before it.
     """
-    gates = [_accuracy(metrics, len(labels), settings)]
-    gates += [_recall(metrics, label, settings) for label in labels]
-    gates += [
-        _ece(metrics, settings),
-        _none_of_these(metrics, settings),
-        _ceiling(metrics, "parity with torch", ("parity", "max_abs_difference"), settings.ceilings.parity),
-        _ceiling(metrics, "size, MB", ("size_mb",), settings.ceilings.size_mb),
-        _ceiling(metrics, "latency, ms", ("latency_ms", "p50"), settings.ceilings.latency_ms),
+    gates, floor = [], settings.floors.served_accuracy_low
+    for variant in variants:
+        scores, test = metrics.elsewhere.variants.get(variant), metrics.test.get(variant)
+        facts = metrics.variants.get(variant)
+        if not (scores and test and facts) or not (
+            set(scores.recall) >= set(labels) and scores.confusion[len(labels) - 1 :]
+        ):
+            note = "not measured, or of other labels; `dvc repro -f evaluate` measures it"
+            gates.append(Gate("figures", False, None, "measured", note, variant=variant))
+            continue
+        own = [p for p in predictions if p.variant == variant and p.truth in labels]
+        found = [_served_accuracy(scores.served_accuracy, own, labels, settings)]
+        found += _scores(scores, labels, settings)
+        # The file itself, on pictures that it was not trained on: those from elsewhere are answered by refitted heads.
+        found.append(
+            _judged("served accuracy, test split", test.served_accuracy, floor, settings.small_set.below)
+        )
+        found += _file(facts, settings)
+        gates += [replace(gate, variant=variant) for gate in found]
+    gates.append(_ceiling("parity with torch", metrics.parity, settings.ceilings.parity))
+    return Decision((*gates, *(gate for each in comparisons for gate in _against(each, settings))))
+
+
+def _served_accuracy(
+    figure: Figure, predictions: Sequence[Prediction], labels: Sequence[str], settings: PromoteSettings
+) -> Gate:
+    """The lower bound against its floor; on a small set, whether it can be told from a guess at all."""
+    name, least, few = "served accuracy", settings.floors.served_accuracy_low, settings.small_set
+    limit = f"lower bound >= {least:g}"
+    if not predictions or figure.low is None:
+        note = "no picture of the labels was answered from elsewhere: add photos from more occasions"
+        return Gate(name, False, None, limit, note)
+    if len(predictions) >= few.below:
+        return _gate(name, figure.low >= least, figure.low, limit, f"{figure.low:.3f} is below {least:g}")
+    right = np.array([p.right(labels) for p in predictions])
+    effect = design_effect(right.astype(float), [p.group for p in predictions])
+    chance = max(Counter(p.truth for p in predictions).values()) / len(right)
+    successes, n = (
+        floor(right.sum() / effect + 1e-9),
+        ceil(len(right) / effect - 1e-9),
+    )  # both against the model
+    p_guess = binomtest(successes, n, chance, "greater").pvalue
+    note = f"{right.sum()} right of only {len(right)} pictures of the labels, "
+    if p_guess < few.guess_p:
+        note += f"fewer than {few.below}: better than a guess is all that can be asked"
+        return Gate(name, True, figure.value, f"no guess, p < {few.guess_p:g}", note, provisional=True)
+    note += f"which the commonest label alone may reach (p = {p_guess:.2g}): add photos"
+    return Gate(name, False, figure.value, f"no guess, p < {few.guess_p:g}", note)
+
+
+def _scores(scores: Scores, labels: Sequence[str], settings: PromoteSettings) -> list[Gate]:
+    floors, ceilings, few = settings.floors, settings.ceilings, settings.small_set
+    gates = [
+        _judged("rejected (FNR)", scores.fnr, ceilings.fnr, few.below, least=False),
+        _judged("others accepted (FPR)", scores.fpr, ceilings.fpr, few.label_below, least=False),
+        _judged("none of these, AUROC", scores.auroc, floors.auroc, few.label_below),
+        _judged(
+            "calibration error", scores.calibration_error, ceilings.calibration_error, few.below, least=False
+        ),
     ]
-    return Decision(tuple(gates + _against(rival, gates[0], labels, settings)))
-
-
-def _accuracy(metrics: Mapping[str, Any], labels: int, settings: PromoteSettings) -> Gate:
-    floor, few = settings.floors.accuracy_low, settings.small_set.below
-    limit = f"lower bound >= {floor:g}"
-    if (n := _number(metrics, "accuracy", "n")) == 0:
-        return Gate(
-            "accuracy", False, None, limit, "there is no test picture: add photos from more occasions"
+    for label, answers in zip(labels, scores.confusion, strict=False):
+        gates.append(_judged(f"served, {label}", scores.recall[label], floors.recall, few.label_below))
+        rejected = _share(answers[-1], sum(answers))
+        gates.append(
+            _judged(f"rejected, {label}", rejected, ceilings.fnr_of_label, few.label_below, least=False)
         )
-    value, low = (_number(metrics, "accuracy", key) for key in ("value", "low"))
-    if value is None or low is None or n is None:
-        return _missing("accuracy", "accuracy", limit)
-    if n >= few:
-        return Gate(
-            "accuracy", low >= floor, low, limit, _unless(low >= floor, f"{low:.3f} is below {floor:g}")
-        )
-    chance = 1 / labels
-    limit = f"value >= {chance:.3f} (chance)"
-    if value < chance:
-        return Gate("accuracy", False, value, limit, f"{value:.3f} is below chance on {n:.0f} test pictures")
-    note = f"only {n:.0f} test pictures, fewer than {few}: no worse than chance is all that can be asked"
-    return Gate("accuracy", True, value, limit, note, provisional=True)
-
-
-def _recall(metrics: Mapping[str, Any], label: str, settings: PromoteSettings) -> Gate:
-    name = f"recall of {label}"
-    if _number(metrics, "recall", label, "n") == 0:
-        note = "no test picture of this label, so nobody knows"
-        return Gate(name, True, None, f">= {settings.floors.recall:g}", note, provisional=True)
-    return _floor(metrics, name, ("recall", label), settings.floors.recall, settings.small_set.label_below)
-
-
-def _none_of_these(metrics: Mapping[str, Any], settings: PromoteSettings) -> Gate:
-    floor, name = settings.floors.none_of_these_auroc, "none of these, AUROC"
-    if metrics.get("none_of_these") is None:
-        return Gate(
-            name, True, None, f">= {floor:g}", "not measured: there are no pictures of none of the labels"
-        )
-    return _floor(metrics, name, ("none_of_these", "auroc"), floor, settings.small_set.label_below)
-
-
-def _floor(metrics: Mapping[str, Any], name: str, path: tuple[str, ...], floor: float, few: int) -> Gate:
-    """A value at least ``floor``; of fewer than ``few`` pictures the upper bound at least that."""
-    limit = f">= {floor:g}"
-    value, high, n = (_number(metrics, *path, key) for key in ("value", "high", "n"))
-    if value is None or n is None:
-        return _missing(name, ".".join(path), limit)
-    if value >= floor:
-        return Gate(name, True, value, limit)
-    if n >= few or high is None or high < floor:
-        return Gate(name, False, value, limit, f"{value:.3f} is below {floor:g}")
-    note = (
-        f"{value:.3f} of only {n:.0f} test pictures may well be {floor:g}: the interval reaches to {high:.3f}"
-    )
-    return Gate(name, True, value, limit, note, provisional=True)
-
-
-def _ece(metrics: Mapping[str, Any], settings: PromoteSettings) -> Gate:
-    name, ceiling = "calibration error", settings.ceilings.ece
-    gate = _ceiling(metrics, name, ("ece", "value"), ceiling)
-    n = _number(metrics, "ece", "n")
-    if gate.passed or gate.value is None or n is None or n >= settings.small_set.below:
-        return gate
-    note = f"{gate.value:.3f} of only {n:.0f} test pictures is mostly noise, and not judged"
-    return Gate(name, True, gate.value, gate.limit, note, provisional=True)
-
-
-def _ceiling(metrics: Mapping[str, Any], name: str, path: tuple[str, ...], ceiling: float) -> Gate:
-    value, limit = _number(metrics, *path), f"<= {ceiling:g}"
-    if value is None:
-        return _missing(name, ".".join(path), limit)
-    return Gate(
-        name, value <= ceiling, value, limit, _unless(value <= ceiling, f"{value:g} is above {ceiling:g}")
-    )
-
-
-def _against(
-    rival: Rival | None, accuracy: Gate, labels: Sequence[str], settings: PromoteSettings
-) -> list[Gate]:
-    if rival is None:
-        return []
-    if set(rival.labels) != set(labels):
-        others = ", ".join(rival.labels)
-        note = f"{rival.version} knows other labels ({others}): no comparison, the floors decide"
-        return [Gate("champion", True, None, "same labels", note)]
-    gates = []
-    if accuracy.provisional and rival.measured_on >= settings.small_set.below:
-        note = (
-            f"{rival.version} was measured on {rival.measured_on} test pictures, this model on too few to "
-            "replace it: add photos, or promote it with `python -m pipeline.promote anyway --why …`"
-        )
-        gates.append(Gate("champion", False, None, "measured as well", note))
-    for name, paired in (("against the champion", rival.known), ("against it, none of these", rival.none)):
-        if paired is not None:
-            worse = paired.p < settings.champion.alpha
-            note = (
-                f"{rival.version} alone is right on {paired.losses} of the same {paired.pictures} pictures, "
-                f"this model alone on {paired.gains}: worse, with p = {paired.p:.2g}"
-            )
-            limit = f"p >= {settings.champion.alpha:g}"
-            gates.append(Gate(name, not worse, paired.p, limit, _unless(not worse, note)))
     return gates
 
 
-def _missing(name: str, path: str, limit: str) -> Gate:
-    note = f"metrics.{path} is missing from the candidate's manifest; `dvc repro -f evaluate` measures it"
-    return Gate(name, False, None, limit, note)
+def _judged(name: str, figure: Figure, limit: float, few: int, *, least: bool = True) -> Gate:
+    """``figure`` at least (else at most) ``limit``; of fewer than ``few`` pictures, what the interval allows."""
+    sign, asked = (1, f">= {limit:g}") if least else (-1, f"<= {limit:g}")
+    if figure.value is None:
+        note = "there are no pictures to measure it, so nobody knows"
+        return Gate(name, True, None, asked, note, provisional=True)
+    if sign * (figure.value - limit) >= 0:
+        return Gate(name, True, figure.value, asked)
+    note = f"{figure.value:.3f} of {figure.n} pictures is {'below' if least else 'above'} {limit:g}"
+    best = figure.high if least else figure.low
+    lenient = figure.n < few and best is not None and sign * (best - limit) >= 0
+    return Gate(name, lenient, figure.value, asked, note + ", but so few may be chance" * lenient, lenient)
 
 
-def _unless(passed: bool, note: str) -> str:
-    return "" if passed else note
+def _file(facts: VariantFacts, settings: PromoteSettings) -> list[Gate]:
+    least, ceilings = settings.floors.agreement, settings.ceilings
+    note = f"only {facts.agreement:.3f} of the views get the answer of fp32"
+    return [
+        _gate("same answer as fp32", facts.agreement >= least, facts.agreement, f">= {least:g}", note),
+        _ceiling("size, MB", facts.size_mb, ceilings.size_mb),
+        _ceiling("latency, ms", facts.latency_ms.p50, ceilings.latency_ms),
+    ]
 
 
-def _number(metrics: Mapping[str, Any], *path: str) -> float | None:
-    found: Any = metrics
-    for key in path:
-        found = found.get(key) if isinstance(found, Mapping) else None
-    is_number = isinstance(found, int | float) and not isinstance(found, bool) and isfinite(found)
-    return float(found) if is_number else None
+def _ceiling(name: str, value: float, ceiling: float) -> Gate:
+    return _gate(name, value <= ceiling, value, f"<= {ceiling:g}", f"{value:g} is above {ceiling:g}")
+
+
+def _against(comparison: Comparison, settings: PromoteSettings) -> list[Gate]:
+    """Not inferior where that can be asked, not proved worse elsewhere; a label not proved worse by the margin."""
+    rule, gates = settings.champion, []
+    for (variant, part), found in comparison.differences.items():
+        margin = rule.other_margin if part == OTHER else rule.margin
+        enough = part != OTHER or found.pictures >= least_pictures(margin, rule.confidence)
+        if part in (LABELS, OTHER) and comparison.prove and enough:
+            value, least, verdict = found.low, -margin, f"not proved to be within {margin:g} of"
+        else:
+            value, verdict = found.high, "proved worse than"
+            least = 0.0 if part in (LABELS, OTHER) else -margin
+        note = (
+            f"{verdict} {comparison.name}, which alone is right on {found.losses} of {found.pictures} pictures, this "
+            f"model alone on {found.gains}; difference {found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+        )
+        limit = f"{'low' if value == found.low else 'high'} >= {least:g}"
+        name = f"against {comparison.rival}, {comparison.pictures}: {part}"
+        gates.append(replace(_gate(name, value >= least, value, limit, note), variant=variant))
+    return gates
+
+
+def _gate(name: str, passed: bool, value: float, limit: str, note: str) -> Gate:
+    return Gate(name, passed, value, limit, "" if passed else note)
+
+
+def _share(count: int, of: int) -> Figure:
+    if not of:
+        return Figure(value=None, low=None, high=None, n=0)
+    bounds = binomtest(count, of).proportion_ci(method="wilson")
+    return Figure(value=count / of, low=bounds.low, high=bounds.high, n=of)

@@ -22,13 +22,13 @@ from pipeline.core import config, files
 from pipeline.core.config import IN_EXPERIMENT
 from pipeline.core.errors import DataError, PipelineError, run_stage
 from pipeline.data.settings import DataSettings
-from pipeline.data.split import SPLIT, read_split
-from pipeline.promote import champion, comparison, history, policy
+from pipeline.promote import champion, history, policy
 from pipeline.promote.champion import Champion
-from pipeline.promote.policy import Decision, Gate, PromoteSettings, Rival
+from pipeline.promote.comparison import Challenger
+from pipeline.promote.policy import Decision, Gate, PromoteSettings
 from pipeline.promote.table import show_decision, show_history
 from pipeline.tracking import store
-from pipeline.tracking.registry import Registry
+from pipeline.tracking.registry import Registry, metrics_of
 
 CANDIDATE = Path("models/candidate")
 MODELS = Path("models")  # of the checkout, also from inside an experiment's copy
@@ -45,7 +45,7 @@ class Outcome:
 
     @property
     def provisional(self) -> bool:
-        """Whether it was promoted on too few test pictures to know much."""
+        """Whether it was promoted on too few pictures to know much."""
         return self.word == "promoted" and self.decision.provisional
 
 
@@ -56,17 +56,16 @@ def promote() -> None:
     registry = _registry(settings)
     models = _models()
     candidate = _candidate()
-    # Several experiments may be at it at once; they change nothing, and need not be alone.
-    keep_out = nullcontext() if experiment else champion.alone(models)
-    with keep_out, tempfile.TemporaryDirectory() as scratch:
+    # Several experiments may run at once; they change nothing and need no lock.
+    with nullcontext() if experiment else champion.lock(models), tempfile.TemporaryDirectory() as scratch:
         if experiment:
-            before = champion.look(registry, models, Path(scratch))
+            before = champion.current(registry, models, Path(scratch))
         else:
-            before = champion.settle(registry, models, candidate)
-        outcome = judge(candidate, before, history.read(models), settings)
+            before = champion.reconcile(registry, models, candidate)
+        outcome = judge(candidate, before, registry, history.read(models), settings)
         number = before.version.number if before and before.version else None
         if outcome.word == "promoted" and not experiment:
-            number = champion.enthrone(registry, models, candidate, before, _why(outcome)).number
+            number = champion.promote(registry, models, candidate, before, _why(outcome)).number
     report = _report(outcome, candidate, before, number, experiment)
     files.write_json(REPORT, report)
     show_decision(report)
@@ -75,25 +74,40 @@ def promote() -> None:
 def judge(
     candidate: bundle.Bundle,
     before: Champion | None,
+    registry: Registry,
     entries: Sequence[history.Entry],
     settings: PromoteSettings,
 ) -> Outcome:
     """Decide about ``candidate``, reading test pictures where it has to be compared, and changing nothing.
 
     Raises:
-        DataError: a test picture or a model can't be read.
+        DataError: the candidate's tables, a test picture or a model can't be read.
+        TrackingError: the store can't be read.
     """
-    fingerprint = bundle.fingerprint(candidate.manifest)
-    manifest = candidate.manifest
+    fingerprint, manifest = bundle.fingerprint(candidate.manifest), candidate.manifest
     if before and before.fingerprint == fingerprint:
-        decision = policy.decide(manifest.metrics, manifest.labels, settings)
-        return Outcome("already champion", [f"{before.name} is this very model"], decision)
-    rival = _rival(candidate, before) if before else None
-    decided = policy.decide(manifest.metrics, manifest.labels, settings, rival)
-    decision = Decision((*decided.gates, _golden(candidate)))
-    if fallen := history.fall(entries, fingerprint):
+        return Outcome("already champion", [f"{before.name} is this very model"], Decision(()))
+    gates = [_golden(candidate)]
+    if metrics := metrics_of(manifest):
+        challenger = Challenger(candidate, settings.champion, config.load("data", DataSettings))
+        earlier = [
+            e.fingerprint
+            for e in history.champions(entries)
+            if not before or e.fingerprint != before.fingerprint
+        ]
+        comparisons, notes = challenger.with_champion(before) if before else ([], [])
+        comparisons += challenger.with_best(registry, earlier)
+        decided = policy.decide(
+            metrics, challenger.predictions, manifest.labels, challenger.variants, settings, comparisons
+        )
+        gates += [*decided.gates, *notes]
+    else:
+        note = "not as this version writes them; `dvc repro -f evaluate` measures them"
+        gates.append(Gate("figures", False, None, "measured", note))
+    decision = Decision(tuple(gates))
+    if removed := history.rolled_back(entries, fingerprint):
         reason = (
-            f"this very model was rolled back on {fallen.when} by {fallen.who} ({fallen.why}); "
+            f"this very model was rolled back on {removed.when} by {removed.who} ({removed.why}); "
             "`python -m pipeline.promote anyway --why …` promotes it all the same"
         )
         return Outcome("refused", [reason, *([] if decision.passed else decision.reasons)], decision)
@@ -110,12 +124,12 @@ def anyway(why: str) -> None:
     registry, models, candidate = _registry(settings), _in_the_workspace(), _candidate()
     if not (gate := _golden(candidate)).passed:
         raise DataError(gate.note)
-    with champion.alone(models):
-        before = champion.settle(registry, models, candidate)
+    with champion.lock(models):
+        before = champion.reconcile(registry, models, candidate)
         if before and before.fingerprint == bundle.fingerprint(candidate.manifest):
             print(f"{before.name} is the champion already")
             return
-        version = champion.enthrone(registry, models, candidate, before, f"by decision: {why}")
+        version = champion.promote(registry, models, candidate, before, f"by decision: {why}")
     print(
         f"promoted {version.bundle} as version {version.number} of {registry.model}, whatever the policy says"
     )
@@ -125,10 +139,10 @@ def rollback(to: str | None, why: str) -> None:
     """Bring back the champion before this one, or the one that ``to`` names."""
     registry = _registry(config.load("promote", PromoteSettings))
     models = _in_the_workspace()
-    with champion.alone(models):
-        fallen, version = champion.roll_back(registry, models, to, why)
+    with champion.lock(models):
+        removed, version = champion.roll_back(registry, models, to, why)
     print(
-        f"rolled back from {fallen.bundle} (version {fallen.number}) to {version.bundle} ({version.number})"
+        f"rolled back from {removed.bundle} (version {removed.number}) to {version.bundle} ({version.number})"
     )
     print(
         f"{models / champion.PROMOTED} and the alias of {registry.model} are changed; services take it over"
@@ -166,22 +180,6 @@ def _golden(candidate: bundle.Bundle) -> Gate:
     return Gate("golden frames", True, None, limit)
 
 
-def _rival(candidate: bundle.Bundle, before: Champion) -> Rival:
-    theirs = before.bundle.manifest
-    measured = theirs.metrics.get("accuracy")
-    measured_on = int(measured.get("n") or 0) if isinstance(measured, dict) else 0
-    known = none = None
-    if set(theirs.labels) == set(candidate.manifest.labels):
-        data = config.load("data", DataSettings)
-        try:
-            known, none = comparison.compare(
-                before.bundle, candidate, read_split(SPLIT), data.images, data.none_label
-            )
-        except BundleError as error:
-            raise DataError(f"the models can't be compared: {error}") from error
-    return Rival(before.name, theirs.labels, measured_on, known, none)
-
-
 def _why(outcome: Outcome) -> str:
     if outcome.decision.provisional:
         return "passed, provisionally: " + "; ".join(outcome.reasons)
@@ -194,20 +192,18 @@ def _report(
     word = outcome.word
     if experiment and word != "already champion":
         word = f"would be {word}"
+    new = {"version": candidate.manifest.version, "fingerprint": bundle.fingerprint(candidate.manifest)}
+    former = {"version": before.title, "fingerprint": before.fingerprint} if before else None
     return {
         "decision": word,
         "provisional": outcome.provisional,
         "reasons": outcome.reasons,
-        "candidate": _name(candidate),
-        "champion_before": _name(before.bundle) if before else None,
-        "champion": _name(candidate if word == "promoted" else before.bundle if before else None),
+        "candidate": new,
+        "champion_before": former,
+        "champion": new if word == "promoted" else former,
         "model_version": number,
         "gates": outcome.decision.to_json(),
     }
-
-
-def _name(of: bundle.Bundle | None) -> dict[str, str] | None:
-    return {"version": of.manifest.version, "fingerprint": bundle.fingerprint(of.manifest)} if of else None
 
 
 def _parser() -> argparse.ArgumentParser:

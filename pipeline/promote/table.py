@@ -12,22 +12,26 @@ from pipeline.promote import history
 from pipeline.promote.history import Entry
 
 MARKS = {"passed": "green", "provisional": "yellow", "refused": "bold red"}
+LOG_WIDTH = 160  # columns, where there is no terminal
 
 
 def show_decision(report: Mapping[str, Any]) -> None:
     """Print what promote decided; ``report`` is what reports/promotion.json holds."""
-    rows = [
-        (
-            gate["name"],
-            "" if gate["value"] is None else f"{gate['value']:.4g}",
-            gate["limit"],
-            "provisional"
-            if gate["provisional"] and gate["passed"]
-            else ("passed" if gate["passed"] else "refused"),
+    lines: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for gate in report["gates"]:
+        lines.setdefault((gate["name"], gate["limit"]), []).append(gate)
+    rows = []
+    for (name, limit), gates in lines.items():
+        measured = " / ".join(
+            " ".join(filter(None, (gate["variant"], "" if gate["value"] is None else f"{gate['value']:.4g}")))
+            for gate in gates
         )
-        for gate in report["gates"]
-    ]
-    _show(("check", "measured", "asked", ""), rows)
+        refused, provisional = not all(g["passed"] for g in gates), any(g["provisional"] for g in gates)
+        rows.append(
+            (name, measured, limit, "refused" if refused else "provisional" if provisional else "passed")
+        )
+    if rows:
+        _show(("check", "measured", "asked", ""), rows)
     name = report["candidate"]["version"]
     print(f"{name}: {report['decision']}{' (provisional)' if report['provisional'] else ''}")
     for reason in report["reasons"]:
@@ -48,7 +52,7 @@ def show_history(entries: Sequence[Entry]) -> None:
     if not entries:
         print("no model was promoted yet; `dvc repro` makes and promotes one")
         return
-    present = history.reign(entries)[-1]
+    present = history.champions(entries)[-1]
     rows = [
         (
             "*" if entry is present else "",
@@ -65,15 +69,9 @@ def show_history(entries: Sequence[Entry]) -> None:
 
 
 def _show(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    if sys.stdout.isatty():
-        table = Table(box=None, header_style="dim")
-        for head in heads:
-            table.add_column(head, overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(cell, style=MARKS.get(cell, "")) for cell in row))
-        Console().print(table)
-        return
-    lines = [list(heads), *map(list, rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
-    for line in lines:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell, style=MARKS.get(cell, "")) for cell in row))
+    Console(width=None if sys.stdout.isatty() else LOG_WIDTH).print(table)

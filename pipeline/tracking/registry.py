@@ -1,5 +1,6 @@
 """Model versions in MLflow's registry: bundles as artifacts of the run that trained them, lineage as tags.
 
+A version is a model that MLflow loads as well (`pipeline.tracking.mlflow_model`); the bundle's files lie at its root.
 A service with no MLflow package gets the champion from an `mlflow server` by three plain requests (see
 tests/pipeline/test_registry_over_rest.py): `GET
 /api/2.0/mlflow/registered-models/alias?name=…&alias=champion` gives the version, `GET
@@ -7,20 +8,32 @@ tests/pipeline/test_registry_over_rest.py): `GET
 of each file that the manifest lists gives the rest.
 """
 
+import json
 import shutil
+import tempfile
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 import bundle
 from bundle.errors import BundleError
 from pipeline.core.errors import TrackingError
+from pipeline.metrics.predictions import PHOTOS, PREDICTIONS, Prediction, read, read_photos
+from pipeline.metrics.schema import Metrics
+from pipeline.tracking import mlflow_model
 from pipeline.tracking.runs import Run
 from pipeline.tracking.store import Store, explained
 
 CHAMPION = "champion"  # the alias
 FOLDER = "bundle"  # of a run's artifacts; in it one for each fingerprint: a training may be exported twice
+
+
+class OlderSchema(TrackingError):
+    """A version's bundle was made by an older version of this project, which alone can read it."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +101,9 @@ class Registry:
         if known := self.find(fingerprint):
             return known
         version = Version(0, candidate.manifest.version, fingerprint, run.run_id)
-        run.artifact(candidate.folder, version.path)
+        with explained(self.store), tempfile.TemporaryDirectory() as scratch:
+            mlflow_model.write(candidate, Path(scratch) / "model")
+            run.artifact(Path(scratch) / "model", version.path)
         client = self.store.client
         self._ensure_model()
         with explained(self.store):
@@ -101,7 +116,7 @@ class Registry:
             )
         return self._version(made)
 
-    def crown(self, version: Version) -> None:
+    def set_alias(self, version: Version) -> None:
         """Point the alias to ``version``; what serves the alias takes it over."""
         with explained(self.store):
             self.store.client.set_registered_model_alias(self.model, CHAMPION, str(version.number))
@@ -110,7 +125,7 @@ class Registry:
         """Copy the bundle of ``version`` into the empty ``folder`` and check it.
 
         Raises:
-            TrackingError: the files are gone, damaged, or others than the version says.
+            TrackingError: the files are gone, damaged, or others than the version says; `OlderSchema`.
             StorageError, OSError: they can't be written.
         """
         where = f"version {version.number} of {self.model} ({version.bundle})"
@@ -118,10 +133,17 @@ class Registry:
         download.mkdir()
         with explained(self.store):
             got = Path(self.store.client.download_artifacts(version.run_id, version.path, str(download)))
-        for path in got.iterdir():
-            path.rename(folder / path.name)
-        shutil.rmtree(download)
+        if (schema := older_schema(got)) is not None:
+            raise OlderSchema(
+                f"{where} is of schema {schema}, which only an older version of this project reads"
+            )
         try:
+            manifest = bundle.load_manifest(got)
+            for name in (bundle.MANIFEST, *manifest.files):
+                if (got / name).exists():  # else `load` says it
+                    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                    (got / name).rename(folder / name)
+            shutil.rmtree(download)
             fetched = bundle.load(folder)
             fits = bundle.fingerprint(fetched.manifest) == version.fingerprint
         except BundleError as error:
@@ -129,6 +151,19 @@ class Registry:
         if not fits:
             raise TrackingError(f"{where} in the store {self.store.place} is another model than its tags say")
         return fetched
+
+    def predictions(self, version: Version) -> list[Prediction]:
+        """The answers from elsewhere of ``version``; none where its bundle has none, or the store lost them.
+
+        Raises:
+            TrackingError: the store can't be read. DataError: the table is damaged.
+        """
+        path = f"{version.path}/{PREDICTIONS}"
+        client = self.store.client
+        with explained(self.store), tempfile.TemporaryDirectory() as scratch:
+            if path not in {file.path for file in client.list_artifacts(version.run_id, version.path)}:
+                return []
+            return read(Path(client.download_artifacts(version.run_id, path, scratch)))
 
     def _ensure_model(self) -> None:
         from mlflow.exceptions import MlflowException
@@ -150,9 +185,22 @@ class Registry:
             ) from error
 
 
-def tags_of(manifest: bundle.Manifest) -> dict[str, str]:
-    """Lineage and the main figures of a bundle as tags of its version."""
-    line = manifest.lineage
+def older_schema(folder: Path) -> int | None:
+    """The schema of the bundle in ``folder``, if it is an older one than this version reads."""
+    try:
+        schema = json.loads((folder / bundle.MANIFEST).read_bytes())["schema_version"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None  # `bundle.load` says what is wrong
+    return schema if isinstance(schema, int) and schema < bundle.SCHEMA_VERSION else None
+
+
+def tags_of(candidate: bundle.Bundle) -> dict[str, str]:
+    """Lineage, number of photos and the main figures of a bundle as tags of its version.
+
+    Raises:
+        DataError: its table of photos is damaged.
+    """
+    manifest, line = candidate.manifest, candidate.manifest.lineage
     tags = {
         "git_commit": line.git_commit,
         "git_dirty": str(line.git_dirty).lower(),
@@ -162,13 +210,24 @@ def tags_of(manifest: bundle.Manifest) -> dict[str, str]:
         "created": manifest.created.isoformat(),
         "labels": ", ".join(manifest.labels)[:1000],
     }
-    for name in ("accuracy", "ece", "log_loss"):
-        figure = manifest.metrics.get(name)
-        if isinstance(figure, Mapping) and figure.get("value") is not None:
-            value, low, high = (_rounded(figure.get(key)) for key in ("value", "low", "high"))
-            tags[f"metric.{name}"] = f"{value} [{low}, {high}], n = {figure.get('n')}"
+    if PHOTOS in manifest.files:
+        sides = Counter(read_photos(candidate.path(PHOTOS)).values())
+        tags["photos"] = ", ".join(f"{side} {count}" for side, count in sorted(sides.items()))
+    metrics = metrics_of(manifest)
+    scores = metrics.elsewhere.variants.get(manifest.default_variant) if metrics else None
+    for name in ("served_accuracy", "fnr", "fpr", "calibration_error") if scores else ():
+        figure = getattr(scores, name)
+        if figure.value is not None:
+            value, low, high = (
+                "?" if x is None else f"{x:.4f}" for x in (figure.value, figure.low, figure.high)
+            )
+            tags[f"metric.{name}"] = f"{value} [{low}, {high}], n = {figure.n}"
     return tags
 
 
-def _rounded(value: Any) -> str:
-    return "?" if value is None else f"{value:.4f}"
+def metrics_of(manifest: bundle.Manifest) -> Metrics | None:
+    """The figures of a bundle; None where they are not as this version writes them."""
+    try:
+        return Metrics.model_validate(manifest.metrics)
+    except ValidationError:
+        return None

@@ -8,6 +8,7 @@ import json
 import socket
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,8 @@ from typing import Any
 import psutil
 
 from pipeline.core.errors import TrackingError
-from pipeline.tracking.lineage import Lineage, lineage
+from pipeline.data.split import SPLIT, read_split
+from pipeline.tracking.lineage import DATA, Lineage, lineage
 from pipeline.tracking.store import Settings, Store, explained, open_store, project_root
 
 __all__ = [
@@ -115,7 +117,7 @@ def run(settings: Settings, *, name: str, lineage: Lineage, params: Mapping[str,
         TrackingError: see `open_store`; also where figures can't be written at the end.
     """
     store = open_store(settings)
-    _bury_the_dead(store)
+    mark_stale_runs_killed(store)
     current = _start(store, name, lineage)
     monitor = None
     status = "FAILED"
@@ -185,7 +187,24 @@ def _start(store: Store, name: str, lineage: Lineage, more: Mapping[str, str] | 
         made = store.client.create_run(
             store.experiment_id, run_name=name, tags=lineage.tags() | tags | dict(more or {})
         )
+        store.client.log_inputs(made.info.run_id, [_dataset(lineage)])
     return Run(store, made.info.run_id)
+
+
+def _dataset(lineage: Lineage) -> Any:
+    """data/ as MLflow's pages show it; build/split.csv, where there is one, says how many photos are on which side."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    sides = Counter(row.split for row in read_split(SPLIT)) if SPLIT.exists() else {}
+    source = {"path": DATA.as_posix(), "hash": lineage.data_hash, "git_commit": lineage.git_commit}
+    dataset = Dataset(
+        name=DATA.as_posix(),
+        digest=lineage.data_hash.removeprefix("sha256:")[:36],  # MLflow's longest
+        source_type="dvc",
+        source=json.dumps(source),
+        profile=json.dumps({"num_rows": sum(sides.values()), **sides}),
+    )
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])
 
 
 def _end(current: Run, status: str) -> None:
@@ -207,7 +226,7 @@ def _monitor(current: Run) -> Any:
     return monitor
 
 
-def _bury_the_dead(store: Store) -> None:
+def mark_stale_runs_killed(store: Store) -> None:
     query = f"attributes.status = 'RUNNING' and tags.host = '{socket.gethostname()}'"
     with explained(store):
         running = store.client.search_runs([store.experiment_id], query)

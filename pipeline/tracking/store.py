@@ -67,11 +67,10 @@ def open_store(settings: Settings) -> Store:
         if "?" in place:  # begins the options in a database's address, and can't be quoted there
             raise TrackingError(f"{database} can't be a database: rename the folder that has a ? in its name")
         artifacts = (database.parent / "artifacts").as_uri()
-        sqlite.check(database, settings.lock_timeout_s)
-        sqlite.follow_move(database, settings.experiment, artifacts, settings.lock_timeout_s)
+        sqlite.prepare(database, settings.experiment, artifacts, settings.lock_timeout_s)
         uri = f"sqlite:///{database}"
     elif uri.startswith(("http://", "https://")):
-        _knock(uri, settings.lock_timeout_s)
+        _check_reachable(uri, settings.lock_timeout_s)
     client = _client(uri)
     store = Store(client, uri, "", place, settings)
     with explained(store):
@@ -89,6 +88,10 @@ def explained(store: Store) -> Iterator[None]:
     except (MlflowException, SQLAlchemyError) as error:
         if "locked" in str(error):
             raise TrackingError(sqlite.locked(store.place)) from error
+        if "No space left" in str(error.__context__):
+            raise TrackingError(
+                f"the disk is full: {store.place} was not written; free some space"
+            ) from error
         raise TrackingError(
             f"the MLflow store {store.place} refuses: {str(error).splitlines()[0]}"
         ) from error
@@ -122,7 +125,7 @@ def _experiment(client: Any, name: str, artifacts: str | None) -> str:
     return str(found.experiment_id)
 
 
-def _knock(uri: str, timeout_s: float) -> None:
+def _check_reachable(uri: str, timeout_s: float) -> None:
     """Ask in seconds what MLflow's own retries find out in minutes: is anybody there?"""
     where = urlsplit(uri)
     port = where.port or (443 if where.scheme == "https" else 80)

@@ -1,47 +1,39 @@
-"""Stage ``train``: fine-tune a pretrained network on the training pictures, and keep the story in MLflow.
+"""Stage ``train``: a probe on pretrained features, or a fine-tuned network; the story is kept in MLflow.
 
-Reads build/split.csv and the pictures; writes build/train/ (weights as safetensors, learner.json) and
-reports/plots/curves.csv, each whole or not at all. Started by torch's launcher it trains in several processes, of which
-the first writes; see pipeline/train/distributed.py.
+Reads build/split.csv and the photos; writes build/train/ (weights as safetensors, learner.json) and
+reports/plots/curves.csv, each whole or not at all. Started by torch's launcher it fine-tunes in several processes, of
+which the first writes; see pipeline/train/distributed.py.
 """
 
 import csv
 import io
+import os
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import safetensors.torch
 import torch
-from pydantic import Field
 
 from pipeline.core import config, files
-from pipeline.core.config import Settings
-from pipeline.core.errors import ConfigError, DataError, run_stage
+from pipeline.core.errors import run_stage
 from pipeline.data.settings import DataSettings
-from pipeline.data.split import SPLIT, SplitRow, read_split
-from pipeline.metrics import figures
-from pipeline.models.augment import AugmentSettings
-from pipeline.models.backbones import BACKBONES, Backbone
-from pipeline.models.dataset import Classes, class_weights, dataloaders, served_frames, shown_in_an_epoch
-from pipeline.models.learner import FOLDER, WEIGHTS, LearnerFile
-from pipeline.models.network import network
-from pipeline.tracking import runs as tracking
-from pipeline.train.distributed import Processes
-from pipeline.train.fit import Epoch, TrainSettings, cores, fit, seed_everything
+from pipeline.data.split import SPLIT, TRAIN, read_split
+from pipeline.models import learner
+from pipeline.models.learner import FOLDER, LearnerFile
+from pipeline.models.photos import Classes, Photos
+from pipeline.tracking import runs
+from pipeline.train.processes import Processes
+from pipeline.train.recipe import train as train_by
+from pipeline.train.settings import AugmentSettings, ModelSettings, TrainSettings
+
+if TYPE_CHECKING:
+    from pipeline.train.finetune import Epoch
 
 CURVES = Path("reports/plots/curves.csv")
-WORST = 12  # pictures in the sheet of the worst mistakes
-
-
-class ModelSettings(Settings):
-    """Section ``model``."""
-
-    backbone: str
-    size: int = Field(ge=32, le=1024)  # pixels a side of the square frame
-    pretrained: bool
+COLUMNS = ("number", "train_loss", "valid_loss", "accuracy", "learning_rate")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,58 +45,31 @@ def train() -> None:
     """Train as params.yaml says.
 
     Raises:
-        PipelineError: settings, pictures, weights or the MLflow store can't be used.
+        PipelineError: settings, photos, weights or the MLflow store can't be used.
     """
     data = config.load("data", DataSettings)
     model = config.load("model", ModelSettings)
-    augment = config.load("augment", AugmentSettings)
     settings = config.load("train", TrainSettings)
-    if model.backbone not in BACKBONES:
-        raise ConfigError(f"model.backbone: {model.backbone!r} is none of {', '.join(BACKBONES)}")
-    backbone = BACKBONES[model.backbone]
+    augment = config.load("augment", AugmentSettings)
+    model.body()
     rows = read_split(SPLIT)
-    classes = Classes.of(rows, data.none_label)
-    if len(classes.labels) < 2:
-        raise DataError(
-            f"{SPLIT} has training pictures of fewer than two labels; `dvc repro validate` says why"
-        )
-    lineage = tracking.lineage()
+    classes = Classes.of(rows, data.ood_label)
+    every = Photos.of(rows, data.images, classes)
+    photos = every.take(every.fitted)
+    lineage = runs.lineage()
     processes = Processes.of_launcher()
-    device = processes.device()
-    torch.set_num_threads(settings.threads or max(1, cores() // processes.local_size))
-    seed_everything(settings.seed + processes.rank)  # else all would augment their pictures alike
-    kept = tracking.run(
-        config.load("tracking", tracking.Settings),
-        name=lineage.experiment or model.backbone,
+    torch.set_num_threads(settings.threads or max(1, _cores() // processes.local_size))
+    kept = runs.run(
+        config.load("tracking", runs.Settings),
+        name=lineage.experiment or f"{settings.recipe} {model.backbone}",
         lineage=lineage,
         params=lineage.config,
     )
-    with processes.joined(device), kept if processes.first else nullcontext() as run:
-        loaders = dataloaders(
-            rows,
-            classes,
-            data.images,
-            size=model.size,
-            batch_size=settings.batch_size,
-            epoch_pictures=settings.epoch_pictures,
-            augment=augment,
-            backbone=backbone,
-            device=device,
-        )
-        if run:
-            where = f"{processes.size} processes, {device.type}" if processes.together else f"{device}"
-            print(
-                f"{model.backbone} on {len(loaders.train_ds)} pictures of {', '.join(classes.outputs)}; "
-                f"{where}, {torch.get_num_threads()} threads; MLflow run {run.run_id}",
-                flush=True,
-            )
-            if processes.together:
-                run.tags({"processes": str(processes.size)})
-        net = network(backbone, len(classes.outputs), pretrained=model.pretrained, dropout=settings.dropout)
+    with processes.joined(processes.device()), kept if processes.first else nullcontext() as run:
         epochs: list[Epoch] = []
         started = time.perf_counter()
 
-        def report(epoch: Epoch) -> None:
+        def report(epoch: "Epoch") -> None:
             epochs.append(epoch)
             if not run:
                 return
@@ -118,81 +83,59 @@ def train() -> None:
                 flush=True,
             )
 
-        fit(
-            processes.shared(loaders),
-            net,
-            backbone,
-            class_weights(shown_in_an_epoch(rows, classes, settings.epoch_pictures), classes),
-            len(classes.labels),
+        if run:
+            print(
+                f"{settings.recipe}, {model.backbone}, {len(photos.rows)} photos of {', '.join(classes.outputs)}; "
+                f"{processes.size} process(es), {torch.get_num_threads()} threads; MLflow run {run.run_id}",
+                flush=True,
+            )
+            run.tags({"processes": str(processes.size)})
+        trained = train_by(
+            photos,
+            photos.side(TRAIN),
+            model,
             settings,
-            report,
-            pretrained=model.pretrained,
-            callbacks=processes.callbacks(),
+            augment,
+            report=report,
+            progress=_say_features if run else None,
+            processes=processes,
         )
         if not run:
             return
         seconds = time.perf_counter() - started
-        net = net.cpu().eval()
-        run.metrics({"train_seconds": seconds})
+        run.metrics({"train_seconds": seconds, "head_strength": trained.strength})
+        for step, (_, loss) in enumerate(sorted(trained.losses.items())):
+            run.metrics({"left_out_log_loss_by_strength": loss}, step=step)
         with files.replace_dir(FOLDER) as folder:
-            # contiguous: safetensors refuses channels_last, in which it was trained
-            weights = {name: tensor.contiguous() for name, tensor in net.state_dict().items()}
-            files.write_bytes(folder / WEIGHTS, safetensors.torch.save(weights))
-            LearnerFile(
+            description = LearnerFile(
+                recipe=settings.recipe,
                 backbone=model.backbone,
                 size=model.size,
                 labels=classes.labels,
-                none_label=classes.none_label,
+                ood_label=classes.ood_label,
+                strength=trained.strength,
                 mlflow_run_id=run.run_id,
                 train_seconds=round(seconds, 1),
-            ).write(folder)
+            )
+            learner.write(folder, description, trained.model)
         files.write_text(CURVES, _curves(epochs))
         run.artifact(CURVES, "plots")
-        for path in _validation_figures(net, backbone, rows, classes, data.images, model.size):
-            run.artifact(path, "validation")
-    print(f"trained in {seconds:.0f} s -> {FOLDER}/", flush=True)
+    print(f"trained in {seconds:.0f} s, strength of the head {trained.strength:g} -> {FOLDER}/", flush=True)
 
 
-def _curves(epochs: Sequence[Epoch]) -> str:
+def _cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _say_features(done: int, total: int) -> None:
+    if done == total or done % 128 < 16:
+        print(f"features of {done} of {total} photos", flush=True)
+
+
+def _curves(epochs: Sequence["Epoch"]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    columns = [field.name for field in fields(Epoch) if field.name not in ("of", "seconds")]
-    writer.writerow(columns)
-    writer.writerows([getattr(epoch, column) for column in columns] for epoch in epochs)
+    writer.writerow(COLUMNS)
+    writer.writerows([getattr(epoch, column) for column in COLUMNS] for epoch in epochs)
     return text.getvalue()
-
-
-def _validation_figures(
-    net: torch.nn.Module,
-    backbone: Backbone,
-    rows: Sequence[SplitRow],
-    classes: Classes,
-    images: Path,
-    size: int,
-) -> list[Path]:
-    """Confusion matrix and worst mistakes on the validation pictures, as pictures."""
-    valid = [row for row in rows if row.split == "valid" and row.label in classes.outputs]
-    frames = served_frames(valid, images, size)
-    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in backbone.stats)
-    with torch.inference_mode():
-        pixels = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
-        shares = torch.cat([net((batch - mean) / std).softmax(1) for batch in torch.split(pixels, 16)])
-    truth = torch.tensor([classes.outputs.index(row.label) for row in valid])
-    answers = shares.argmax(1)
-    loss = -shares[torch.arange(len(valid)), truth].log()
-    worst = loss.argsort(descending=True, stable=True)[:WORST].tolist()
-    confusion = figures.confusion_matrix(
-        FOLDER.parent / "validation" / "confusion.png", classes.outputs, truth.tolist(), answers.tolist()
-    )
-    sheet = figures.picture_sheet(
-        FOLDER.parent / "validation" / "worst_mistakes.png",
-        [
-            (
-                frames[i],
-                f"{valid[i].label}: {shares[i, truth[i]]:.0%}",
-                f"{classes.outputs[answers[i]]} {shares[i].max():.0%}",
-            )
-            for i in worst
-        ],
-    )
-    return [confusion, sheet]

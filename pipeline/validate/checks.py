@@ -179,13 +179,13 @@ def check_together(files: Sequence[str], pixels: Sequence[str], found: Likeness)
             yield problem("near_label_conflict", "near_duplicate", indices, "nearly the same picture")
 
 
-def check_set(labels: dict[str, list[str]], none_label: str, settings: ValidateSettings) -> Iterator[Problem]:
+def check_set(labels: dict[str, list[str]], ood_label: str, settings: ValidateSettings) -> Iterator[Problem]:
     """Check the set as a whole.
 
     Args:
         labels: see `by_label`.
     """
-    sizes = {label: len(set(pixels)) for label, pixels in labels.items() if label != none_label}
+    sizes = {label: len(set(pixels)) for label, pixels in labels.items() if label != ood_label}
     if len(sizes) < 2:
         have = f"there is only {shown(next(iter(sizes)))!r}" if sizes else "there is none"
         message = f"a model needs two labels to tell apart, {have}; add a folder of photos for each label"

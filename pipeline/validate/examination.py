@@ -8,6 +8,7 @@ from pipeline.data import folder as picture_folder
 from pipeline.data import manifest, split
 from pipeline.data.findings import Finding, Problem
 from pipeline.data.settings import DataSettings
+from pipeline.data.sources import source_of
 from pipeline.data.split import SplitRow, SplitSettings
 from pipeline.validate import checks as picture_checks
 from pipeline.validate import grouping
@@ -73,7 +74,7 @@ def examine(
     )
     problems += picture_checks.check_pictures(inspections, settings)
     labels = picture_checks.by_label(inspections)
-    problems += picture_checks.check_set(labels, data.none_label, settings)
+    problems += picture_checks.check_set(labels, data.ood_label, settings)
     seen = {found.file: found.measures for found in inspections if found.measures is not None}
     files, measures = list(seen), list(seen.values())
     likeness = picture_checks.likeness(measures, settings)
@@ -87,7 +88,7 @@ def examine(
         [sorted(place[file] for file in files if file in place) for files in alike],
         burst_seconds=split_settings.burst_seconds,
         # The few are reported already, and the pictures of none of the labels may be few.
-        exempt={data.none_label, *(p.files[0] for p in problems if p.kind == "too_few_pictures")},
+        exempt={data.ood_label, *(p.files[0] for p in problems if p.kind == "too_few_pictures")},
     )
     outcome = Outcome(picture_checks.judge([*problems, *groups.problems], settings), inspections, alike)
     if outcome.errors:
@@ -98,8 +99,12 @@ def examine(
         inspections,
         alike,
         [
-            SplitRow(picture.file, picture.label, group, picture.row.kind, side, picture.measures.sha256)
-            for picture, group, side in zip(pictures, groups.groups, sides, strict=True)
+            SplitRow(
+                picture.file, picture.label, group, picture.row.kind, side, picture.measures.sha256, source
+            )
+            for picture, group, side, source in zip(
+                pictures, groups.groups, sides, source_of([picture.row for picture in pictures]), strict=True
+            )
         ],
         Leak(
             sides.count(split.TEST),

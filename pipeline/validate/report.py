@@ -82,10 +82,10 @@ def as_json(outcome: Outcome, data: DataSettings) -> dict[str, Any]:
         "ok": not outcome.errors,
         "pictures": len(outcome.inspections),
         "labels": dict(
-            sorted((label, number) for label, number in labels.items() if label != data.none_label)
+            sorted((label, number) for label, number in labels.items() if label != data.ood_label)
         ),
-        "none_label": data.none_label if data.none_label in labels else None,
-        "none_of_these": labels[data.none_label],
+        "ood_label": data.ood_label if data.ood_label in labels else None,
+        "none_of_these": labels[data.ood_label],
         "errors": len(outcome.errors),
         "warnings": len(outcome.findings) - len(outcome.errors),
         "split": _split_table(outcome) if outcome.rows else None,
@@ -141,7 +141,7 @@ def summary(outcome: Outcome, data: DataSettings, settings: ValidateSettings, pa
     """Lines for the terminal after a look that found no error."""
     facts = as_json(outcome, data)
     labels = ", ".join(f"{label} {number}" for label, number in facts["labels"].items())
-    if facts["none_label"]:
+    if facts["ood_label"]:
         labels += f", none of these {facts['none_of_these']}"
     lines = [f"{facts['pictures']} pictures ({labels}): no errors, {facts['warnings']} warnings"]
     if outcome.findings:
@@ -167,7 +167,7 @@ def _by_kind(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
 
 def _page(facts: dict[str, Any], outcome: Outcome, data: DataSettings, settings: ValidateSettings) -> str:
     environment = Environment(
-        loader=PackageLoader("pipeline"),
+        loader=PackageLoader("pipeline.validate"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -184,7 +184,7 @@ def _page(facts: dict[str, Any], outcome: Outcome, data: DataSettings, settings:
         facts=facts,
         sides=SIDES,
         split=_with_totals(facts["split"] or []),
-        sheets=list(_sheets(sorted(thumbs), data.none_label, settings.sheet_pictures)),
+        sheets=list(_sheets(sorted(thumbs), data.ood_label, settings.sheet_pictures)),
         suspects=list(_suspects(outcome.findings, thumbs))[:MOST_SUSPECTS],
         alike=[(members[:MOST_OF_A_SET], len(members)) for members in alike[:MOST_SETS]],
         alike_more=max(0, len(alike) - MOST_SETS),
@@ -210,17 +210,17 @@ def _with_totals(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _sheets(names: Sequence[str], none_label: str, most: int) -> Iterator[dict[str, Any]]:
+def _sheets(names: Sequence[str], ood_label: str, most: int) -> Iterator[dict[str, Any]]:
     """A contact sheet for each label: all its pictures, or as many as are its share, spread over the whole
     set."""
     labels: dict[str, list[str]] = defaultdict(list)
     for name in names:
         labels[_label(name)].append(name)
     share = most if len(names) <= most else max(4, most // len(labels))
-    for label, members in sorted(labels.items(), key=lambda item: (item[0] == none_label, item[0])):
+    for label, members in sorted(labels.items(), key=lambda item: (item[0] == ood_label, item[0])):
         number = min(share, len(members))
         picked = [members[index * len(members) // number] for index in range(number)]
-        yield {"label": label, "none": label == none_label, "total": len(members), "files": picked}
+        yield {"label": label, "none": label == ood_label, "total": len(members), "files": picked}
 
 
 def _suspects(findings: Sequence[Finding], thumbs: dict[str, str]) -> Iterator[tuple[str, str, str]]:

@@ -44,12 +44,12 @@ def hand(seed: int = 3) -> Hand:
 def photos(tmp_path: Path) -> Path:
     """A picture of each label of `SHORT` in a folder, and a split that calls them test."""
     random = np.random.default_rng(0)
-    rows = ["file,label,group,kind,split,sha256"]
+    rows = ["file,label,group,kind,split,sha256,source"]
     for name in ("art/one.jpg", "text/two.jpg"):
         path = tmp_path / name
         path.parent.mkdir()
         Image.fromarray(random.integers(0, 255, (48, 64, 3), np.uint8)).resize((320, 240)).save(path)
-        rows.append(f"{name},{path.parent.name},{name},real,test,{'0' * 64}")
+        rows.append(f"{name},{path.parent.name},{name},real,test,{'0' * 64},")
     (tmp_path / "split.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     return tmp_path
 

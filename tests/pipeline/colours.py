@@ -6,9 +6,9 @@ import numpy as np
 from PIL import Image
 
 from pipeline.data.split import SplitRow
-from pipeline.models.augment import AugmentSettings
+from pipeline.train.augment import AugmentSettings
 from pipeline.models.backbones import BACKBONES
-from pipeline.train.fit import TrainSettings
+from pipeline.train.finetune import TrainSettings
 
 SIZE = 32
 GENTLE = AugmentSettings(min_scale=0.8, quarter_turns=0, max_rotate=0, max_warp=0, max_light=0.1, degrade=0)

@@ -11,7 +11,7 @@ from PIL import Image
 from bundle import decode
 from pipeline.core.errors import DataError
 from pipeline.data.split import SplitRow
-from pipeline.models.augment import AugmentSettings
+from pipeline.train.augment import AugmentSettings
 from pipeline.models.backbones import BACKBONES
 from pipeline.models.dataset import (
     Classes,
@@ -50,7 +50,7 @@ def rows(tmp_path: Path) -> list[SplitRow]:
     return made
 
 
-def test_the_none_label_is_an_output_but_never_an_answer(rows: list[SplitRow]) -> None:
+def test_the_ood_label_is_an_output_but_never_an_answer(rows: list[SplitRow]) -> None:
     classes = Classes.of(rows, "other")
     assert classes.labels == ("art", "text")
     assert classes.outputs == ("art", "text", "other")

@@ -9,7 +9,7 @@ from pipeline.core.errors import PipelineError
 from pipeline.data.split import SplitRow
 from pipeline.models.dataset import Classes, class_weights, dataloaders
 from pipeline.models.network import network
-from pipeline.train.fit import Epoch, TrainSettings, fit, label_accuracy, seed_everything
+from pipeline.train.finetune import Epoch, TrainSettings, fit, label_accuracy, seed_everything
 from tests.pipeline.colours import BACKBONE, GENTLE, SIZE, paint, settings
 
 

@@ -61,7 +61,7 @@ def test_lineage_names_commit_data_and_configuration(project: Path, monkeypatch:
 @pytest.mark.parametrize(
     ("path", "dirty"),
     [
-        ("pipeline/train/stage.py", True),
+        ("pipeline/train.py", True),
         ("pipeline/new module.py", True),
         ("data.dvc", True),
         ("params.yaml", False),  # what a repro writes is no edit; conf/ is where it would be edited

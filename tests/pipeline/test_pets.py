@@ -45,7 +45,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataSettings:
         recipe="pets",
         images=Path("build/pets/images"),
         manifest=Path("build/pets/manifest.csv"),
-        none_label="other",
+        ood_label="other",
     )
 
 

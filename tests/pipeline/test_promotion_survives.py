@@ -57,9 +57,9 @@ def test_a_removed_store_is_made_again_from_the_promoted_folder(project: Project
 
 @pytest.mark.parametrize(
     "step",
-    ["Registry.register", "Registry.crown", "after the alias", "history.append"],
+    ["Registry.register", "Registry.set_alias", "after the alias", "history.append"],
 )
-def test_an_interruption_anywhere_is_mended_by_the_next_run(
+def test_an_interruption_anywhere_is_repaired_by_the_next_run(
     project: Project, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = project.candidate(GOOD)
@@ -74,13 +74,13 @@ def test_an_interruption_anywhere_is_mended_by_the_next_run(
 
     with monkeypatch.context() as patch:
         if step == "after the alias":
-            crown = Registry.crown
+            set_alias = Registry.set_alias
 
             def dies_after_it(*arguments: Any) -> None:
-                crown(*arguments)
+                set_alias(*arguments)
                 raise Killed
 
-            patch.setattr(Registry, "crown", dies_after_it)
+            patch.setattr(Registry, "set_alias", dies_after_it)
         else:
             owner: Any = {"Registry": Registry, "history": history}[step.split(".")[0]]
             patch.setattr(owner, step.split(".")[1], dies)
@@ -99,9 +99,9 @@ def test_a_kill_in_the_middle_leaves_the_champion_and_no_litter_after_the_next_r
     run()
     second = project.candidate(EQUAL)
     code = (
-        "import os, signal; from pipeline import promote; from pipeline.tracking.registry import Registry\n"
-        "Registry.crown = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "promote.main([])"
+        "import os, signal; from pipeline.promote import stage; from pipeline.tracking.registry import Registry\n"
+        "Registry.set_alias = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "stage.main([])"
     )
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     killed = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
@@ -154,7 +154,7 @@ def test_two_promotions_at_once_are_refused_with_the_way_out(
     held, done = threading.Event(), threading.Event()
 
     def other() -> None:
-        with champion.alone(Path("models")):
+        with champion.lock(Path("models")):
             held.set()
             done.wait(10)
 

@@ -45,7 +45,7 @@ def test_a_model_that_was_rolled_back_comes_back_by_decision_only(project: Proje
     run()
     assert project.report()["decision"] == "refused"
     assert "it takes mugs for art" in project.report()["reasons"][0]
-    assert "pipeline.promote.stage anyway" in project.report()["reasons"][0]
+    assert "pipeline.promote anyway" in project.report()["reasons"][0]
     run("anyway", "--why", "the mugs were art")
     assert project.promoted() == project.champion() == second
     assert len(project.versions()) == 2

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from pipeline.core.errors import TrackingError
+from pipeline.data.split import SPLIT, SplitRow, write_split
 from pipeline.tracking import runs as tracking
 from pipeline.tracking.runs import Lineage, project_root
 from tests import mlflow_template
@@ -79,6 +80,23 @@ def test_a_run_carries_parameters_curves_lineage_and_configuration(database: Pat
     assert (artifacts / "plots" / "worst.png").read_bytes() == b"png"
 
 
+def test_a_run_names_its_data_set(database: Path) -> None:
+    """What MLflow's page shows in the column Dataset; a run that stands in for another has it as well."""
+    sides = ["train", "train", "test"]
+    write_split(
+        SPLIT, [SplitRow(f"{i}.png", "art", str(i), "real", s, "0" * 64) for i, s in enumerate(sides)]
+    )
+    with tracking.run(SETTINGS, name="lite0", lineage=LINEAGE, params={}) as run:
+        pass
+    with tracking.resume(SETTINGS, "f" * 32, name="evaluate", lineage=LINEAGE) as stand_in:
+        pass
+    for run_id in (run.run_id, stand_in.run_id):
+        (used,) = run_of(run_id).inputs.dataset_inputs
+        assert (used.dataset.name, used.dataset.digest) == ("data", "b" * 32 + ".dir")
+        assert json.loads(used.dataset.source)["git_commit"] == "a" * 40
+        assert json.loads(used.dataset.profile) == {"num_rows": 3, "train": 2, "test": 1}
+
+
 def test_the_systems_figures_are_kept_while_a_run_goes_on(database: Path) -> None:
     settings = SETTINGS.model_copy(update={"system_metrics_interval_s": 0.05, "lock_timeout_s": 5.0})
     with tracking.run(settings, name="lite0", lineage=LINEAGE, params={}) as run:
@@ -102,7 +120,7 @@ def test_a_run_that_breaks_off_says_so(database: Path, error: type[BaseException
 
 def test_the_next_run_marks_one_that_was_killed_and_leaves_a_living_one(database: Path) -> None:
     code = (
-        "import os, signal; from pipeline import tracking; from tests.mlflow_template import SETTINGS;"
+        "import os, signal; from pipeline.tracking import runs as tracking; from tests.mlflow_template import SETTINGS;"
         "from tests.pipeline.test_tracking import LINEAGE\n"
         "with tracking.run(SETTINGS, name='killed', lineage=LINEAGE, params={}) as run:\n"
         "    print(run.run_id, flush=True); os.kill(os.getpid(), signal.SIGKILL)"

@@ -234,5 +234,5 @@ def test_split_csv_has_the_columns_that_training_reads(photos: PhotoFolder) -> N
     with SPLIT.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
         files = [row["file"] for row in reader]
-        assert reader.fieldnames == ["file", "label", "group", "kind", "split", "sha256"]
+        assert reader.fieldnames == ["file", "label", "group", "kind", "split", "sha256", "source"]
     assert files == sorted(files)

@@ -15,7 +15,7 @@ from pipeline.core.errors import PipelineError, run_stage
 from pipeline.models.dataset import Classes, class_weights, dataloaders
 from pipeline.models.network import network
 from pipeline.train.distributed import Processes
-from pipeline.train.fit import Epoch, fit, seed_everything
+from pipeline.train.finetune import Epoch, fit, seed_everything
 from tests.pipeline.colours import BACKBONE, GENTLE, SIZE, paint, settings
 
 

@@ -13,10 +13,10 @@ from pipeline.data.settings import DataSettings
 from pipeline.data.split import SplitSettings
 from pipeline.evaluate.stage import EvaluateSettings
 from pipeline.export.stage import ExportSettings
-from pipeline.models.augment import AugmentSettings
+from pipeline.train.augment import AugmentSettings
 from pipeline.promote.policy import PromoteSettings
 from pipeline.tracking.store import Settings as TrackingSettings
-from pipeline.train.fit import TrainSettings
+from pipeline.train.finetune import TrainSettings
 from pipeline.train.stage import ModelSettings
 from pipeline.validate.checks import ValidateSettings
 from scripts.gif.settings import GifSettings

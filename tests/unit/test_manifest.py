@@ -13,6 +13,7 @@ from pipeline.core.errors import DataError
 from pipeline.data import manifest
 from pipeline.data.__main__ import main
 from pipeline.data.manifest import Row
+from pipeline.data.sources import source_of
 from tests.photo_folder import PhotoFolder, encoded, picture
 
 Capture = pytest.CaptureFixture[str]
@@ -59,6 +60,29 @@ def test_read_lists_everything_that_is_wrong(tmp_path: Path) -> None:
     manifest.write(path, bad)
     with pytest.raises(DataError, match=r"(?s)row 2: .*no licence.*row 3: .*'\.\./x\.jpg'"):
         manifest.read(path)
+
+
+def test_a_photo_may_be_taken_in_the_page(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.csv"
+    rows = [dataclasses.replace(KNOWN, kind="captured")]
+    manifest.write(path, rows)
+    assert manifest.read(path) == rows
+    manifest.write(path, [dataclasses.replace(KNOWN, kind="painted")])
+    with pytest.raises(DataError, match=r"'painted' .*none of real, rendered, captured"):
+        manifest.read(path)
+
+
+def test_the_source_is_the_package_or_unknown() -> None:
+    other = dataclasses.replace(KNOWN, source_package="tuxpaint")
+    own = dataclasses.replace(KNOWN, source_package="your photos")
+    taken = dataclasses.replace(KNOWN, kind="captured")
+    assert source_of([KNOWN, other, own, taken, KNOWN]) == ["gcompris", "tuxpaint", "", "", "gcompris"]
+
+
+def test_one_source_alone_can_not_be_left_out() -> None:
+    own = dataclasses.replace(KNOWN, source_package="your photos")
+    assert source_of([KNOWN, own, KNOWN]) == ["", "", ""]
+    assert source_of([]) == []
 
 
 def test_adopting_adds_rows_that_say_what_is_unknown(photos: PhotoFolder, capsys: Capture) -> None:

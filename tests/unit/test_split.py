@@ -26,8 +26,9 @@ from pipeline.data.split import (
 SETTINGS = SplitSettings(
     test=0.15, valid=0.15, salt="a salt", min_groups=1, min_train=0.5, burst_seconds=10, leak_rounds=200
 )
+HEADER = "file,label,group,kind,split,sha256,source"
 ROWS = [
-    SplitRow("plant/ä.jpg", "plant", "g2", "real", "test", "ab"),
+    SplitRow("plant/ä.jpg", "plant", "g2", "real", "test", "ab", "gcompris, data"),
     SplitRow('art/"quoted", comma.jpg', "art", "g1", "rendered", "train", "cd"),
 ]
 GROUPS = st.lists(st.sampled_from([f"g{n}" for n in range(30)]), min_size=1, max_size=60)
@@ -134,12 +135,12 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     [
         None,
         "",
-        "file,label,group,kind,split\n",
         "file,label,group,kind,split,sha256\n",
-        "file,label,group,kind,split,sha256\na.jpg,art,g,real,exam,00\n",
-        "file,label,group,kind,split,sha256\na.jpg,art,g\n",
-        "file,label,group,kind,split,sha256\na.jpg,art,g,real,test,00,more\n",
-        'file,label,group,kind,split,sha256\n"a.jpg,art',
+        f"{HEADER}\n",
+        f"{HEADER}\na.jpg,art,g,real,exam,00,\n",
+        f"{HEADER}\na.jpg,art,g\n",
+        f"{HEADER}\na.jpg,art,g,real,test,00,source,more\n",
+        f'{HEADER}\n"a.jpg,art',
     ],
 )
 def test_a_bad_split_names_its_file_and_the_way_out(tmp_path: Path, text: str | None) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from pipeline.metrics.statistics import bootstrap, mcnemar, wilson
+from pipeline.metrics.intervals import bootstrap, mcnemar, wilson
 
 proportions = st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 

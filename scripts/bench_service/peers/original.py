@@ -33,7 +33,7 @@ from fastai.vision.all import (  # isort: skip
 def load(folder: Path, picture: Path) -> Learner:
     """The trained network as a Learner, whose `predict` takes a picture of any size."""
     description, network = learner.load(folder)
-    labels = [*description.labels, *([description.none_label] if description.none_label else [])]
+    labels = [*description.labels, *([description.ood_label] if description.ood_label else [])]
     block = DataBlock(
         blocks=(ImageBlock, CategoryBlock(vocab=labels, sort=False)),
         get_y=lambda path: labels[int(path.stem) % len(labels)],

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFilter
-from pydantic import Field
 
 from bundle.decode import to_frame
 from pipeline.core import torchvision_ops  # noqa: F401  (before fastai)
-from pipeline.core.config import Settings
+from pipeline.train.settings import AugmentSettings
 
 from fastai.vision.all import (  # isort: skip
     Brightness,
@@ -28,19 +27,6 @@ from fastai.vision.all import (  # isort: skip
     Transform,
     Warp,
 )
-
-
-class AugmentSettings(Settings):
-    """Section ``augment``: probabilities in 0..1, strengths as fastai defines them."""
-
-    min_scale: float = Field(ge=0.05, le=1)  # smallest part of the picture's area that a training crop shows
-    quarter_turns: float = Field(
-        ge=0, le=1
-    )  # probability of a turn by 90, 180 or 270 degrees or a mirror image
-    max_rotate: float = Field(ge=0, le=45)  # degrees
-    max_warp: float = Field(ge=0, le=0.8)  # perspective
-    max_light: float = Field(ge=0, lt=1)  # brightness, contrast and saturation
-    degrade: float = Field(ge=0, le=1)  # probability of each of blur, noise, compression
 
 
 class CameraDegradation(RandTransform):  # type: ignore[misc]

@@ -1,50 +1,39 @@
-"""The fine-tuning itself: a backbone with a new head, the head first, then the whole network.
+"""Fine-tuning with fastai: the whole network, early layers slowest, batch norm as it was pretrained.
 
-Howard & Ruder 2018 (ULMFiT) for training the head first and for discriminative rates, Smith 2018 for the one-cycle
-schedule, Hendrycks et al. 2019 (outlier exposure) for showing the network pictures of none of the labels.
+Howard & Ruder 2018 (ULMFiT) for discriminative rates, Smith 2018 for the one-cycle schedule, Hendrycks et al. 2019
+(outlier exposure) for showing the network pictures of none of the labels.
 """
 
 import math
 import os
-import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
+from numpy.typing import NDArray
 from torch import nn
 
 from pipeline.core import torchvision_ops  # noqa: F401  (before fastai)
-from pipeline.core.config import Settings
 from pipeline.core.errors import PipelineError
 from pipeline.models.backbones import Backbone
+from pipeline.models.photos import Photos
+from pipeline.train.distributed import AveragedGradients, shared
+from pipeline.train.loaders import class_weights, dataloaders
+from pipeline.train.processes import Processes
+from pipeline.train.settings import AugmentSettings, ModelSettings, TrainSettings
 
+from fastai.callback.training import BnFreeze  # isort: skip
+from fastai.torch_core import set_seed  # isort: skip
 from fastai.vision.all import (  # isort: skip
     AccumMetric,
     Callback,
     CancelFitException,
     CrossEntropyLossFlat,
-    DataLoaders,
     Learner,
 )
-
-
-class TrainSettings(Settings):
-    """Section ``train``."""
-
-    freeze_epochs: int = Field(ge=0)  # epochs of the head alone
-    epochs: int = Field(ge=0)  # epochs of the whole network, after that
-    batch_size: int = Field(ge=2)
-    epoch_pictures: int = Field(ge=1)  # an epoch shows at least this many; small sets are shown several times
-    base_lr: float = Field(gt=0)  # of the head
-    lr_mult: float = Field(ge=1)  # the earliest layers learn this many times slower than the head
-    weight_decay: float = Field(ge=0)
-    label_smoothing: float = Field(ge=0, lt=1)
-    dropout: float = Field(ge=0, lt=1)
-    seed: int = Field(ge=0)
-    threads: int = Field(ge=0)  # of torch on a CPU; 0: one a core
 
 
 @dataclass(frozen=True)
@@ -62,18 +51,10 @@ class Epoch:
 
 def seed_everything(seed: int) -> None:
     """Seed every generator that training draws from, and have torch refuse what is not deterministic."""
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
+    set_seed(seed, reproducible=True)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS is not deterministic
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # finds bugs, at a third of the time
-    torch.backends.cudnn.benchmark = False
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Epochs(Callback):  # type: ignore[misc]
@@ -119,58 +100,47 @@ def label_accuracy(labels: int) -> Callable[[torch.Tensor, torch.Tensor], torch.
     return accuracy
 
 
-def fit(
-    loaders: DataLoaders,
-    model: nn.Sequential,
-    backbone: Backbone,
-    weights: torch.Tensor,
-    labels: int,
+def finetune(
+    network: nn.Sequential,
+    photos: Photos,
+    teaching: NDArray[np.bool_],
+    model: ModelSettings,
     settings: TrainSettings,
-    report: Callable[[Epoch], None],
+    augment: AugmentSettings,
     *,
-    pretrained: bool,
-    callbacks: Sequence[Callback] = (),
-) -> Learner:
-    """Fine-tune ``model`` in place on ``loaders``; ``report`` hears of each epoch, ``callbacks`` of everything.
+    report: Callable[[Epoch], None],
+    processes: Processes,
+    callbacks: Sequence[Any] = (),
+) -> None:
+    """Fine-tune ``network`` in place on the photos of ``teaching`` [n]; see `pipeline.train.recipe.train`.
 
     Raises:
         PipelineError: the loss stopped being a number.
     """
+    backbone, device = model.body(), processes.device()
+    seed_everything(settings.seed + processes.rank)  # else all would augment their pictures alike
+    loaders = dataloaders(photos, teaching, model, settings, augment, device)
+    weights = class_weights(photos, teaching, settings.epoch_pictures)
     learner = Learner(
-        loaders,
-        model,
-        loss_func=CrossEntropyLossFlat(
-            weight=weights.to(loaders.device), label_smoothing=settings.label_smoothing
-        ),
-        metrics=[AccumMetric(label_accuracy(labels), flatten=False)],
-        splitter=lambda m: _groups(m, backbone),
+        shared(loaders, processes),
+        network,
+        loss_func=CrossEntropyLossFlat(weight=weights.to(device), label_smoothing=settings.label_smoothing),
+        metrics=[AccumMetric(label_accuracy(photos.labels), flatten=False)],
+        splitter=lambda whole: _groups(whole, backbone),
         wd=settings.weight_decay,
-        train_bn=False,  # frozen is frozen: no gradient flows through the body then
     )
     learner.remove_cbs([cb for cb in learner.cbs if type(cb).__name__ == "ProgressCallback"])
-    epochs = Epochs(settings.freeze_epochs + settings.epochs, report)
-    learner.add_cbs([epochs, *callbacks])
+    epochs = Epochs(settings.epochs, report)
+    together = [AveragedGradients()] if processes.together else []
+    pretrained = settings.recipe != "scratch"  # from scratch there is nothing that slow layers would keep
+    learner.add_cbs([epochs, *together, *callbacks, *([BnFreeze()] if pretrained else [])])
+    rates = slice(settings.base_lr / settings.lr_mult, settings.base_lr) if pretrained else settings.base_lr
     with learner.no_logging():
-        if not pretrained:  # nothing learnt yet that slow or frozen layers would keep
-            learner.fit_one_cycle(settings.freeze_epochs + settings.epochs, settings.base_lr)
-        else:
-            _fine_tune(learner, settings, epochs)
+        learner.fit_one_cycle(settings.epochs, rates, pct_start=0.3, div=5.0)
     if epochs.diverged:
         raise epochs.diverged
-    return learner
 
 
-def _fine_tune(learner: Learner, settings: TrainSettings, epochs: Epochs) -> None:
-    if settings.freeze_epochs:
-        learner.freeze()
-        learner.fit_one_cycle(settings.freeze_epochs, settings.base_lr, pct_start=0.5)
-    if settings.epochs and not epochs.diverged:
-        learner.unfreeze()
-        rates = slice(settings.base_lr / settings.lr_mult, settings.base_lr)
-        learner.fit_one_cycle(settings.epochs, rates, pct_start=0.3, div=5.0)
-
-
-def _groups(model: nn.Sequential, backbone: Backbone) -> Sequence[list[nn.Parameter]]:
-    body, head = model
-    assert isinstance(body, nn.Sequential)
-    return [list(part.parameters()) for part in (*backbone.split(body), head)]
+def _groups(whole: nn.Module, backbone: Backbone) -> list[list[nn.Parameter]]:
+    early, late = backbone.split(whole[0])  # type: ignore[index]
+    return [list(part.parameters()) for part in (early, late, whole[1])]  # type: ignore[index]
