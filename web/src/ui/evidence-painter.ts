@@ -4,7 +4,10 @@ import type { Evidence } from "../shared/answer";
 
 export const SIDE = 56; // px of the map; the browser scales it to the picture
 const SETTLE = 110; // ms in which two thirds of a change are shown
-const DIM = 0.66; // how dark the picture gets where nothing speaks for the label, 0..1
+const EVERY_MS = 30; // between two drawings: as often as a camera sends pictures
+const STILL = 0.004; // a smaller change can't be seen
+const CONTRAST = 1.5; // power of what is shown of a part; more sets the places that count off against the rest
+const DIM = 0.7; // how dark the picture gets where nothing speaks for the label, 0..1
 const TINT = 0.3; // of the label's colour where most does
 
 export class EvidencePainter {
@@ -17,7 +20,7 @@ export class EvidencePainter {
   private shown = 0; // target of how much of it all is shown: 0 for none of these
   private shownNow = 0;
   private colour: readonly [number, number, number] = [255, 255, 255];
-  private painted = 0;
+  private painted = Number.NEGATIVE_INFINITY;
   private clear = true;
 
   /** @param canvas gets SIDE x SIDE px */
@@ -40,8 +43,10 @@ export class EvidencePainter {
 
   /** Goes a step towards what was set. @param now ms @param reduced all of the way */
   paint(now: number, reduced = false): void {
+    if (now - this.painted < EVERY_MS) return;
     const part = reduced ? 1 : 1 - Math.exp(-Math.min(100, now - this.painted) / SETTLE);
     this.painted = now;
+    let moved = Math.abs(this.shown - this.shownNow);
     this.shownNow += (this.shown - this.shownNow) * part;
     if (this.shownNow < 0.01 && !this.shown) {
       if (!this.clear) this.context?.clearRect(0, 0, SIDE, SIDE);
@@ -49,9 +54,11 @@ export class EvidencePainter {
       return;
     }
     for (let index = 0; index < this.now.length; index++) {
-      const from = this.now[index] ?? 0;
-      this.now[index] = from + ((this.target[index] ?? 0) - from) * part;
+      const way = (this.target[index] ?? 0) - (this.now[index] ?? 0);
+      this.now[index] = (this.now[index] ?? 0) + way * part;
+      moved = Math.max(moved, Math.abs(way));
     }
+    if (moved < STILL && !this.clear) return;
     this.draw();
     this.clear = false;
   }
@@ -83,7 +90,7 @@ export class EvidencePainter {
         for (let column = 0; column < width; column++)
           strength += (along[column] as number) * (across[column] as number);
         // A light of the label's colour in a dark: how much of each, as one colour that lies over the picture.
-        const light = Math.min(1, Math.max(0, strength));
+        const light = Math.min(1, Math.max(0, strength)) ** CONTRAST;
         const [dim, tint] = [DIM * (1 - light), TINT * light];
         const share = tint / (dim + tint);
         data[at] = red * share;
