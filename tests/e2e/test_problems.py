@@ -474,8 +474,7 @@ def test_a_tab_that_asks_for_nothing_holds_no_place_in_the_service(tmp_path: Pat
         page.wait_for_timeout(2000)  # it came back after 0.25 to 0.5 s, over and over
         assert service.metric("service_streams") == 0
         at(page, "freeze").click()
-        lit(page, "plant")
-        assert service.metric("service_streams") == 1
+        eventually(lambda: service.metric("service_streams") == 1)
         page.evaluate(HIDE, True)
         eventually(lambda: service.metric("service_streams") == 0)
         page.close()

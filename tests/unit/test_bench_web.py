@@ -54,11 +54,17 @@ def test_what_was_not_measured_has_no_verdict() -> None:
 
 def test_report_has_a_line_for_every_contender() -> None:
     text = report(
-        _results(_worker("ours", 1, 30), _worker("fused", 1, 40), Row("page", "server", fps=30, main_ms=4)),
+        _results(
+            _worker("ours", 1, 30),
+            _worker("fused", 1, 40),
+            Row("page", "server", fps=30, main_ms=4),
+            Row("evidence", "server", fps=29, main_ms=5),
+        ),
         "make",
     )
     assert "| ours, onnxruntime-web 1.16 with XNNPACK | 1 | 30.0 | 33.3 | 0.0 | 384.0 |" in text
     assert "| the service | 30.0 |" in text
+    assert "| the service, evidence over the picture | 29.0 |" in text
 
 
 def test_csv_has_a_line_for_every_row() -> None:
