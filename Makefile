@@ -28,7 +28,8 @@ model: setup data ## the same without serving: set up, fetch the photos, run eve
 
 .PHONY: serve
 serve: setup page ## serve the promoted model and the page on http://127.0.0.1:8000 (Ctrl-C ends it)
-	@.venv-service/bin/python -m service
+	@.venv-service/bin/python -m service || { status=$$?; \
+		echo "the service ended (status $$status); the lines above say why, \`make serve\` starts it again" >&2; exit $$status; }
 
 .PHONY: photos
 photos: setup data ## train on the photos that you put into data/images/<label>/
