@@ -16,7 +16,7 @@ from tests.tiny_bundle import make_bundle, picture
 # A model that takes its time without taking the processor, which the browser needs.
 TIRED: Final = (
     "import time; from bundle.engine import Engine; quick = Engine.run; "
-    "Engine.run = lambda self, frames: (time.sleep(0.3), quick(self, frames))[1]"
+    "Engine.run = lambda self, frames, **options: (time.sleep(0.3), quick(self, frames, **options))[1]"
 )
 OTHERS: Final = 6  # that ask all the time; two find room, one in work and one waiting
 
