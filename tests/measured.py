@@ -5,9 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from scipy.stats import binomtest
-
 from bundle import VariantName
+from pipeline.metrics.intervals import wilson
 from pipeline.metrics.predictions import Prediction
 from pipeline.metrics.schema import Elsewhere, Figure, Latency, Metrics, Scores, VariantFacts
 
@@ -46,10 +45,8 @@ def _prediction(photo: str, truth: str, variant: VariantName, answer: str) -> Pr
 
 
 def share(count: int, of: int) -> Figure:
-    if not of:
-        return Figure(value=None, low=None, high=None, n=0)
-    bounds = binomtest(count, of).proportion_ci(method="wilson")
-    return Figure(value=count / of, low=bounds.low, high=bounds.high, n=of)
+    low, high = wilson(count, of) if of else (None, None)
+    return Figure(value=count / of if of else None, low=low, high=high, n=of)
 
 
 def scores(rows: Sequence[Prediction], labels: Sequence[str] = LABELS) -> Scores:
@@ -84,31 +81,30 @@ def metrics(
     The test split is answered as the rest. ``elsewhere__variants__fp32__fpr={…}`` replaces that figure.
     """
     rows = answers() if rows is None else rows
-    variants = dict.fromkeys(row.variant for row in rows)
+    named: tuple[VariantName, ...] = ("fp32", "int8")
+    variants = [v for v in named if any(row.variant == v for row in rows)]
     by_variant = {v: scores([row for row in rows if row.variant == v], labels) for v in variants}
     facts = VariantFacts(
         size_mb=13.5, latency_ms=Latency(p50=6.6, p95=8.0), agreement=1.0, threshold=0.5, temperature=1.0
     )
-    made = Metrics.model_validate(
-        {
-            "elsewhere": Elsewhere.model_validate(
-                {
-                    "method": "leave-one-source-out",
-                    "recipe": "probe",
-                    "parts": 39,
-                    "variants": by_variant,
-                    "baselines": {},
-                }
-            ),
-            "test": by_variant,
-            "test_baselines": {},
-            "by_kind": {},
-            "robustness": {},
-            "variants": dict.fromkeys(by_variant, facts),
-            "parity": 5e-6,
-        }
+    elsewhere = Elsewhere(
+        method="leave-one-source-out", recipe="probe", parts=39, variants=by_variant, baselines={}
     )
-    values = made.model_dump()
+    values: dict[str, Any] = {
+        "recipe": "probe",
+        "strength": 0.001,
+        "rejected": 0.05,
+        "elsewhere": elsewhere.model_dump(),
+        "test": {v: s.model_dump() for v, s in by_variant.items()},
+        "test_baselines": {},
+        "by_kind": {},
+        "robustness": {},
+        "variants": {v: facts.model_dump() for v in by_variant},
+        "parity": 5e-6,
+        "learning_curve": {},
+        "evidence": None,
+    }
+    values = {name: values[name] for name, field in Metrics.model_fields.items() if field.is_required()}
     for path, value in changes.items():
         *parents, last = path.split("__")
         place = values

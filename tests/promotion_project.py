@@ -77,6 +77,7 @@ class Project:
         threshold: float = 0.3,
         run_id: str = "",
         taught: Sequence[str] = (),
+        variants: Sequence[bundle.VariantName] = ("fp32",),
         **changes: Any,
     ) -> str:
         """Write models/candidate and return its fingerprint.
@@ -86,13 +87,14 @@ class Project:
             each, wrong, batch: of its answers from elsewhere, and so of its figures; see `measured.answers`.
             run_id: the run that trained it.
             taught: sha256 of pictures of the split that it was trained on.
+            variants: those in the bundle, the default first.
             changes: of the figures; see `measured.metrics`.
         """
         folder = self.root / "models" / "candidate"
         shutil.rmtree(folder, ignore_errors=True)
-        made = tiny_bundle.make_bundle(folder, labels, bias=bias, threshold=threshold)
+        made = tiny_bundle.make_bundle(folder, labels, bias=bias, threshold=threshold, variants=variants)
         fingerprint = bundle.fingerprint(made.manifest)
-        rows = measured.answers(each, wrong, labels=labels, batch=batch)
+        rows = measured.answers(each, wrong, labels=labels, variants=variants, batch=batch)
         predictions.write(folder / PREDICTIONS, rows)
         test = {row.sha256: row.split for row in read_split(self.root / "build" / "split.csv")}
         sides = {row.sha256: "train" for row in rows} | test | dict.fromkeys(taught, "train")

@@ -1,15 +1,17 @@
 """MODEL_CARD.md: what a model is for, what it saw, what it is worth and how it fails (Mitchell et al. 2019)."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from bundle.manifest import Manifest
+from bundle import Manifest, VariantName
 from pipeline.data.manifest import Row
-from pipeline.metrics.measure import Answers
+from pipeline.evaluate.learning_curve import MORE
+from pipeline.evaluate.summary import interval
+from pipeline.metrics.schema import Evidence, Figure, Gain, Metrics, Scores
+from pipeline.metrics.scores import Answers
 
 FILE = "MODEL_CARD.md"
 MISTAKES = 8  # of the test pictures, told in words
@@ -42,50 +44,59 @@ def mistakes(answers: Answers, files: Sequence[str]) -> list[Mistake]:
     ]
 
 
-def render(manifest: Manifest, rows: Sequence[Row], wrong: Sequence[Mistake]) -> str:
+def render(manifest: Manifest, metrics: Metrics, rows: Sequence[Row], wrong: Sequence[Mistake]) -> str:
     """The card of the model that ``manifest`` describes, trained and measured on the pictures of ``rows``."""
-    metrics, labels = manifest.metrics, manifest.labels
-    default = manifest.variants[manifest.default_variant]
+    labels, default = manifest.labels, manifest.default_variant
     sections = [
         f"# Model card: {manifest.version}",
         f"Tells {_listed(labels)} apart in a camera's picture, or answers “none of these”.",
         "## Intended use",
         "A hand-held camera or webcam pointed at one subject that fills a good part of the frame, answered live. "
         "Not for decisions about people, and not where a wrong answer costs more than a second look.",
-        "## Figures",
-        _how_sure(metrics),
-        _figures(metrics, labels),
-        f"Answers “none of these” where `id_score` is below {default.threshold:g}; temperature "
-        f"{default.temperature:g}. Intervals are 95 %: Wilson's for shares, a bootstrap over groups for the rest.",
+        "## Pictures from elsewhere",
+        _how_measured(metrics, default),
+        _scores(metrics.elsewhere.variants[default], metrics.elsewhere.baselines),
+        "### What more photos would bring",
+        _table(
+            ("label", f"{MORE} more photos"),
+            [(name, _gain(gain)) for name, gain in metrics.learning_curve.items()],
+        ),
+        "## The test split",
+        "Its pictures come from the same sources as those of training, so these figures flatter; they are here to "
+        "compare runs, and chose nothing.",
+        _scores(metrics.test[default], metrics.test_baselines),
         "### By kind of picture",
         _table(
-            ("kind", "accuracy", "pictures"),
-            [(k, _interval(f), f["n"]) for k, f in metrics["by_kind"].items()],
+            ("kind", "likeliest label right", "pictures"),
+            [(k, interval(f), f.n) for k, f in metrics.by_kind.items()],
         ),
         "### What a camera does to it",
         _table(
-            ("condition", "accuracy", "answered “none of these”"),
+            ("condition", "served right", "likeliest label right", "rejected"),
             [
-                (n, f"{f['accuracy']:.1%}", f"{f['none_of_these']:.1%}")
-                for n, f in metrics["robustness"].items()
+                (name, f"{f.served_accuracy:.1%}", f"{f.closed_set_accuracy:.1%}", f"{f.fnr:.1%}")
+                for name, f in metrics.robustness.items()
             ],
         ),
         "### Variants",
         _table(
-            ("variant", "accuracy", "log loss", "size", "P50, one thread"),
+            ("variant", "served right, elsewhere", "answers as fp32", "threshold", "size", "P50, one thread"),
             [
                 (
-                    n,
-                    _interval(v["accuracy"]),
-                    f"{v['log_loss']['value']:.3f}",
-                    f"{v['size_mb']} MB",
-                    f"{v['latency_ms']['p50']} ms",
+                    name,
+                    interval(metrics.elsewhere.variants[name].served_accuracy),
+                    f"{v.agreement:.1%}",
+                    f"{v.threshold:g}",
+                    f"{v.size_mb} MB",
+                    f"{v.latency_ms.p50} ms",
                 )
-                for n, v in metrics["variants"].items()
+                for name, v in metrics.variants.items()
             ],
         ),
         "## How it fails",
         _failures(wrong, metrics),
+        "## Where it looks",
+        _evidence(metrics.evidence),
         "## Data",
         _data(rows, labels),
         "## Where it comes from",
@@ -94,42 +105,65 @@ def render(manifest: Manifest, rows: Sequence[Row], wrong: Sequence[Mistake]) ->
     return "\n\n".join(sections) + "\n"
 
 
-def _how_sure(metrics: dict[str, Any]) -> str:
-    n = metrics["accuracy"]["n"]
-    if n < FEW:
-        return (
-            f"**Measured on {n} pictures only: these figures say little.** The intervals show how little; more photos "
-            "narrow them."
-        )
-    return f"Measured on {n} test pictures of the labels, none of whose groups was trained on."
+def _how_measured(metrics: Metrics, default: VariantName) -> str:
+    outside = metrics.elsewhere
+    n = outside.variants[next(iter(outside.variants))].served_accuracy.n
+    how = (
+        f"Each of {outside.parts} sources was left out once, and its pictures answered by a head, a temperature and a "
+        "threshold that were fitted without it"
+        if outside.method == "leave-one-source-out"
+        else f"Sources are not known, so each of {outside.parts} folds of whole groups was left out once"
+    )
+    few = (
+        ""
+        if n >= FEW
+        else f" **{n} pictures only: the figures say little**, and the intervals show how little."
+    )
+    other = (
+        ""
+        if metrics.recipe == outside.recipe
+        else f" Measured with the {outside.recipe} in place of this recipe."
+    )
+    return f"{how}. This is the figure to expect.{other}{few} Variant {default}."
 
 
-def _figures(metrics: dict[str, Any], labels: Sequence[str]) -> str:
-    rows = [("accuracy", _interval(metrics["accuracy"]))]
-    for label in labels:
-        rows += [
-            (f"{name} of {label}", _interval(metrics[name][label])) for name in ("precision", "recall", "f1")
-        ]
-    rows += [
-        ("log loss", _interval(metrics["log_loss"], share=False)),
-        ("calibration error", _interval(metrics["ece"])),
-        ("calibration error before temperature", _interval(metrics["ece_uncalibrated"])),
+def _scores(scores: Scores, baselines: Mapping[str, Figure]) -> str:
+    rows = [
+        ("served accuracy: right and not rejected", interval(scores.served_accuracy)),
+        *((f"served accuracy of {label}", interval(figure)) for label, figure in scores.recall.items()),
+        *((f"baseline: {name}", interval(figure)) for name, figure in baselines.items()),
+        ("closed-set accuracy: likeliest label right", interval(scores.closed_set_accuracy)),
+        ("pictures of the labels rejected (FNR)", interval(scores.fnr)),
+        ("other pictures accepted (FPR)", interval(scores.fpr)),
+        ("AUROC of the in-distribution score", interval(scores.auroc, "{:.3f}")),
+        ("open-set accuracy: all pictures answered as they should be", interval(scores.open_set_accuracy)),
+        ("log loss, nats", interval(scores.log_loss, "{:.2f}")),
+        ("calibration error, debiased", interval(scores.calibration_error)),
     ]
-    none = metrics["none_of_these"]
-    if none is None:
-        rows.append(("none of these", "not measured: there are no pictures of it"))
-    else:
-        rows += [
-            ("none of these: AUROC", _interval(none["auroc"], share=False)),
-            ("none of these: given a label all the same", _interval(none["fpr"])),
-            ("none of these: said of a picture of a label", _interval(none["fnr"])),
-        ]
-    return _table(("figure", "value (95 % interval)"), rows)
+    return _table(("figure", "value (95 % interval, bootstrap over clusters)"), rows)
 
 
-def _failures(wrong: Sequence[Mistake], metrics: dict[str, Any]) -> str:
-    worst = min(metrics["robustness"].items(), key=lambda item: item[1]["accuracy"])
-    lines = [f"Worst condition: {worst[0]}, {worst[1]['accuracy']:.1%} right."]
+def _gain(gain: Gain) -> str:
+    if gain.expected is None:
+        return "not to be said from this few photos"
+    return f"{gain.expected * 100:+.0f} points of served accuracy ({gain.low * 100:+.0f} to {gain.high * 100:+.0f})"  # type: ignore[operator]
+
+
+def _evidence(found: Evidence | None) -> str:
+    if found is None:
+        return "Not measured."
+    return (
+        f"On {found.pictures} test pictures, covering the quarter that speaks most for the answer lowers its "
+        f"probability by {found.drop_hot:.2f}, covering a random quarter by {found.drop_random:.2f}. With a head of "
+        f"random weights the map is another (rank correlation {found.correlation_random_head:.2f}). "
+        f"{found.border:.0%} of the evidence lies on the border of the picture, which is {found.border_places:.0%} of "
+        "the places."
+    )
+
+
+def _failures(wrong: Sequence[Mistake], metrics: Metrics) -> str:
+    worst = min(metrics.robustness.items(), key=lambda item: item[1].served_accuracy)
+    lines = [f"Worst condition: {worst[0]}, {worst[1].served_accuracy:.1%} served right."]
     if not wrong:
         lines.append("No test picture got a wrong answer, which a small test set does not make a promise.")
     else:
@@ -184,15 +218,6 @@ def _lineage(manifest: Manifest) -> str:
             ("exported", f"{manifest.created:%Y-%m-%d %H:%M} UTC"),
         ],
     )
-
-
-def _interval(figure: dict[str, Any], *, share: bool = True) -> str:
-    value, low, high = figure["value"], figure["low"], figure["high"]
-    if value is None:
-        return "not measured"
-    form = "{:.1%}" if share else "{:.3f}"
-    bounds = "" if low is None else f" ({form.format(low)} to {form.format(high)})"
-    return form.format(value) + bounds
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

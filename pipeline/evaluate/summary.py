@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bundle import VariantName
 from pipeline.core.errors import PipelineError, run_stage
+from pipeline.metrics.schema import Figure, Metrics
 
 EVALUATION = Path("reports/evaluation.json")
 PROMOTION = Path("reports/promotion.json")
@@ -16,24 +18,49 @@ PROMOTED = Path("models/promoted")
 CARD = "MODEL_CARD.md"
 
 
-def lines(evaluation: Mapping[str, Any], promotion: Mapping[str, Any], served: bool) -> Iterator[str]:
-    """The summary's lines from the two reports; ``served``: whether there is a promoted model."""
-    metrics = evaluation["metrics"]
-    decision = f"{promotion['decision']}{', provisionally' if promotion['provisional'] else ''}"
-    yield f"{evaluation['model']}: {decision}"
-    yield ""
-    yield f"  right            {interval(metrics['accuracy'], '{:.1%}')}, {metrics['accuracy']['n']} test pictures"
-    for label, recall in metrics["recall"].items():
-        yield f"    {label:14} {interval(recall, '{:.1%}')}, {recall['n']} of them"
-    yield f"  log loss         {interval(metrics['log_loss'], '{:.2f}')}"
-    yield f"  calibration off  {interval(metrics['ece'], '{:.1%}')}"
-    if none := metrics.get("none_of_these"):
-        yield f"  none of these    {interval(none['auroc'], '{:.3f}')} AUROC"
-    yield f"  one picture      {metrics['latency_ms']['p50']:.1f} ms on one thread, {metrics['size_mb']:.1f} MB"
+WHY_HIGHER = "the test split's pictures come from the same sources as those of training"
+
+
+def figures(metrics: Metrics, default: VariantName) -> Iterator[str]:
+    """The figures of the variant that is served by default, what to expect first."""
+    outside, test = metrics.elsewhere.variants[default], metrics.test[default]
+    apart = "sources" if metrics.elsewhere.method == "leave-one-source-out" else "folds of groups"
+    yield (
+        f"  from elsewhere   {interval(outside.served_accuracy)} of {outside.served_accuracy.n} served right, "
+        f"each of {metrics.elsewhere.parts} {apart} left out once"
+    )
+    for label, recall in outside.recall.items():
+        yield f"    {label:14} {interval(recall)}, {recall.n} of them"
+    yield f"  rejected         {interval(outside.fnr)} of the labels' pictures"
+    if outside.fpr.value is not None:
+        yield f"  others accepted  {interval(outside.fpr)} of {outside.fpr.n} pictures of none of the labels"
+    yield f"  likeliest right  {interval(outside.closed_set_accuracy)}, rejected or not"
+    yield f"  calibration off  {interval(outside.calibration_error)}"
+    for name, figure in metrics.elsewhere.baselines.items():
+        yield f"  baseline         {interval(figure)}: {name}"
+    yield f"  test split       {interval(test.served_accuracy)} of {test.served_accuracy.n} served right; higher, as"
+    yield f"                   {WHY_HIGHER}"
+    facts = metrics.variants[default]
+    yield f"  one picture      {facts.latency_ms.p50:.1f} ms on one thread, {facts.size_mb:.1f} MB ({default})"
+    for label, gain in metrics.learning_curve.items():
+        if gain.expected is not None:
+            yield (
+                f"  {gain.photos} more of {label:7} {gain.expected * 100:+.0f} points "
+                f"({gain.low * 100:+.0f} to {gain.high * 100:+.0f})"  # type: ignore[operator]
+            )
     yield "  (in brackets: 95 % intervals)"
+
+
+def lines(
+    model: str, metrics: Metrics, default: VariantName, promotion: Mapping[str, Any], served: bool
+) -> Iterator[str]:
+    """The summary's lines; ``served``: whether there is a promoted model."""
+    yield f"{model}: {promotion['decision']}{', provisionally' if promotion['provisional'] else ''}"
     yield ""
-    if promotion["decision"] == "refused":
-        yield "Refused, because:"
+    yield from figures(metrics, default)
+    yield ""
+    if promotion["decision"] != "promoted" and promotion["reasons"]:
+        yield f"{promotion['decision'].capitalize()}, because:"
         yield from (f"  {reason}" for reason in promotion["reasons"])
         champion = promotion["champion"]
         yield f"The champion stays {champion['version']}." if champion else "There is no champion yet."
@@ -47,12 +74,13 @@ def lines(evaluation: Mapping[str, Any], promotion: Mapping[str, Any], served: b
         yield "Next           make photos, with more photos in data/images/<label>/"
 
 
-def interval(figure: Mapping[str, Any], form: str) -> str:
+def interval(figure: Figure, form: str = "{:.1%}") -> str:
     """A figure with its 95 % interval in brackets; a dash where there was nothing to measure it on."""
-    if figure["value"] is None:
+    if figure.value is None:
         return "-"
-    value, low, high = (form.format(figure[part]) for part in ("value", "low", "high"))
-    return f"{value} ({low} to {high})"
+    if figure.low is None or figure.high is None:
+        return form.format(figure.value)
+    return f"{form.format(figure.value)} ({form.format(figure.low)} to {form.format(figure.high)})"
 
 
 def _read(path: Path) -> Any:
@@ -71,8 +99,10 @@ def summary() -> None:
         PipelineError: there was none.
     """
     print()
-    for line in lines(_read(EVALUATION), _read(PROMOTION), (PROMOTED / CARD).exists()):
-        print(line)
+    report, promotion = _read(EVALUATION), _read(PROMOTION)
+    metrics, served = Metrics.model_validate(report["metrics"]), (PROMOTED / CARD).exists()
+    default: VariantName = report["default_variant"]
+    print("\n".join(lines(report["model"], metrics, default, promotion, served)))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -24,6 +24,7 @@ class Clusters:
     """Groups of pictures, drawn with replacement as a whole (cluster bootstrap: Davison & Hinkley 1997, 3.8)."""
 
     def __init__(self, groups: Sequence[str], seed: int, resamples: int = RESAMPLES) -> None:
+        self.groups = tuple(groups)
         names, self.index = np.unique(np.array(groups), return_inverse=True)
         self.number = len(names)
         draw = np.random.default_rng(seed)

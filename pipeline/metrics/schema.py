@@ -4,7 +4,7 @@ Terms are those of open-set recognition (Scheirer et al. 2013): a picture of a l
 with another, or rejected ("none of these"); a picture of none of the labels can be rejected, or accepted.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -114,7 +114,43 @@ class Gain(_Frozen):
     high: float | None
 
 
-class Metrics(_Frozen):
+class Evidence(_Frozen):
+    """Sanity checks of the class activation maps, see `pipeline.evaluate.evidence`; shares and differences in -1..1.
+
+    Attributes:
+        pictures: test pictures of the labels.
+        drop_hot: mean fall of the label's probability when the hottest quarter is covered.
+        drop_random: the same when a random quarter is covered.
+        correlation_random_head: mean rank correlation with the maps of a head of random weights.
+        border: share of the positive evidence that lies on the outermost places.
+        border_places: their share of all places.
+    """
+
+    pictures: int
+    drop_hot: float
+    drop_random: float
+    correlation_random_head: float
+    border: float
+    border_places: float
+
+
+class Exported(_Frozen):
+    """What export says of a bundle before it is measured; it is in `Metrics` as well.
+
+    Attributes:
+        recipe: "probe", "finetune" or "scratch".
+        strength: of the head's fit, see `pipeline.models.head`.
+        rejected: share of the labels' pictures that the threshold may reject.
+        parity: largest difference of a probability between torch and ONNX.
+    """
+
+    recipe: str
+    strength: float
+    rejected: float
+    parity: float
+
+
+class Metrics(Exported):
     """Everything that is measured of one bundle.
 
     Attributes:
@@ -124,7 +160,6 @@ class Metrics(_Frozen):
         by_kind: closed-set accuracy on the test split by kind of picture (real, rendered, captured).
         robustness: the default variant on the test split under corruptions of a camera.
         variants: size, time, agreement.
-        parity: largest difference of a probability between torch and ONNX.
         learning_curve: for each label what more photos are expected to gain.
         evidence: sanity checks of the class activation maps.
     """
@@ -135,6 +170,5 @@ class Metrics(_Frozen):
     by_kind: dict[str, Figure]
     robustness: dict[str, Condition]
     variants: dict[VariantName, VariantFacts]
-    parity: float
-    learning_curve: dict[str, Gain] = Field(default_factory=dict)
-    evidence: dict[str, Any] = Field(default_factory=dict)
+    learning_curve: dict[str, Gain]
+    evidence: Evidence | None

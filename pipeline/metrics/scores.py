@@ -23,7 +23,7 @@ class Answers:
         truth: index of the picture's label [n], -1 for none of them.
         probabilities: calibrated, [n, labels].
         id_score: how sure that it is one of the labels, [n], 0..1.
-        threshold: below it the answer is "none of these".
+        threshold: below it the answer is "none of these": one for all, or one a picture [n].
         clusters: pictures of one cluster are no independent evidence [n]: their group, or their source.
     """
 
@@ -31,7 +31,7 @@ class Answers:
     truth: NDArray[np.intp]
     probabilities: Floats
     id_score: Floats
-    threshold: float
+    threshold: float | Floats
     clusters: tuple[str, ...]
 
     @property
@@ -49,17 +49,16 @@ def answers_of(
     logits: Floats,
     targets: NDArray[np.intp],
     labels: Sequence[str],
-    temperature: float,
-    threshold: float,
+    threshold: float | Floats,
     clusters: Sequence[str],
 ) -> Answers:
-    """The answers of a head: logits [n, outputs] at temperature 1, and ``targets``, indices of outputs [n]."""
+    """The answers of a head: calibrated logits [n, outputs], and ``targets``, indices of outputs [n]."""
     count = len(labels)
     return Answers(
         labels=tuple(labels),
         truth=np.where(targets < count, targets, -1),
-        probabilities=softmax(logits[:, :count] / temperature, axis=1),
-        id_score=id_scores(logits / temperature, count),
+        probabilities=softmax(logits[:, :count], axis=1),
+        id_score=id_scores(logits, count),
         threshold=threshold,
         clusters=tuple(clusters),
     )

@@ -5,7 +5,6 @@ is named after everything else that decides a value: backbone, size, and the cod
 """
 
 import hashlib
-import io
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -115,6 +114,4 @@ def _read(cache: Path) -> dict[str, NDArray[np.float32]]:
 
 
 def _write(cache: Path, kept: dict[str, NDArray[np.float32]]) -> None:
-    buffer = io.BytesIO()
-    np.savez(buffer, sha256=np.array(list(kept)), features=np.stack(list(kept.values())))
-    files.write_bytes(cache, buffer.getvalue())
+    files.write_npz(cache, {"sha256": np.array(list(kept)), "features": np.stack(list(kept.values()))})

@@ -45,19 +45,33 @@ def write(folder: Path, description: LearnerFile, model: nn.Sequential) -> None:
     files.write_json(folder / DESCRIPTION, asdict(description))
 
 
-def load(folder: Path = FOLDER) -> tuple[LearnerFile, nn.Sequential]:
-    """Build the trained network, in evaluation mode.
+def describe(folder: Path = FOLDER) -> LearnerFile:
+    """Read learner.json alone.
 
     Raises:
         DataError: the folder does not hold a trained network.
     """
     try:
         values = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        description = LearnerFile(**{**values, "labels": tuple(values["labels"])})
+        return LearnerFile(**{**values, "labels": tuple(values["labels"])})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _lost(folder, error) from error
+
+
+def load(folder: Path = FOLDER) -> tuple[LearnerFile, nn.Sequential]:
+    """Build the trained network, in evaluation mode.
+
+    Raises:
+        DataError: the folder does not hold a trained network.
+    """
+    description = describe(folder)
+    try:
         model = network(BACKBONES[description.backbone], description.outputs, pretrained=False)
         model.load_state_dict(load_file(folder / WEIGHTS))
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise DataError(
-            f"{folder}/ holds no trained network ({error}); `dvc repro -f train` trains one"
-        ) from error
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise _lost(folder, error) from error
     return description, model.eval()
+
+
+def _lost(folder: Path, error: Exception) -> DataError:
+    return DataError(f"{folder}/ holds no trained network ({error}); `dvc repro -f train` trains one")

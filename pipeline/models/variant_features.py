@@ -1,8 +1,6 @@
 """What export hands to evaluate besides the bundle: the features of every photo by each variant's own body."""
 
-import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +14,7 @@ FILE = Path("build/features.npz")
 
 def write(features: dict[VariantName, NDArray[np.float32]], names: list[str]) -> None:
     """Write features [n, features] of each variant, of the photos that are called ``names`` [n]."""
-    buffer = io.BytesIO()
-    arrays: dict[str, NDArray[Any]] = {"files": np.array(names), **features}
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]
-    files.write_bytes(FILE, buffer.getvalue())
+    files.write_npz(FILE, {"files": np.array(names), **{str(name): each for name, each in features.items()}})
 
 
 def read(names: list[str]) -> dict[VariantName, NDArray[np.float32]]:

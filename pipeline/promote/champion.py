@@ -210,9 +210,9 @@ def _held(models: Path) -> bundle.Bundle | None:
 def _bring_back(reg: Registry, version: Version, candidate: bundle.Bundle, new: Path) -> None:
     try:
         reg.fetch(version, new)
-    except OlderSchema:
-        raise
     except TrackingError as error:
+        if isinstance(error, OlderSchema):
+            raise
         if bundle.fingerprint(candidate.manifest) != version.fingerprint:
             raise TrackingError(
                 f"the champion can't be brought back: {error}. Go back to another with "

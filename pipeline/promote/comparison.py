@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bundle import Bundle, VariantName, decode
 from bundle.engine import Engine, Timing
@@ -163,10 +164,8 @@ def _not_comparable(champion: Champion, why: str) -> tuple[list[Comparison], lis
     return [], [Gate("champion", True, None, "comparable", note)]
 
 
-def _frame(path: Path, size: int) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:
+def _frame(path: Path, size: int) -> NDArray[np.uint8]:
     try:
-        image = decode.open_rgb(path.read_bytes(), min_side=size, formats=FORMATS)
+        return decode.decode(path.read_bytes(), size, formats=FORMATS)
     except (OSError, PictureError) as error:
         raise DataError(f"{path} can't be read ({error}); `dvc repro` checks the photos again") from error
-    frame: np.ndarray[tuple[int, int, int], np.dtype[np.uint8]] = decode.to_frame(image, size)
-    return frame

@@ -53,7 +53,7 @@ def read(folder: Path) -> list[Entry]:
             entries.append(Entry(**json.loads(line)))
         except (ValueError, TypeError) as error:
             raise DataError(
-                f"{path}, line {number}, is damaged ({error}); mend or remove that line"
+                f"{path}, line {number}, is damaged ({error}); repair or remove that line"
             ) from error
     return entries
 

@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 
 from bundle import VariantName
 from pipeline.core.config import Settings
+from pipeline.metrics.intervals import NONE, wilson
 from pipeline.metrics.predictions import Prediction
 from pipeline.metrics.schema import Figure, Metrics, Scores, VariantFacts
 from pipeline.promote.paired import Difference, design_effect, least_pictures
@@ -177,11 +178,12 @@ def _served_accuracy(
     """The lower bound against its floor; on a small set, whether it can be told from a guess at all."""
     name, least, few = "served accuracy", settings.floors.served_accuracy_low, settings.small_set
     limit = f"lower bound >= {least:g}"
-    if not predictions or figure.low is None:
+    if not predictions:
         note = "no picture of the labels was answered from elsewhere: add photos from more occasions"
         return Gate(name, False, None, limit, note)
     if len(predictions) >= few.below:
-        return _gate(name, figure.low >= least, figure.low, limit, f"{figure.low:.3f} is below {least:g}")
+        low = figure.low or 0.0
+        return _gate(name, low >= least, low, limit, f"{low:.3f} is below {least:g}")
     right = np.array([p.right(labels) for p in predictions])
     effect = design_effect(right.astype(float), [p.group for p in predictions])
     chance = max(Counter(p.truth for p in predictions).values()) / len(right)
@@ -272,6 +274,6 @@ def _gate(name: str, passed: bool, value: float, limit: str, note: str) -> Gate:
 
 def _share(count: int, of: int) -> Figure:
     if not of:
-        return Figure(value=None, low=None, high=None, n=0)
-    bounds = binomtest(count, of).proportion_ci(method="wilson")
-    return Figure(value=count / of, low=bounds.low, high=bounds.high, n=of)
+        return NONE
+    low, high = wilson(count, of)
+    return Figure(value=count / of, low=low, high=high, n=of)

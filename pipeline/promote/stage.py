@@ -90,11 +90,8 @@ def judge(
     gates = [_golden(candidate)]
     if metrics := metrics_of(manifest):
         challenger = Challenger(candidate, settings.champion, config.load("data", DataSettings))
-        earlier = [
-            e.fingerprint
-            for e in history.champions(entries)
-            if not before or e.fingerprint != before.fingerprint
-        ]
+        others = {fingerprint, before.fingerprint if before else None}
+        earlier = [e.fingerprint for e in history.champions(entries) if e.fingerprint not in others]
         comparisons, notes = challenger.with_champion(before) if before else ([], [])
         comparisons += challenger.with_best(registry, earlier)
         decided = policy.decide(
@@ -174,7 +171,8 @@ def _candidate() -> bundle.Bundle:
 def _golden(candidate: bundle.Bundle) -> Gate:
     limit = f"within {candidate.manifest.golden_tolerance:g}"
     try:
-        Engine(candidate).check_golden()
+        for variant in candidate.manifest.variants:
+            Engine(candidate, variant).check_golden()
     except BundleError as error:
         return Gate("golden frames", False, None, limit, str(error))
     return Gate("golden frames", True, None, limit)

@@ -20,20 +20,9 @@ import psutil
 from pipeline.core.errors import TrackingError
 from pipeline.data.split import SPLIT, read_split
 from pipeline.tracking.lineage import DATA, Lineage, lineage
-from pipeline.tracking.store import Settings, Store, explained, open_store, project_root
+from pipeline.tracking.store import Settings, Store, explained, open_store
 
-__all__ = [
-    "Lineage",
-    "Run",
-    "Settings",
-    "Store",
-    "find_run",
-    "lineage",
-    "open_store",
-    "project_root",
-    "resume",
-    "run",
-]
+__all__ = ["Lineage", "Run", "Settings", "lineage", "open_store", "resume", "run"]
 
 LONGEST_VALUE = 500  # characters of a parameter; the whole configuration is an artifact anyway
 BATCH = 100  # parameters in one request, MLflow's limit
@@ -52,12 +41,8 @@ class Run:
     run_id: str
     _waiting: list[Any] = field(default_factory=list)
 
-    def metric(self, name: str, value: float, step: int = 0) -> None:
-        """Log one figure; NaN and infinity are kept as such."""
-        self.metrics({name: value}, step)
-
     def metrics(self, figures: Mapping[str, float], step: int = 0) -> None:
-        """Log several figures of one step."""
+        """Log figures of one step; NaN and infinity are kept as such."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
@@ -148,7 +133,7 @@ def resume(settings: Settings, run_id: str | None, *, name: str, lineage: Lineag
         TrackingError: see `open_store`.
     """
     store = open_store(settings)
-    known = find_run(store, run_id)
+    known = _find_run(store, run_id)
     if known:
         current = Run(store, known)
     else:
@@ -158,7 +143,7 @@ def resume(settings: Settings, run_id: str | None, *, name: str, lineage: Lineag
     current.flush()
 
 
-def find_run(store: Store, run_id: str | None) -> str | None:
+def _find_run(store: Store, run_id: str | None) -> str | None:
     """The run ``run_id``, or the one that stands in for it, or None where the store has neither."""
     from mlflow.exceptions import MlflowException
 

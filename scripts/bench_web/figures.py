@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -55,8 +56,7 @@ class Results:
 
 def percentile(values: Sequence[float], percent: float) -> float:
     """The smallest value that ``percent`` of them do not exceed; of at least one value."""
-    ordered = sorted(values)
-    return ordered[max(0, min(len(ordered) - 1, int(len(ordered) * percent / 100 + 0.5) - 1))]
+    return sorted(values)[max(1, math.ceil(len(values) * percent / 100)) - 1]
 
 
 def to_csv(rows: Iterable[Row]) -> str:

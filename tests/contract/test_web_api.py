@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from service.envelope import POLICY
+from service.http.middleware import POLICY
 
 ROOT = Path(__file__).parents[2]
 

@@ -131,7 +131,7 @@ def mortal(tmp_path: Path) -> Iterator[Callable[..., Running]]:
         port = started[0].port if started else 0
         folder = tmp_path / str(len(started))
         folder.mkdir()
-        one = Running(folder, model=PROMOTED, page=WEB / "dist", workers=1, port=port, **settings)
+        one = Running(folder, model=PROMOTED, page=WEB / "dist", threads=1, port=port, **settings)
         started.append(one)
         one.await_address()
         return one
@@ -395,7 +395,7 @@ def test_what_is_no_picture_is_refused_with_a_sentence(open_page: Open) -> None:
 
 def test_a_service_with_a_key_asks_for_it(tmp_path: Path, open_page: Open) -> None:
     with running(
-        tmp_path, model=PROMOTED, page=WEB / "dist", workers=1, api_key="sesame.open.sesame"
+        tmp_path, model=PROMOTED, page=WEB / "dist", threads=1, api_key="sesame.open.sesame"
     ) as service:
         page = open_page(url=service.url, watched=False)
         problem(page, "key-needed")
@@ -408,7 +408,7 @@ def test_a_service_with_a_key_asks_for_it(tmp_path: Path, open_page: Open) -> No
 def test_a_model_that_is_swapped_is_named_and_the_answers_go_on(tmp_path: Path, open_page: Open) -> None:
     served = tmp_path / "served"
     shutil.copytree(PROMOTED, served)
-    with running(tmp_path, model=served, page=WEB / "dist", workers=1) as service:
+    with running(tmp_path, model=served, page=WEB / "dist", threads=1) as service:
         page = open_page(url=service.url)
         lit(page, "plant")
         other = tmp_path / "other"

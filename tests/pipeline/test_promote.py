@@ -273,6 +273,22 @@ def test_a_candidate_that_fails_its_golden_frames_is_refused(project: Project) -
     assert project.report()["reasons"][0].startswith("golden frames: ")
 
 
+def test_both_served_variants_are_judged_and_compared(project: Project) -> None:
+    project.candidate(GOOD, variants=("int8", "fp32"))
+    run()
+    project.candidate(EQUAL, variants=("int8", "fp32"), variants__int8__agreement=0.97)
+    run()
+    assert project.report()["reasons"] == [
+        "same answer as fp32, int8: only 0.970 of the views get the answer of fp32"
+    ]
+    compared = {
+        gate["name"]: [g["variant"] for g in project.report()["gates"] if g["name"] == gate["name"]]
+        for gate in project.report()["gates"]
+    }
+    assert set(compared["against the champion, cross-validation: labels"]) == {"int8", "fp32"}
+    assert set(compared["against the champion, test split: other"]) == {"int8", "fp32"}
+
+
 def test_unchanged_model_makes_no_second_version(project: Project) -> None:
     fingerprint = project.candidate()
     run()

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -22,8 +23,10 @@ import pytest
 import bundle
 from bundle.engine import Engine
 from pipeline.promote import stage as promote
-from tests import promotion_project
-from tests.mlflow_template import MLFLOWS_OWN_WARNINGS
+from pipeline.tracking import store
+from pipeline.tracking.registry import Registry
+from tests import measured, promotion_project
+from tests.mlflow_template import MLFLOWS_OWN_WARNINGS, SETTINGS
 from tests.promotion_project import EQUAL, GOOD, PROMOTED, Project
 
 pytestmark = MLFLOWS_OWN_WARNINGS
@@ -125,6 +128,11 @@ def test_a_service_gets_the_champion_over_rest_from_either_kind_of_store(
     fetched = fetch_champion(server, "over-rest", project.root / "fetched2")
     assert bundle.fingerprint(fetched.manifest) == second
     Engine(fetched).check_golden()
+
+    registry = Registry(store.open_store(SETTINGS), "over-rest")
+    version = registry.find(second)
+    assert version is not None
+    assert registry.predictions(version) == sorted(measured.answers(), key=astuple)
 
     assert promote.main(["rollback", "--why", "over REST"]) == 0
     fetched = fetch_champion(server, "over-rest", project.root / "fetched3")

@@ -18,7 +18,8 @@ import pytest
 from pipeline.core.errors import TrackingError
 from pipeline.data.split import SPLIT, SplitRow, write_split
 from pipeline.tracking import runs as tracking
-from pipeline.tracking.runs import Lineage, project_root
+from pipeline.tracking.runs import Lineage
+from pipeline.tracking.store import project_root
 from tests import mlflow_template
 from tests.mlflow_template import MLFLOWS_OWN_WARNINGS, SETTINGS
 
@@ -63,7 +64,7 @@ def test_a_run_carries_parameters_curves_lineage_and_configuration(database: Pat
     with tracking.run(SETTINGS, name="lite0", lineage=LINEAGE, params=params) as run:
         for epoch in range(3):
             run.metrics({"valid/accuracy": 0.5 + epoch / 10, "recall/Blüten & Blätter": 1.0}, step=epoch)
-        run.metric("seconds", 12.5)
+        run.metrics({"seconds": 12.5})
         run.artifact(checkout / "worst.png", "plots")
     kept = run_of(run.run_id)
     assert kept.info.status == "FINISHED"
@@ -144,7 +145,7 @@ def test_resume_adds_to_the_run_that_trained(database: Path) -> None:
         pass
     before = run_of(run.run_id).info
     with tracking.resume(SETTINGS, run.run_id, name="evaluate", lineage=LINEAGE) as resumed:
-        resumed.metric("test/accuracy", 0.97)
+        resumed.metrics({"test/accuracy": 0.97})
     after = run_of(run.run_id)
     assert resumed.run_id == run.run_id
     assert after.data.metrics["test/accuracy"] == 0.97
@@ -155,7 +156,7 @@ def test_an_unknown_run_gets_one_stand_in_and_not_two(database: Path) -> None:
     ids = set()
     for _ in range(2):
         with tracking.resume(SETTINGS, "f" * 32, name="evaluate", lineage=LINEAGE) as run:
-            run.metric("test/accuracy", 0.97)
+            run.metrics({"test/accuracy": 0.97})
         ids.add(run.run_id)
     assert len(ids) == 1
     assert run_of(ids.pop()).data.tags["stands_in_for"] == "f" * 32
@@ -174,8 +175,8 @@ def test_figures_outlive_a_lock_in_the_middle_of_a_run(
 ) -> None:
     with tracking.run(SETTINGS, name="lite0", lineage=LINEAGE, params={}) as run:
         with held(database):
-            run.metric("valid/loss", 0.9, step=0)
-        run.metric("valid/loss", 0.8, step=1)
+            run.metrics({"valid/loss": 0.9}, step=0)
+        run.metrics({"valid/loss": 0.8}, step=1)
     errors = capsys.readouterr().err
     assert errors.count("\n") == 1
     assert "is locked" in errors
@@ -198,7 +199,7 @@ def test_a_lock_to_the_end_is_an_error_and_no_silence(database: Path) -> None:
             ExitStack() as locks,
         ):
             locks.enter_context(held(database))
-            run.metric("valid/loss", 0.9)
+            run.metrics({"valid/loss": 0.9})
             unlock.push(locks.pop_all())
 
     with ExitStack() as unlock, pytest.raises(TrackingError, match="is locked"):

@@ -80,6 +80,16 @@ def test_percentile_is_one_of_the_values() -> None:
     assert percentile([7.0], 99) == 7
 
 
+@pytest.mark.parametrize(
+    ("number", "percent", "rank"),
+    [(21, 95, 20), (12, 95, 12), (10, 50, 5), (10, 51, 6), (3, 99, 3), (3, 1, 1)],
+)
+def test_percentile_is_the_smallest_value_that_so_many_do_not_exceed(
+    number: int, percent: float, rank: int
+) -> None:
+    assert percentile([float(value) for value in range(1, number + 1)], percent) == rank
+
+
 def test_runtime_is_no_part_of_the_pages_weight(tmp_path: Path) -> None:
     (tmp_path / "assets").mkdir()
     for name, size in (("index.html", 10), ("assets/index-1.js", 500), ("assets/index-1.js.gz", 100)):
