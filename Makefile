@@ -129,7 +129,8 @@ bench: setup ## compare the service with other ways to serve the same model, sid
 	@$(IN_VENV) python -m scripts.bench_service
 
 .PHONY: bench-web
-bench-web: promoted page browser ## time the page in a real browser, beside TensorFlow.js (about 5 minutes)
+bench-web: promoted page browser ## time the page in a real browser, beside TensorFlow.js and LiteRT.js (about 8 minutes)
+	@$(PYTHON) scripts/environment.py requirements/litert.lock .venv-litert
 	@$(IN_VENV) python -m scripts.bench_web
 
 .PHONY: bench-scale
