@@ -116,9 +116,9 @@ def promote(reg: Registry, models: Path, candidate: bundle.Bundle, before: Versi
     """
     manifest, parent = candidate.manifest, {"parent": before.bundle if before else None}
     with files.replace_dir(models / PROMOTED) as new:
-        mlflow_model.copy(candidate, new)
         descended = manifest.model_copy(update={"lineage": manifest.lineage.model_copy(update=parent)})
         try:
+            mlflow_model.copy(candidate, new)
             sealed = bundle.Bundle(new, bundle.seal(new, descended))
         except BundleError as error:
             raise StorageError(str(error)) from error

@@ -44,7 +44,11 @@ def promote(anyway: str | None = None) -> None:
     experiment, settings, models = config.in_experiment(), config.load("promote", PromoteSettings), _models()
     if anyway is not None and experiment:
         raise PipelineError(OUTSIDE)
-    registry, candidate = _registry(settings), _candidate()
+    registry = _registry(settings)
+    try:
+        candidate = bundle.load(CANDIDATE)
+    except BundleError as error:
+        raise DataError(f"no candidate to promote: {error}") from error
     new = Version.of(candidate)
     # Several experiments may run at once; they change nothing and need no lock.
     with nullcontext() if experiment else champion.lock(models), tempfile.TemporaryDirectory() as scratch:
@@ -135,13 +139,6 @@ def _registry(settings: PromoteSettings) -> Registry:
 
 def _models() -> Path:
     return store.project_root() / MODELS
-
-
-def _candidate() -> bundle.Bundle:
-    try:
-        return bundle.load(CANDIDATE)
-    except BundleError as error:
-        raise DataError(f"no candidate to promote: {error}") from error
 
 
 def _golden(candidate: bundle.Bundle) -> Gate:

@@ -68,21 +68,18 @@ class Registry:
 
     def champion(self) -> Version | None:
         """The version that the alias points to; see `get`."""
-        with explained(self.store.place):
-            found = self.store.client.search_registered_models(f"name = '{self.model}'")
+        found = self.store.call("search_registered_models", f"name = '{self.model}'")
         number = found[0].aliases.get(CHAMPION) if found else None
         return self.get(int(number)) if number else None
 
     def get(self, number: int) -> Version:
         """One version; a TrackingError where there is none, or promote did not make it."""
-        with explained(self.store.place):
-            return self._version(self.store.client.get_model_version(self.model, str(number)))
+        return self._version(self.store.call("get_model_version", self.model, str(number)))
 
     def find(self, fingerprint: str) -> Version | None:
         """The version whose bundle has ``fingerprint``; the newest, should there be several."""
         query = f"name = '{self.model}' and tags.fingerprint = '{fingerprint}'"
-        with explained(self.store.place):
-            found = self.store.client.search_model_versions(query, order_by=["version_number DESC"])
+        found = self.store.call("search_model_versions", query, order_by=["version_number DESC"])
         return self._version(found[0]) if found else None
 
     def register(self, candidate: Bundle, run: Run) -> Version:
@@ -104,8 +101,7 @@ class Registry:
 
     def set_alias(self, version: Version) -> None:
         """Point the alias to ``version``; what serves the alias takes it over."""
-        with explained(self.store.place):
-            self.store.client.set_registered_model_alias(self.model, CHAMPION, str(version.number))
+        self.store.call("set_registered_model_alias", self.model, CHAMPION, str(version.number))
 
     def fetch(self, version: Version, folder: Path) -> Bundle:
         """Copy the bundle of ``version`` into the empty ``folder`` and check it.
@@ -116,10 +112,9 @@ class Registry:
         """
         where = f"{version.name} of {self.model}"
         with tempfile.TemporaryDirectory() as scratch:
-            with explained(self.store.place):
-                if not self.store.client.list_artifacts(version.run_id, version.path):
-                    raise Unreadable(f"the store {self.store.place} has lost the files of {where}")
-                got = Path(self.store.client.download_artifacts(version.run_id, version.path, scratch))
+            if not self.store.call("list_artifacts", version.run_id, version.path):
+                raise Unreadable(f"the store {self.store.place} has lost the files of {where}")
+            got = Path(self.store.call("download_artifacts", version.run_id, version.path, scratch))
             try:
                 mlflow_model.copy(Bundle(got, bundle.load_manifest(got)), folder)
                 fetched = bundle.load(folder)
@@ -135,11 +130,11 @@ class Registry:
         Raises:
             DataError: the table is damaged.
         """
-        client, path = self.store.client, f"{version.path}/{PREDICTIONS}"
-        with explained(self.store.place), tempfile.TemporaryDirectory() as scratch:
-            if path not in {file.path for file in client.list_artifacts(version.run_id, version.path)}:
-                return []
-            return read(Path(client.download_artifacts(version.run_id, path, scratch)))
+        path = f"{version.path}/{PREDICTIONS}"
+        if path not in {file.path for file in self.store.call("list_artifacts", version.run_id, version.path)}:
+            return []
+        with tempfile.TemporaryDirectory() as scratch:
+            return read(Path(self.store.call("download_artifacts", version.run_id, path, scratch)))
 
     def _version(self, made: Any) -> Version:
         try:

@@ -21,7 +21,7 @@ from pipeline.core.config import flat
 from pipeline.core.errors import TrackingError
 from pipeline.data.split import SPLIT, read_split
 from pipeline.tracking.lineage import DATA, Lineage, lineage
-from pipeline.tracking.store import Settings, Store, explained, open_store
+from pipeline.tracking.store import Settings, Store, open_store
 
 __all__ = ["Lineage", "Run", "Settings", "lineage", "open_store", "resume", "run"]
 
@@ -59,8 +59,7 @@ class Run:
             TrackingError: the store still can't be written.
         """
         while self._waiting:
-            with explained(self.store.place):
-                self.store.client.log_batch(self.run_id, metrics=self._waiting[:METRICS_AT_ONCE])
+            self.store.call("log_batch", self.run_id, metrics=self._waiting[:METRICS_AT_ONCE])
             del self._waiting[:METRICS_AT_ONCE]
 
     def params(self, values: Mapping[str, Any]) -> None:
@@ -68,26 +67,21 @@ class Run:
         from mlflow.entities import Param
 
         params = [Param(_key(name), str(value)) for name, value in flat(values).items()]
-        with explained(self.store.place):
-            for first in range(0, len(params), PARAMS_AT_ONCE):
-                self.store.client.log_batch(self.run_id, params=params[first : first + PARAMS_AT_ONCE])
+        for first in range(0, len(params), PARAMS_AT_ONCE):
+            self.store.call("log_batch", self.run_id, params=params[first : first + PARAMS_AT_ONCE])
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags, replacing what they were."""
-        with explained(self.store.place):
-            for name, value in values.items():
-                self.store.client.set_tag(self.run_id, name, value)
+        for name, value in values.items():
+            self.store.call("set_tag", self.run_id, name, value)
 
     def artifact(self, path: Path, folder: str | None = None) -> None:
         """Keep a file, or all that is in a folder, with the run, under ``folder`` of its artifacts."""
-        client = self.store.client
-        with explained(self.store.place):
-            (client.log_artifacts if path.is_dir() else client.log_artifact)(self.run_id, str(path), folder)
+        self.store.call("log_artifacts" if path.is_dir() else "log_artifact", self.run_id, str(path), folder)
 
     def text(self, text: str, path: str) -> None:
         """Keep ``text`` with the run as the file ``path`` of its artifacts."""
-        with explained(self.store.place):
-            self.store.client.log_text(self.run_id, text, path)
+        self.store.call("log_text", self.run_id, text, path)
 
 
 @contextmanager
@@ -100,8 +94,6 @@ def run(settings: Settings, *, name: str, lineage: Lineage, params: Mapping[str,
     Raises:
         TrackingError: see `open_store`; also where figures can't be written at the end.
     """
-    from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-
     store = open_store(settings)
     _mark_stale_runs_killed(store)
     current = _start(store, name, lineage)
@@ -110,6 +102,8 @@ def run(settings: Settings, *, name: str, lineage: Lineage, params: Mapping[str,
         current.params(params)
         current.text(json.dumps(lineage.config, indent=2, ensure_ascii=False, default=str), "config.json")
         if interval:
+            from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
             monitor = SystemMetricsMonitor(current.run_id, sampling_interval=interval, tracking_uri=store.uri)
             monitor.start()
         yield current
@@ -137,8 +131,7 @@ def resume(settings: Settings, run_id: str | None, *, name: str, lineage: Lineag
     store = open_store(settings)
     found = []
     for key in ("attributes.run_id", "tags.stands_in_for"):
-        with explained(store.place):
-            found += store.client.search_runs([store.experiment_id], f"{key} = '{run_id}'", max_results=1)
+        found += store.call("search_runs", [store.experiment_id], f"{key} = '{run_id}'", max_results=1)
     if found:
         current = Run(store, found[0].info.run_id)
     else:
@@ -164,25 +157,21 @@ def _start(store: Store, name: str, lineage: Lineage, more: Mapping[str, str] | 
         profile=json.dumps({"num_rows": sum(sides.values()), **sides}),
     )
     used = DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])
-    with explained(store.place):
-        run_id = store.client.create_run(store.experiment_id, run_name=name, tags=tags).info.run_id
-        store.client.log_inputs(run_id, [used])
+    run_id = store.call("create_run", store.experiment_id, run_name=name, tags=tags).info.run_id
+    store.call("log_inputs", run_id, [used])
     return Run(store, run_id)
 
 
 def _end(current: Run, status: str) -> None:
     try:
-        with explained(current.store.place):
-            current.store.client.set_terminated(current.run_id, status)
+        current.store.call("set_terminated", current.run_id, status)
     except TrackingError as error:  # the next run marks it; what happened inside the block matters more
         print(f"warning: run {current.run_id} could not be marked {status}: {error}", file=sys.stderr)
 
 
 def _mark_stale_runs_killed(store: Store) -> None:
     query = f"attributes.status = 'RUNNING' and tags.host = '{socket.gethostname()}'"
-    with explained(store.place):
-        running = store.client.search_runs([store.experiment_id], query)
-    for each in running:
+    for each in store.call("search_runs", [store.experiment_id], query):
         tags = each.data.tags
         try:
             started = psutil.Process(int(tags["pid"])).create_time()

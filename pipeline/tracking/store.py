@@ -41,6 +41,11 @@ class Store:
     place: str  # its file or address, as an error names it
     settings: Settings
 
+    def call(self, method: str, *arguments: Any, **named: Any) -> Any:
+        """Call a method of ``client``; what MLflow raises becomes a `TrackingError` that names the store."""
+        with explained(self.place):
+            return getattr(self.client, method)(*arguments, **named)
+
 
 def project_root() -> Path:
     """The user's checkout: the current folder, or the checkout to which an experiment's copy belongs."""
