@@ -5,6 +5,11 @@ below are the folder's; `bundle.decode`, `bundle.engine` and `bundle.errors` are
 reads a manifest loads no engine.
 """
 
+import os
+
+# ONNX Runtime starts a thread on import that reports usage to its maker, unless this is set before.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 from bundle.folder import (
     DEFAULT_FOLDER,
     MANIFEST,

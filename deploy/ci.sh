@@ -43,7 +43,7 @@ elif [ -x "$tool" ]; then
     mapfile -t arguments < <("$python" -m scripts.image --arguments)
     [ "${#arguments[@]}" -gt 0 ] || exit 1
     log=$(mktemp)
-    SMOKE_MEMORY=256m SMOKE_RUN_ARGS="--cpus 1 --env DECODE_BYTES=30000000" \
+    SMOKE_MEMORY=384m SMOKE_RUN_ARGS="--cpus 1 --env DECODE_BYTES=30000000 --env BUFFER_BYTES=20000000 --env STREAMS=8 --env CONNECTIONS=64" \
         "$tool" -f deploy/Dockerfile -t "$IMAGE" -u /readyz -b "$bases" -c "${CI_IMAGE_CACHE:-}" -k -- "${arguments[@]}" | tee "$log"
     DOCKER_HOST=$(sed -n 's/.*kept: export DOCKER_HOST=\([^ ]*\) .*/\1/p' "$log")
     DOCKER_CONFIG=$(sed -n 's/.* DOCKER_CONFIG=\([^;]*\);.*/\1/p' "$log")

@@ -90,7 +90,7 @@ def run(has_model: bool) -> None:
         FirstRunError: it did not.
     """
     port = free_port()
-    settings = {"BIND": "127.0.0.1", "PORT": str(port), "WORKERS": "1", "PYTHONPYCACHEPREFIX": str(BYTECODE)}
+    settings = {"BIND": "127.0.0.1", "PORT": str(port), "THREADS": "1", "PYTHONPYCACHEPREFIX": str(BYTECODE)}
     if not has_model:
         settings |= {"MODEL": "models:/none@none", "MLFLOW_TRACKING_URI": NOBODY}
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}

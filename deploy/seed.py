@@ -7,12 +7,12 @@ serves the image's own bundle until then, and takes the registry's champion over
 import shutil
 import sys
 from pathlib import Path
-from urllib.parse import quote
 
 import bundle
 from bundle.errors import UserError
 from service import settings
-from service.registry import Registry, Version
+from service.models.mlflow import Version
+from service.models.registry import places, remember, remembered
 
 BAKED = Path("models/promoted")
 NUMBER = "0"  # registries count from 1
@@ -27,17 +27,15 @@ def seed(values: settings.Settings) -> str:
     """
     if values.registered is None:
         raise UserError("MODEL is a folder, which needs no cache: seed one for MODEL=models:/NAME@ALIAS")
-    registry = Registry(values)
-    if registry.remembered() is not None:
+    cache, note = places(values)
+    if remembered(note) is not None:
         return f"{values.cache} holds a model already"
     if not (BAKED / bundle.MANIFEST).is_file():
         return "the image has no bundle; the service waits for the registry"
     found = bundle.load(BAKED)
     version = Version(NUMBER, bundle.fingerprint(found.manifest))
-    shutil.copytree(
-        BAKED, values.cache / quote(values.registered[0], safe="") / version.token, dirs_exist_ok=True
-    )
-    registry.remember(version, None)
+    shutil.copytree(BAKED, cache / version.token, dirs_exist_ok=True)
+    remember(note, version, None)
     return f"{values.cache} begins with {found.manifest.version}, which is in the image"
 
 

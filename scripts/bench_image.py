@@ -27,7 +27,15 @@ OPTIONS: Final = (
         "--cap-drop=ALL",
         "--security-opt=no-new-privileges",
     ),
-    *("--memory=256m", "--memory-swap=256m", "--cpus=1", "--env=DECODE_BYTES=30000000"),
+    *(
+        "--memory=384m",
+        "--memory-swap=384m",
+        "--cpus=1",
+        "--env=DECODE_BYTES=30000000",
+        "--env=BUFFER_BYTES=20000000",
+        "--env=STREAMS=8",
+        "--env=CONNECTIONS=64",
+    ),
     "--publish=127.0.0.1::8000",
 )
 

@@ -90,7 +90,6 @@ def prepare(folder: Path, number: int, data: Path | None) -> None:
         return
     make_photos(folder / "data/images", number)
     settings = DataSettings(
-        recipe="photos",
         images=folder / "data/images",
         manifest=folder / "data/manifest.csv",
         ood_label="other",

@@ -7,7 +7,7 @@ The document comes from the application itself, without a service that runs.
 """
 
 import argparse
-import asyncio
+import json
 import subprocess
 import sys
 import tempfile
@@ -15,37 +15,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import httpx
-
 from pipeline.core.files import write_text
 from scripts import node
 from scripts.environment import SetupError
-from service.admission import Line
-from service.app import create
-from service.board import Board
-from service.limits import Buffer
-from service.metrics import Metrics
+from service.http.app import create_app
 from service.settings import Settings
-from service.state import State
 
 TYPES: Final = Path("src/api.gen.ts")  # in web/
 REMAKE: Final = "python -m scripts.web_api"
 
 
-async def document() -> bytes:
+def document() -> bytes:
     """The OpenAPI document of a service with the default settings."""
-    settings = Settings.model_validate({})
-    with tempfile.TemporaryDirectory() as folder:
-        metrics = Metrics(Path(folder), "0")
-        line = Line(settings, metrics)
-        state = State(settings, metrics, line, Buffer(settings.buffer_bytes), Board(1), 0)
-        transport = httpx.ASGITransport(create(state))
-        try:
-            async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
-                answer = await client.get("/openapi.json")
-        finally:
-            line.close()
-    return answer.raise_for_status().content
+    return json.dumps(create_app(Settings.model_validate({})).openapi()).encode()
 
 
 def types(web: Path = node.WEB) -> str:
@@ -58,7 +40,7 @@ def types(web: Path = node.WEB) -> str:
     node.packages(web, env)
     with tempfile.TemporaryDirectory() as folder:
         given, made = Path(folder, "openapi.json"), Path(folder, "api.gen.ts")
-        given.write_bytes(asyncio.run(document()))
+        given.write_bytes(document())
         command = ["npm", "run", "--silent", "api", "--", str(given), "-o", str(made)]
         run = subprocess.run(command, cwd=web, env=env, capture_output=True, text=True, check=False)
         if run.returncode or not made.exists():

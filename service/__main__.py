@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from bundle.errors import UserError
-from service import quota, settings
+from service import budget, quota, settings
 
 SERVE: Final = "serve"
 HEALTH: Final = "health"
@@ -20,14 +20,14 @@ commands:
 
 examples:
   python -m service
-  PORT=9000 python -m service --workers 1
+  PORT=9000 python -m service --threads 1
   MLFLOW_TRACKING_URI=http://127.0.0.1:5000 MODEL=models:/art-text-plant@champion python -m service"""
 
 
 def build_parser(command: str) -> argparse.ArgumentParser:
     """The options of a command."""
     if command == IDENTIFY:
-        from service import identify  # loads ONNX Runtime, which the supervisor must not
+        from service.cli import identify
 
         parser = argparse.ArgumentParser(
             prog="python -m service identify",
@@ -54,20 +54,19 @@ def run(command: str, arguments: argparse.Namespace) -> int:
         UserError: it can't.
     """
     if command == IDENTIFY:
-        from service import identify
+        from service.cli import identify
 
         return identify.run(arguments)
     values = settings.read(vars(arguments))
     if command == HEALTH:
-        from service import health
+        from service.cli import health
 
         print(f"ready: serves {health.check(values)}")
         return 0
-    quota.check_memory()
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy would start threads, and the supervisor forks
-    from service import supervisor
+    budget.check(values, quota.memory())  # before anything large is imported
+    from service.cli import serve
 
-    return supervisor.main(values)
+    return serve.main(values)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -19,9 +19,10 @@ _MAX_LINE: Final = (
 _MAX_TRACE: Final = 3_000
 
 
-def set_up(level: str, role: str) -> None:
+def set_up(level: str) -> None:
     """Send the log of this process, also that of uvicorn and asyncio, to stderr."""
-    handler = _Lines(role)
+    handler = _Lines()
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it warns of every form that is none
     for name in ("service", "uvicorn.error", "asyncio"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
@@ -37,9 +38,8 @@ def event(level: int, what: str, **fields: Any) -> None:
 
 
 class _Lines(logging.Handler):
-    def __init__(self, role: str) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._role = role
         self._lost = 0
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -52,7 +52,6 @@ class _Lines(logging.Handler):
         values: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "process": self._role,
             "event": record.getMessage()[:1_000].strip(),
         }
         values |= getattr(record, "fields", {})

@@ -1,18 +1,10 @@
-"""What is measured, for Prometheus; over all processes of the service.
+"""What is measured, for Prometheus."""
 
-Each process keeps its numbers in files of a folder that all share (prometheus_client's multiprocess mode), and
-whichever worker is asked for /metrics adds them up. The files are named by the place of a worker, not by its
-process id: a worker that replaces a dead one goes on counting where that one stopped.
-"""
-
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 CONTENT_TYPE: Final = prometheus_client.CONTENT_TYPE_PLAIN_0_0_4
 
@@ -25,20 +17,11 @@ CONFIDENCES: Final = (0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)
 
 
 class Metrics:
-    """All metrics of one process."""
+    """All metrics of the service; counting is safe from any thread."""
 
-    def __init__(self, folder: Path, place: str) -> None:
-        """Begin, or go on, counting.
-
-        Args:
-            folder: shared by all processes of the service; made by whoever starts them.
-            place: a name of this process that its replacement will have too.
-        """
-        self._folder = folder
-        self._place = place
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
-        values.ValueClass = values.MultiProcessValue(process_identifier=lambda: place)  # type: ignore[no-untyped-call]
-        own = CollectorRegistry()
+    def __init__(self) -> None:
+        self._registry = own = CollectorRegistry()
+        ProcessCollector(registry=own)  # memory, processor time, open files
         self.requests = Counter(
             "service_requests",
             "HTTP requests, by address and outcome: answered, disconnected, or the name of the problem",
@@ -52,14 +35,14 @@ class Metrics:
             buckets=BUCKETS,
             registry=own,
         )
-        self.queue = Gauge(
-            "service_queue_depth",
-            "Pictures that wait, all workers together",
-            multiprocess_mode="livesum",
+        self.queue = Gauge("service_queue_depth", "Pictures that wait", registry=own)
+        self.connections = Gauge("service_connections", "Open connections", registry=own)
+        self.streams = Gauge("service_streams", "Open /stream connections", registry=own)
+        self.refused = Counter(
+            "service_refused",
+            "Pictures, streams and connections that were refused, by the limit that they met",
+            ["limit"],
             registry=own,
-        )
-        self.streams = Gauge(
-            "service_streams", "Open /stream connections", multiprocess_mode="livesum", registry=own
         )
         self.frames = Counter(
             "service_stream_frames",
@@ -69,8 +52,8 @@ class Metrics:
         )
         self.answers = Counter(
             "service_answers",
-            "Answers by the likeliest label, and whether it was known (yes) or none of these (no)",
-            ["label", "known"],
+            "Answers by the likeliest label, and whether its score reached the threshold (yes) or not (no)",
+            ["label", "accepted"],
             registry=own,
         )
         self.confidence = Histogram(
@@ -82,53 +65,32 @@ class Metrics:
         )
         self.model = Gauge(
             "service_model_info",
-            "Workers that serve a version of the model",
+            "1 for the version of the model that is served",
             ["version", "variant"],
-            multiprocess_mode="livesum",
             registry=own,
         )
         self.created = Gauge(
             "service_model_created_timestamp_seconds",
             "When the served model was made; time() less this is its age",
-            multiprocess_mode="livemax",
             registry=own,
         )
         self.loaded = Gauge(
-            "service_model_loaded_timestamp_seconds",
-            "When the last worker took the served model over",
-            multiprocess_mode="livemax",
-            registry=own,
+            "service_model_loaded_timestamp_seconds", "When the served model was taken over", registry=own
         )
-        self.reloads = Counter(
-            "service_reloads",
-            "New models, by outcome: taken, unreachable (registry), damaged (files), refused (by a worker)",
+        self.swaps = Counter(
+            "service_model_swaps",
+            "New models, by outcome: taken, or why not (unreachable, absent, damaged, unwritable, refused)",
             ["outcome"],
             registry=own,
         )
-        self.restarts = Counter(
-            "service_worker_restarts", "Workers that died and were replaced", registry=own
-        )
-        self.turned_away = Counter(
-            "service_connections_refused", "Connections beyond the limit, closed with 503", registry=own
-        )
-        for gauge in (self.queue, self.streams):
-            gauge.set(0)  # not what a dead worker left
 
-    def observe(self, parts: Mapping[str, float], label: str, probability: float, known: bool) -> None:
+    def observe(self, parts: Mapping[str, float], label: str, probability: float, accepted: bool) -> None:
         """Count an answered picture; ``parts`` are seconds by name."""
         for part, seconds in parts.items():
             self.seconds.labels(part).observe(seconds)
-        self.answers.labels(label, "yes" if known else "no").inc()
+        self.answers.labels(label, "yes" if accepted else "no").inc()
         self.confidence.labels(label).observe(probability)
 
     def collect(self) -> bytes:
-        """The numbers of all processes, in Prometheus' text format. Reads files: keep it off the event loop."""
-        everything = CollectorRegistry()
-        MultiProcessCollector(everything, str(self._folder))  # type: ignore[no-untyped-call]
-        return prometheus_client.generate_latest(everything)
-
-
-def forget(folder: Path, place: str) -> None:
-    """Drop the gauges of a process that died: it serves nothing any more."""
-    for path in folder.glob(f"gauge_live*_{place}.db"):
-        path.unlink(missing_ok=True)
+        """The numbers in Prometheus' text format."""
+        return prometheus_client.generate_latest(self._registry)

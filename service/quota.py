@@ -4,52 +4,18 @@ Sources: the kernel's cgroup-v2.rst (cpu.max, memory.max) and, for version 1, sc
 """
 
 import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from bundle.errors import UserError
-
-PER_WORKER: Final = 200_000_000  # bytes that a worker may grow to under load
-SHARED: Final = 50_000_000  # bytes of supervisor and watcher
-LEAST: Final = 100_000_000  # bytes, below which the processes don't even come to load a model
-ENOUGH: Final = 256_000_000  # bytes, with which one worker serves the default model and takes over another
 _NO_LIMIT: Final = 1 << 60  # version 1 says "none" by a number near 2^63
-
-
-def check_memory(root: Path = Path("/")) -> None:
-    """Say it, where the memory limit is too small to start: the kernel would kill the process without a word.
-
-    Raises:
-        UserError: names the limit and what is enough.
-    """
-    limit = memory(root)
-    if limit is not None and limit < LEAST:
-        raise UserError(
-            f"the memory limit of {limit / 1e6:.0f} MB is too small; {ENOUGH / 1e6:.0f} MB are enough"
-        )
-
-
-def killed_for(root: Path = Path("/")) -> str:
-    """What most likely is behind a process that the system killed, as the end of a sentence; empty if unknown."""
-    limit = memory(root)
-    if limit is None or limit >= ENOUGH:
-        return ""
-    return f": most likely for want of memory; the limit is {limit / 1e6:.0f} MB, and {ENOUGH / 1e6:.0f} MB are enough"
-
-
-def workers(root: Path = Path("/")) -> int:
-    """How many workers to run: one a core, as long as the memory holds them; at least one."""
-    count = cores(root)
-    if (limit := memory(root)) is not None:
-        count = min(count, (limit - SHARED) // PER_WORKER)
-    return max(1, count)
 
 
 def cores(root: Path = Path("/")) -> int:
     """Whole cores: those that the scheduler lets this process use, and no more than the quota pays for.
 
-    A quota of 1.5 gives 1: a second worker would be stopped half of the time, in the middle of answers.
+    A quota of 1.5 gives 1: a second thread would be stopped half of the time, in the middle of answers.
     """
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quotas = [quota for folder in _groups(root, "cpu") if (quota := _quota(folder)) is not None]
@@ -57,8 +23,10 @@ def cores(root: Path = Path("/")) -> int:
 
 
 def memory(root: Path = Path("/")) -> int | None:
-    """The memory limit in bytes; None where there is none."""
+    """The memory limit in bytes, of the control groups or of the process; None where there is none."""
     limits = [limit for folder in _groups(root, "memory") if (limit := _memory(folder)) is not None]
+    if (data := resource.getrlimit(resource.RLIMIT_DATA)[0]) != resource.RLIM_INFINITY:
+        limits.append(data)
     return min(limits, default=None)
 
 

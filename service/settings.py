@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -20,6 +20,7 @@ from bundle.errors import UserError
 STOP_WITHIN_S: Final = 5.0  # from SIGTERM to the exit; what container engines grant at the least
 REGISTRY: Final = "models:/"
 _NAMED: Final = re.compile(r"models:/(?P<name>[^/@:]+)@(?P<alias>[^/@:]+)")
+_HOST: Final = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~-]{16,200}")  # fits into a header and into a WebSocket subprotocol
 
 Seconds = Annotated[float, Field(gt=0, le=300, allow_inf_nan=False)]
@@ -41,8 +42,10 @@ class Settings(BaseSettings):
         min_length=1,
         description="what is served: the folder of a bundle, or models:/NAME@ALIAS of an MLflow registry",
     )
-    variant: Literal["fp32", "int8"] | None = Field(
-        None, description="which of the bundle's models; without it the one that the bundle names"
+    variant: Literal["fp32", "bf16", "int8"] | None = Field(
+        None,
+        description="which of the bundle's models; without it the one that the bundle names; bf16 is fp32 computed in "
+        "bfloat16, on processors that have it",
     )
     mlflow_tracking_uri: str | None = Field(
         None, description="address of the MLflow server (http or https), where MODEL is models:/…"
@@ -60,25 +63,45 @@ class Settings(BaseSettings):
     # Where
     bind: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 or :: for all")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 for any that is free")
-    workers: int = Field(
-        0, ge=0, le=64, description="processes; 0 for one a core of the container's quota (and memory)"
+    probe_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="second port for /healthz, /readyz and /metrics alone, without a key; don't publish it",
+    )
+    threads: int = Field(
+        0, ge=0, le=64, description="inference threads; 0 for one a core of the container's quota"
     )
     page: Path = Field(Path("web/dist"), description="folder of the built page, served at /")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="origins of other pages that may ask, separated by commas; none without it"
     )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="names under which the service is reached, separated by commas; *.example.org for all below, * for "
+        "any; IP addresses and localhost always are",
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="addresses or networks of proxies whose X-Forwarded-For names the client, separated by commas",
+    )
     api_key: SecretStr | None = Field(
         None,
-        description="key that /identify, /stream, /model and /metrics ask for",
+        description="key that /identify, /stream, /model, /v2 and /metrics ask for",
     )
+    require_key: bool = Field(False, description="refuse to start without API_KEY")
 
     # How much
-    queue: int = Field(
-        4, ge=1, le=1_000, description="pictures that may wait in a worker; beyond it 503 at once"
+    queue: int = Field(16, ge=1, le=1_000, description="pictures that may wait; beyond it 503 at once")
+    address_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="part of the queue, the streams and the connections that one client address may have",
     )
     deadline_s: Seconds = Field(2.0, description="a picture that waited longer is not inferred, in seconds")
     body_bytes: Bytes = Field(10_000_000, description="largest request body, in bytes")
-    frame_bytes: Bytes = Field(2_000_000, description="largest frame of /stream, in bytes")
+    frame_bytes: Bytes = Field(1_000_000, description="largest frame of /stream, in bytes")
     pixels: int = Field(
         25_000_000,
         ge=10_000,
@@ -89,16 +112,16 @@ class Settings(BaseSettings):
         100_000_000,
         ge=10_000_000,
         le=4_000_000_000,
-        description="memory that decoding a picture may take, in bytes; where its format needs more a pixel, its "
-        "limit on pixels is lower",
+        description="memory that decoding a picture may take in each thread, in bytes; where its format needs more a "
+        "pixel, its limit on pixels is lower",
     )
     buffer_bytes: int = Field(
-        64_000_000,
+        32_000_000,
         ge=1_000_000,
         le=4_000_000_000,
-        description="bodies and frames that a worker holds at one time, in bytes; beyond it 503",
+        description="bodies and frames that are held at one time, in bytes; beyond it 503",
     )
-    connections: int = Field(512, ge=1, le=100_000, description="open connections, all workers together")
+    connections: int = Field(256, ge=1, le=100_000, description="open connections; beyond it 503")
     streams: int = Field(64, ge=1, le=10_000, description="open /stream connections among them")
     stream_fps: float = Field(
         60.0,
@@ -112,19 +135,19 @@ class Settings(BaseSettings):
     header_timeout_s: Seconds = Field(5.0, description="time for the head of a request to arrive, in seconds")
     body_timeout_s: Seconds = Field(10.0, description="time for the body of a request, in seconds")
     send_timeout_s: Seconds = Field(20.0, description="time for a client to take what is sent, in seconds")
-    keep_alive_s: Seconds = Field(15.0, description="how long a connection may be idle, in seconds")
+    keep_alive_s: int = Field(15, ge=1, le=300, description="how long a connection may be idle, in seconds")
     stream_idle_s: Seconds = Field(60.0, description="how long a /stream may send no frame, in seconds")
     ping_s: Seconds = Field(10.0, description="a /stream that answers no ping for so long is closed, in s")
     drain_s: float = Field(
         0.5, ge=0, le=4, description="at the stop, time in which /readyz says no and all is still answered"
     )
-    grace_s: Seconds = Field(3.5, description="after that, time for requests in flight, in seconds")
+    grace_s: int = Field(3, ge=1, le=4, description="after that, time for requests in flight, in seconds")
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least level that is logged; info has a line for each request"
     )
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "allowed_hosts", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
@@ -149,6 +172,21 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if name != "*" and not _HOST.fullmatch(name):
+                raise ValueError(f"{name!r} is no host name; write it without scheme and port")
+        return tuple(name.lower() for name in value)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network)  # its ValueError says what is wrong
+        return value
+
     @field_validator("bind")
     @classmethod
     def _address(cls, value: str) -> str:
@@ -164,6 +202,10 @@ class Settings(BaseSettings):
             )
         if self.body_bytes > self.buffer_bytes or self.frame_bytes > self.buffer_bytes:
             raise ValueError("BUFFER_BYTES must hold at least one body and one frame")
+        if self.require_key and self.api_key is None:
+            raise ValueError(
+                "REQUIRE_KEY is set, and there is no API_KEY; set one, as `openssl rand -hex 16` gives it"
+            )
         if self.model.startswith(REGISTRY):
             if not _NAMED.fullmatch(self.model):
                 raise ValueError(f"MODEL {self.model} must look like models:/NAME@champion")
@@ -173,6 +215,20 @@ class Settings(BaseSettings):
                     "MODEL is in a registry: set MLFLOW_TRACKING_URI to the http address of its server"
                 )
         return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _user_info(cls, values: Any) -> Any:
+        """Move a user's name and password out of the registry's address, which is logged and shown."""
+        address = values.get("mlflow_tracking_uri") if isinstance(values, dict) else None
+        if not isinstance(address, str) or "@" not in address:
+            return values
+        scheme, _, rest = address.partition("://")
+        info, _, place = rest.rpartition("@")
+        name, _, password = info.partition(":")
+        found = {"mlflow_tracking_username": unquote(name), "mlflow_tracking_password": unquote(password)}
+        given = {key: value for key, value in values.items() if value is not None}
+        return found | given | {"mlflow_tracking_uri": f"{scheme}://{place}"}
 
     @property
     def registered(self) -> tuple[str, str] | None:

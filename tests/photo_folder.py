@@ -79,7 +79,6 @@ class PhotoFolder:
     @property
     def settings(self) -> DataSettings:
         return DataSettings(
-            recipe="photos",
             images=Path("data/images"),
             manifest=Path("data/manifest.csv"),
             ood_label="other",
@@ -104,12 +103,27 @@ class PhotoFolder:
     def rows(self) -> list[Row]:
         return manifest.read(self.manifest)
 
-    def configure(self, **validation: Any) -> None:
-        """Write params.yaml as conf/ has it, with a few settings of validate changed."""
+    def configure(self, *, size: int = 32, sitting_similarity: float = 1, **validation: Any) -> None:
+        """Write params.yaml as conf/ has it, with a few settings changed.
+
+        Args:
+            size: of the frames that are compared; 32 is a fiftieth of the work of 224.
+            sitting_similarity: 1 by default, as the made pictures are much alike to a network that knows photos, and no
+                likeness tells their labels.
+            validation: settings of validate.
+        """
         params = {
             group: yaml.safe_load((CONF / group / f"{name}.yaml").read_text(encoding="utf-8"))
-            for group, name in (("data", "photos"), ("validate", "default"), ("split", "default"))
+            for group, name in (
+                ("data", "photos"),
+                ("validate", "default"),
+                ("split", "default"),
+                ("model", "efficientnet_lite0"),
+            )
         }
+        params["model"]["size"] = size
+        params["split"]["sitting_similarity"] = sitting_similarity
+        params["validate"] |= {"near_duplicate_similarity": 1, "label_error_accuracy": 1}
         params["validate"]["severity"] |= validation.pop("severity", {})
         params["validate"] |= validation
         (self.root / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")

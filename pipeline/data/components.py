@@ -1,23 +1,17 @@
 """Connected components: what hangs together by ties, directly or through others."""
 
-from collections import defaultdict
-from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 
-def connected(size: int, ties: Iterable[tuple[int, int]]) -> list[list[int]]:
-    """Sets of two or more of the indices 0 .. size - 1 that ``ties`` hold together, by their first."""
-    parent = list(range(size))
-
-    def root(index: int) -> int:
-        while parent[index] != index:
-            parent[index] = parent[parent[index]]
-            index = parent[index]
-        return index
-
-    for one, other in ties:
-        low, high = sorted((root(one), root(other)))
-        parent[high] = low
-    members: dict[int, list[int]] = defaultdict(list)
-    for index in range(size):
-        members[root(index)].append(index)
-    return [indices for indices in members.values() if len(indices) > 1]
+def first_of_component(size: int, ties: Any) -> NDArray[np.intp]:
+    """For each of the indices 0 .. size - 1 the lowest that ``ties``, pairs of indices, hold it together with."""
+    ones, others = np.asarray(ties, np.intp).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(ones), np.bool_), (ones, others)), shape=(size, size))
+    _, number = connected_components(graph, directed=False)
+    first: NDArray[np.intp] = np.unique(number, return_index=True)[1][number]
+    return first

@@ -17,6 +17,7 @@ Kind = Literal[
     "no_label",
     "stray_file",
     # a picture by itself
+    "label_error",
     "unreadable",
     "not_a_picture",
     "unsupported_format",
@@ -40,6 +41,7 @@ Kind = Literal[
     "imbalance",
     "too_few_groups",
     "one_burst",
+    "sitting",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.core import files
 from pipeline.core.errors import DataError
-from pipeline.data.findings import Problem
+from pipeline.data.findings import Kind, Problem
 
 OWN = "your photos"  # the source_package of photos that a user added
 KINDS = (
@@ -75,40 +75,27 @@ def examine(path: Path) -> tuple[list[Row], list[Problem]]:
         The rows that can be used, in order, and the problems. A problem of kind ``manifest_unusable`` is
         about the file as a whole, and then there are no rows.
     """
+
+    def unusable(why: str) -> tuple[list[Row], list[Problem]]:
+        return [], [Problem("manifest_unusable", (), f"{path} {why}")]
+
     try:
         text = path.read_text(encoding="utf-8-sig")  # spreadsheets write a byte order mark
         table = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except FileNotFoundError:
-        return [], [
-            _unusable(f"{path} is missing; `python -m pipeline.data adopt` makes one for the photos there")
-        ]
+        return unusable("is missing; `python -m pipeline.data adopt` makes one for the photos there")
     except OSError as error:
-        return [], [_unusable(f"{path} can't be read ({error.strerror}); check its permissions")]
+        return unusable(f"can't be read ({error.strerror}); check its permissions")
     except (csv.Error, UnicodeDecodeError) as error:
-        return [], [
-            _unusable(f"{path} is no CSV in UTF-8 ({error}); export it again as CSV, UTF-8, comma-separated")
-        ]
+        return unusable(f"is no CSV in UTF-8 ({error}); export it again as CSV, UTF-8, comma-separated")
     header = table[0] if table else []
-    missing = [column for column in COLUMNS if column not in header]
-    if missing:
-        return [], [
-            _unusable(
-                f"{path} has no column {', '.join(missing)}; its first line must name {','.join(COLUMNS)}"
-            )
-        ]
-    unknown = [column for column in header if column not in COLUMNS]
-    if unknown or len(header) != len(COLUMNS):
-        surplus = ", ".join(repr(column) for column in unknown) or "twice the same column"
-        return [], [
-            _unusable(
-                f"{path} has {surplus}, which would be lost when photos are adopted; move it to 'notes'"
-            )
-        ]
+    if missing := [column for column in COLUMNS if column not in header]:
+        return unusable(f"has no column {', '.join(missing)}; its first line must name {','.join(COLUMNS)}")
+    if len(header) != len(COLUMNS):
+        unknown = [repr(column) for column in header if column not in COLUMNS]
+        surplus = ", ".join(unknown) or "twice the same column"
+        return unusable(f"has {surplus}, which would be lost when photos are adopted; move it to 'notes'")
     return _rows(path, header, table[1:])
-
-
-def _unusable(message: str) -> Problem:
-    return Problem("manifest_unusable", (), message)
 
 
 def _rows(path: Path, header: list[str], lines: list[list[str]]) -> tuple[list[Row], list[Problem]]:
@@ -119,21 +106,15 @@ def _rows(path: Path, header: list[str], lines: list[list[str]]) -> tuple[list[R
             continue
         where = f"{path}, row {number}"
         if len(values) != len(header):
-            problems.append(
-                Problem(
-                    "manifest_row",
-                    (),
-                    f"{where}: {len(values)} values for {len(header)} columns; mend its commas",
-                )
-            )
+            message = f"{where}: {len(values)} values for {len(header)} columns; mend its commas"
+            problems.append(Problem("manifest_row", (), message))
             continue
         row = Row(**dict(zip(header, values, strict=True)))
         wrong = _problem_of(row, where)
         key = normal(row.file)
         if wrong is None and key in rows:
-            wrong = Problem(
-                "manifest_row", (row.file,), f"{where}: {row.file!r} is there twice; delete one of the rows"
-            )
+            message = f"{where}: {row.file!r} is there twice; delete one of the rows"
+            wrong = Problem("manifest_row", (row.file,), message)
         if wrong is not None:
             problems.append(wrong)
         if wrong is None or wrong.kind == "no_licence":
@@ -142,27 +123,36 @@ def _rows(path: Path, header: list[str], lines: list[list[str]]) -> tuple[list[R
 
 
 def _problem_of(row: Row, where: str) -> Problem | None:
-    illegal = why_illegal(row.label) or why_illegal_path(row.file)
-    if illegal:
-        message = (
-            f"{where}: label {row.label!r}, file {row.file!r}: {illegal}; rename it, and the row with it"
-        )
-        return Problem("illegal_name", (row.file,), message)
-    if PurePosixPath(normal(row.file)).parts[0] != normal(row.label):
-        message = (
-            f"{where}: {row.file!r} lies in another folder than that of {row.label!r}; correct one of them"
-        )
-        return Problem("manifest_row", (row.file,), message)
-    if row.kind not in KINDS:
-        message = f"{where}: kind {row.kind!r} of {row.file!r} is none of {', '.join(KINDS)}; correct it"
-        return Problem("manifest_row", (row.file,), message)
-    if not row.group.strip():
-        message = f"{where}: {row.file!r} has no group; give it one of its own, such as its file name"
-        return Problem("manifest_row", (row.file,), message)
-    if not row.licence.strip():
-        message = f"{where}: {row.file!r} has no licence; write it down, or 'unknown' if nobody knows"
-        return Problem("no_licence", (row.file,), message)
-    return None
+    """The first thing that is wrong with a row."""
+    file, illegal = repr(row.file), why_illegal(row.label) or why_illegal_path(row.file)
+    faults: tuple[tuple[Kind, bool, str], ...] = (
+        (
+            "illegal_name",
+            illegal is not None,
+            f"label {row.label!r}, file {file}: {illegal}; rename it, and the row with it",
+        ),
+        (
+            "manifest_row",
+            PurePosixPath(normal(row.file)).parts[:1] != (normal(row.label),),
+            f"{file} lies in another folder than that of {row.label!r}; correct one of them",
+        ),
+        (
+            "manifest_row",
+            row.kind not in KINDS,
+            f"kind {row.kind!r} of {file} is none of {', '.join(KINDS)}; correct it",
+        ),
+        (
+            "manifest_row",
+            not row.group.strip(),
+            f"{file} has no group; give it one of its own, such as its file name",
+        ),
+        (
+            "no_licence",
+            not row.licence.strip(),
+            f"{file} has no licence; write it down, or 'unknown' if nobody knows",
+        ),
+    )
+    return next((Problem(kind, (row.file,), f"{where}: {why}") for kind, wrong, why in faults if wrong), None)
 
 
 def normal(name: str) -> str:

@@ -1,7 +1,6 @@
 """The settings of conf/data/. Apart from the manifest, so that stages that only read pictures don't rerun for it."""
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field
 
@@ -11,7 +10,6 @@ from pipeline.core.config import Settings
 class DataSettings(Settings):
     """conf/data/: which pictures, and where they lie."""
 
-    recipe: Literal["photos", "pets"]  # the folders as they are; or fetched first, see pipeline/data/pets.py
     images: Path  # holds one folder a label
     manifest: Path
     ood_label: str = Field(

@@ -1,6 +1,6 @@
 """Which pictures teach, which choose, which measure: train, valid and test, by group.
 
-Pictures that show the same thing (one manifest group, near duplicates, frames of one burst) are merged into
+Pictures that show the same thing (one manifest group, near duplicates, one burst, one sitting) are merged into
 one group, and a group is never divided. Its side follows from a hash of its name and a salt, so a new photo
 moves no other. Three exceptions, each forced by a small or entangled set:
 
@@ -23,7 +23,7 @@ from pydantic import Field, model_validator
 from pipeline.core import files
 from pipeline.core.config import Settings
 from pipeline.core.errors import DataError
-from pipeline.data.components import connected
+from pipeline.data.components import first_of_component
 
 SPLIT = Path("build/split.csv")
 TRAIN, VALID, TEST = SIDES = ("train", "valid", "test")
@@ -38,6 +38,8 @@ class SplitSettings(Settings):
     min_groups: int = Field(ge=1)  # of each label on each side
     min_train: float = Field(ge=0, le=1)  # least part of a label's pictures in train
     burst_seconds: float = Field(ge=0)  # photos of one camera this close in time are one burst
+    sitting_seconds: float = Field(ge=0)  # photos of one camera this close in time may be of one sitting
+    sitting_similarity: float = Field(ge=-1, le=1)  # cosine of features from which on they are
     leak_rounds: int = Field(ge=1)  # random splits averaged for the leak estimate
 
     @model_validator(mode="after")
@@ -109,11 +111,7 @@ def merge_groups(groups: Sequence[str], clusters: Iterable[Sequence[int]] = ()) 
     first: dict[str, int] = {}
     ties = [(index, first.setdefault(group, index)) for index, group in enumerate(groups)]
     ties += [(member, cluster[0]) for cluster in clusters for member in cluster[1:]]
-    merged = list(groups)
-    for indices in connected(len(groups), ties):
-        for index in indices:
-            merged[index] = groups[indices[0]]
-    return merged
+    return [groups[index] for index in first_of_component(len(groups), ties)]
 
 
 def position(group: str, salt: str) -> float:

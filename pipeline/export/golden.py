@@ -21,7 +21,7 @@ FOLDER = "golden"
 def write(folder: Path, size: int, variants: dict[VariantName, Variant]) -> tuple[Golden, ...]:
     """Write the frames as PNG, whose pixels every decoder agrees on, with each variant's answers."""
     frames = np.stack([made(size, seed) for seed in range(FRAMES)])
-    answers = {name: graph.run(folder / variant.file, frames, batch=1) for name, variant in variants.items()}
+    answers = {name: graph.run(folder / variant.file, frames) for name, variant in variants.items()}
     (folder / FOLDER).mkdir()
     golden = []
     for i, frame in enumerate(frames):

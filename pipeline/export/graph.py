@@ -5,10 +5,11 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
+import openvino
 import torch
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
@@ -22,7 +23,7 @@ from pipeline.models.head import Head
 
 HEAD_WEIGHTS, HEAD_BIAS = "head_weights", "head_bias"  # initializers that `set_head` replaces
 OPSET, IR = 18, 9  # what the page's runtime reads (docs/bench-web.md says why it is an older one)
-BATCH = 32  # frames inferred at once
+BATCH = 32  # frames that torch infers at once
 
 
 class Served(nn.Module):
@@ -148,10 +149,9 @@ def quantize(fp32: Path, int8: Path, frames: NDArray[np.uint8], labels: Sequence
         save(_bare(onnx.load(Path(folder) / "int8.onnx")), labels, int8)
 
 
-def run(path: Path, frames: NDArray[np.uint8], batch: int = BATCH) -> Output:
-    """Infer ``frames`` uint8 [n, size, size, 3] with the model at ``path``, ``batch`` at a time."""
-    parts = _infer(path.read_bytes(), [*OUTPUTS, EVIDENCE], frames, batch)
-    return Output(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+def run(path: Path, frames: NDArray[np.uint8]) -> Output:
+    """Infer ``frames`` uint8 [n, size, size, 3] with the model at ``path``."""
+    return Output(*_infer(path.read_bytes(), [*OUTPUTS, EVIDENCE], frames))
 
 
 def features(path: Path, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -159,16 +159,28 @@ def features(path: Path, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
     model = onnx.load(path)
     last = _head_node(model).input[0]
     model.graph.output.append(helper.make_tensor_value_info(last, onnx.TensorProto.FLOAT, None))
-    parts = _infer(model.SerializeToString(), [last], frames, BATCH)
-    return np.concatenate([maps.mean((2, 3)) for (maps,) in parts])
+    (maps,) = _infer(model.SerializeToString(), [last], frames)
+    return np.asarray(maps.mean((2, 3)))
 
 
-def _infer(
-    model: bytes, outputs: list[str], frames: NDArray[np.uint8], batch: int
-) -> Iterator[list[NDArray[np.float32]]]:
-    """Outputs of each batch, on one thread, as it is served: another number adds up in another order."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    for start in range(0, len(frames), batch):
-        yield session.run(outputs, {INPUT: frames[start : start + batch]})
+def _infer(model: bytes, outputs: list[str], frames: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+    """Each of ``outputs`` for all frames, by the engine that serves, one frame a request and a request a core."""
+    core = openvino.Core()
+    read = core.read_model(model)
+    read.reshape([1, *frames.shape[1:]])
+    options = {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "THROUGHPUT",
+        "ENABLE_CPU_PINNING": False,
+    }
+    queue = openvino.AsyncInferQueue(core.compile_model(read, "CPU", options))
+    found: list[list[NDArray[np.float32]]] = [[] for _ in frames]
+
+    def keep(request: Any, index: int) -> None:
+        found[index] = [request.get_tensor(name).data.copy() for name in outputs]
+
+    queue.set_callback(keep)
+    for index, frame in enumerate(frames):
+        queue.start_async({INPUT: frame[None]}, index)
+    queue.wait_all()
+    return [np.concatenate(column) for column in zip(*found, strict=True)]

@@ -11,7 +11,8 @@ from pipeline.data import manifest
 from pipeline.data.findings import KINDS, Finding, Kind, Problem, Severity, shown
 from pipeline.data.folder import Contents
 from pipeline.data.manifest import Row, normal
-from pipeline.validate import duplicates
+from pipeline.validate import duplicates, label_errors
+from pipeline.validate.duplicates import Features
 from pipeline.validate.inspection import Inspection, Measures
 
 ADOPT = "`python -m pipeline.data adopt`"
@@ -31,6 +32,10 @@ class ValidateSettings(Settings):
     flat_below: float = Field(ge=0)  # standard deviation of the grey values
     near_duplicate_distance: int = Field(ge=0, le=20)  # bits of 64 in which perceptual hashes may differ
     near_duplicate_correlation: float = Field(ge=0, le=1)  # of the pictures at 16 x 16 grey values
+    near_duplicate_similarity: float = Field(ge=-1, le=1)  # cosine of the pretrained features
+    label_error_folds: int = Field(ge=2)  # the probabilities of a fold come from a head fitted on the others
+    label_error_strength: float = Field(gt=0)  # inverse of that head's L2 penalty
+    label_error_accuracy: float = Field(ge=0, le=1)  # balanced, out of fold: below it nothing is said
     thumbnail: int = Field(ge=32, le=256)  # pixels of the shorter side, in the report
     sheet_pictures: int = Field(ge=1)  # in all contact sheets together
     terminal_findings: int = Field(ge=1)  # of one kind on the terminal
@@ -58,13 +63,13 @@ class Picture:
 
 
 def judge(problems: Sequence[Problem], settings: ValidateSettings) -> list[Finding]:
-    """Give each problem its severity, leave out what is ignored, and put errors first, by kind and file."""
+    """Give each problem its severity, leave out what is ignored, and put errors first, by kind, else as found."""
     findings = [
         Finding(p.kind, tuple(map(shown, p.files)), shown(p.message), settings.severity[p.kind])
         for p in problems
         if settings.severity[p.kind] != "ignore"
     ]
-    return sorted(findings, key=lambda f: (f.severity != "error", KINDS.index(f.kind), f.files, f.message))
+    return sorted(findings, key=lambda f: (f.severity != "error", KINDS.index(f.kind)))
 
 
 def check_folders(contents: Contents, rows: Sequence[Row] | None) -> Iterator[Problem]:
@@ -138,17 +143,50 @@ class Likeness:
     """Sets of pictures that show the same, as indices into the pictures that were compared."""
 
     same: list[list[int]]  # equal in every pixel
-    near: list[list[int]]  # alike, equal ones included
+    near: list[list[int]]  # near copies, equal ones included
+    similar: list[list[int]]  # alike to the pretrained network, of no set of ``near``
 
 
-def likeness(pictures: Sequence[Measures], settings: ValidateSettings) -> Likeness:
+def likeness(pictures: Sequence[Measures], features: Features, settings: ValidateSettings) -> Likeness:
     """Find the pictures that are equal or alike."""
     near = duplicates.near(
         pictures,
         distance=settings.near_duplicate_distance,
         correlation=settings.near_duplicate_correlation,
     )
-    return Likeness(duplicates.same([picture.pixels for picture in pictures]), near)
+    similar = duplicates.similar(features, similarity=settings.near_duplicate_similarity)
+    return Likeness(
+        duplicates.same([picture.pixels for picture in pictures]),
+        near,
+        [members for members in similar if not any({*members} <= {*copies} for copies in near)],
+    )
+
+
+def listed(files: Sequence[str]) -> str:
+    """The first of the files, and how many there are besides."""
+    more = f" and {len(files) - MOST_SHOWN} more" if len(files) > MOST_SHOWN else ""
+    return ", ".join(files[:MOST_SHOWN]) + more
+
+
+def check_labels(
+    pictures: Sequence[Picture], features: Features, groups: Sequence[str], settings: ValidateSettings
+) -> Iterator[Problem]:
+    """Check whether each picture looks like its label, by what the others teach; see `label_errors`."""
+    found = label_errors.find(
+        features,
+        [picture.label for picture in pictures],
+        groups,
+        folds=settings.label_error_folds,
+        strength=settings.label_error_strength,
+        accuracy=settings.label_error_accuracy,
+    )
+    for each in found:
+        picture = pictures[each.index]
+        message = (
+            f"{picture.file}: by the other pictures it is rather {each.other} ({each.other_probability:.0%}) than "
+            f"{picture.label} ({each.probability:.0%}); move it to {each.other}/ if that is right"
+        )
+        yield Problem("label_error", (picture.file,), message)
 
 
 def check_together(files: Sequence[str], pixels: Sequence[str], found: Likeness) -> Iterator[Problem]:
@@ -162,21 +200,21 @@ def check_together(files: Sequence[str], pixels: Sequence[str], found: Likeness)
 
     def problem(conflict: Kind, repetition: Kind, indices: Sequence[int], what: str) -> Problem:
         members = tuple(files[index] for index in indices)
-        listed = ", ".join(members[:MOST_SHOWN])
-        if len(members) > MOST_SHOWN:
-            listed += f" and {len(members) - MOST_SHOWN} more"
         labels = sorted({normal(file.split("/")[0]) for file in members})
         if len(labels) > 1:
-            return Problem(
-                conflict, members, f"{what} under {' and '.join(labels)}: {listed}; keep the right one"
-            )
-        return Problem(repetition, members, f"{what} more than once: {listed}; one is enough")
+            message = f"{what} under {' and '.join(labels)}: {listed(members)}; keep the right one"
+            return Problem(conflict, members, message)
+        return Problem(repetition, members, f"{what} more than once: {listed(members)}; one is enough")
 
     for indices in found.same:
         yield problem("label_conflict", "duplicate", indices, "the same picture")
     for indices in found.near:
         if len({pixels[index] for index in indices}) > 1:  # else it is reported above
             yield problem("near_label_conflict", "near_duplicate", indices, "nearly the same picture")
+    for indices in found.similar:
+        yield problem(
+            "near_label_conflict", "near_duplicate", indices, "much the same, cut or mirrored or moved,"
+        )
 
 
 def check_set(labels: dict[str, list[str]], ood_label: str, settings: ValidateSettings) -> Iterator[Problem]:

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
 
 from pipeline.core import files
 from pipeline.data.findings import Finding, shown
@@ -22,7 +25,7 @@ JSON, HTML = "validation.json", "validation.html"
 # Bounds of the page, so that 10,000 pictures make no larger one than 500.
 MOST_SUSPECTS = 60  # pictures
 SUSPICIOUS = frozenset(
-    {"tiny", "blurred", "dark", "bright", "flat"}
+    {"label_error", "tiny", "blurred", "dark", "bright", "flat"}
 )  # what a look at the thumbnail can settle
 MOST_SETS, MOST_OF_A_SET = 24, 4  # sets of pictures that show the same, and pictures of each
 MOST_FINDINGS = 40  # of one kind; the JSON has them all
@@ -44,6 +47,7 @@ TITLES = {
     "damaged": "damaged pictures",
     "animated": "animated pictures",
     "too_many_pixels": "pictures with too many pixels",
+    "label_error": "pictures that look as if they belong under another label",
     "tiny": "tiny pictures",
     "blurred": "blurred pictures",
     "dark": "underexposed pictures",
@@ -59,6 +63,7 @@ TITLES = {
     "imbalance": "labels out of balance",
     "too_few_groups": "labels with too few independent pictures",
     "one_burst": "labels photographed in one go",
+    "sitting": "photos of one sitting",
 }
 
 
@@ -137,25 +142,24 @@ def listing(findings: Sequence[Finding], most: int, page: Path) -> str:
     return "\n".join(lines)
 
 
-def summary(outcome: Outcome, data: DataSettings, settings: ValidateSettings, page: Path) -> str:
-    """Lines for the terminal after a look that found no error."""
+def print_summary(outcome: Outcome, data: DataSettings, settings: ValidateSettings, page: Path) -> None:
+    """Say on the terminal what a look that found no error found, with a table of the split."""
     facts = as_json(outcome, data)
     labels = ", ".join(f"{label} {number}" for label, number in facts["labels"].items())
     if facts["ood_label"]:
         labels += f", none of these {facts['none_of_these']}"
-    lines = [f"{facts['pictures']} pictures ({labels}): no errors, {facts['warnings']} warnings"]
+    print(f"{facts['pictures']} pictures ({labels}): no errors, {facts['warnings']} warnings")
     if outcome.findings:
-        lines.append(listing(outcome.findings, settings.terminal_findings, page))
-    lines.append(f"  {'':24}" + "".join(f"{side:>8}" for side in SIDES))
+        print(listing(outcome.findings, settings.terminal_findings, page))
+    table = Table("", "", *(Column(side, justify="right") for side in SIDES), box=None)
     for line in facts["split"]:
-        name = f"{line['label']}, {line['kind']}"
-        lines.append(f"  {name:24}" + "".join(f"{line['pictures'][side]:8}" for side in SIDES))
+        table.add_row(Text(line["label"]), line["kind"], *(str(line["pictures"][side]) for side in SIDES))
+    Console().print(table)
     if outcome.leak is not None:
-        lines.append(
+        print(
             f"A random split would have put {outcome.leak.random:.1f} of {outcome.leak.test} test pictures "
             f"beside a sibling in train; this one: {outcome.leak.grouped}. Report: {page}"
         )
-    return "\n".join(lines)
 
 
 def _by_kind(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
@@ -179,13 +183,18 @@ def _page(facts: dict[str, Any], outcome: Outcome, data: DataSettings, settings:
         if found.measures is not None
     }
     side_of = {shown(row.file): row.split for row in outcome.rows}
-    alike = [tuple(map(shown, members)) for members in outcome.alike]
+    # Across labels first: `checks.check_together` has them as conflicts.
+    alike = sorted(
+        (tuple(map(shown, members)) for members in outcome.alike),
+        key=lambda members: len({_label(file) for file in members}) == 1,
+    )
     return environment.get_template("validation.html.j2").render(
         facts=facts,
         sides=SIDES,
         split=_with_totals(facts["split"] or []),
         sheets=list(_sheets(sorted(thumbs), data.ood_label, settings.sheet_pictures)),
         suspects=list(_suspects(outcome.findings, thumbs))[:MOST_SUSPECTS],
+        closest=[(cosine, shown(one), shown(other)) for cosine, one, other in outcome.closest],
         alike=[(members[:MOST_OF_A_SET], len(members)) for members in alike[:MOST_SETS]],
         alike_more=max(0, len(alike) - MOST_SETS),
         kinds=[

@@ -15,8 +15,11 @@ from service.settings import Settings
 ROOT: Final = Path(__file__).parents[2]
 SERVICE: Final = ROOT / ".venv-service/bin"
 BENCH: Final = ROOT / ".venv-bench/bin"
-WORKERS: Final = 2  # processes that infer, one a core
+BEFORE_COMMIT: Final = "97d1b24"
+OLD: Final = Path(os.environ.get("BENCH_BEFORE", ROOT.parent / f"{ROOT.name}-{BEFORE_COMMIT}"))
+WORKERS: Final = 2  # threads or processes that infer, one a core
 OURS: Final = "ours"
+BEFORE: Final = "before"
 STREAM: Final = "ours, /stream"
 ORIGINAL: Final = "original"
 FLOOR: Final = "floor"
@@ -76,10 +79,25 @@ class Contender:
 def _service(task: Task) -> list[str]:
     # A camera needs no more than the default of 60 frames a second; a benchmark does.
     settings = {
-        "model": task.bundle, "variant": task.variant, "port": task.port, "workers": WORKERS, "stream-fps": 1000,
+        "model": task.bundle, "variant": task.variant, "port": task.port, "threads": WORKERS, "stream-fps": 1000,
+        "address-share": 1,  # all clients of a benchmark have one address
     }  # fmt: skip
     options = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
     return [str(SERVICE / "python"), "-m", "service", *options]
+
+
+def _before(task: Task) -> list[str]:
+    # Its bundle is of an older schema: the same network, as its own pipeline makes it.
+    options = ["--model", str(OLD / "models/promoted"), "--variant", task.variant, "--port", str(task.port)]
+    return [str(OLD / ".venv-service/bin/python"), "-m", "service", *options, "--workers", str(WORKERS)]
+
+
+def _checked_out(_: Task) -> None:
+    if not (OLD / ".venv-service/bin/python").exists():
+        raise PipelineError(
+            f"{OLD} holds no checkout of {BEFORE_COMMIT} with its environment and model: `git worktree add {OLD} "
+            f"{BEFORE_COMMIT}` and `make -C {OLD} model`, or BENCH_BEFORE=FOLDER"
+        )
 
 
 def _original(task: Task) -> list[str]:
@@ -153,6 +171,16 @@ SERVED: Final = Contender(
     "/identify",
     pictures.raw,
 )
+EARLIER: Final = Contender(
+    BEFORE,
+    f"this service as of commit {BEFORE_COMMIT}: a supervisor and two worker processes, ONNX Runtime; a raw body",
+    _before,
+    "/readyz",
+    "/identify",
+    pictures.raw,
+    lambda _: {"PYTHONPATH": str(OLD)},
+    prepare=_checked_out,
+)
 MLFLOW: Final = Contender(
     "mlflow",
     "`mlflow models serve`, a custom Python model, pictures in base64 in JSON",
@@ -163,9 +191,11 @@ MLFLOW: Final = Contender(
     prepare=_save_mlflow,
 )
 PEERS: Final = (
+    EARLIER,
     Contender(
         ORIGINAL,
-        "fastai's `learn.predict` behind FastAPI, torch eager, a form; two uvicorn workers of one thread",
+        "the original's stack, torch eager in fp32 whatever the model column says: fastai's `learn.predict` behind "
+        "FastAPI, a form; two uvicorn workers of one thread",
         _original,
         "/healthz",
         "/identify",

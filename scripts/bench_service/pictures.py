@@ -41,6 +41,13 @@ def _frame(path: Path) -> bytes:
     return data.getvalue()
 
 
+def small() -> bytes:
+    """A JPEG of one colour, 64 x 48: as little to send and to decode as a picture can be."""
+    data = io.BytesIO()
+    Image.new("RGB", (64, 48), (20, 200, 30)).save(data, "JPEG")
+    return data.getvalue()
+
+
 def raw(picture: bytes) -> bytes:
     """The file itself."""
     return picture

@@ -16,11 +16,11 @@ from scripts.bench_service.server import Cores
 PY_SPY: Final = ROOT / ".venv-bench/bin/py-spy"
 LOOKS: Final = 200  # a second
 PARTS: Final = (  # the first whose mark stands in a stack takes the sample
-    ("inference (ONNX Runtime)", ("(onnxruntime/",)),
-    ("decoding (Pillow)", ("(bundle/decode.py", "(service/screening.py", "(PIL/")),
+    ("inference (OpenVINO)", ("(openvino/", "_infer (bundle/engine.py")),
+    ("decoding (Pillow)", ("(bundle/decode.py", "(service/inference/screening.py", "(PIL/")),
     ("metrics", ("(service/metrics.py", "(prometheus_client/")),
     ("log", ("(service/log.py", "(logging/")),
-    ("the line: queue and threads", ("(service/admission.py", "(queue.py", "(threading.py")),
+    ("the queue and its threads", ("(service/inference/queue.py", "(queue.py", "(threading.py")),
     ("limits, body, answer", ("(service/",)),
     ("HTTP, routing, event loop", ("",)),
 )
@@ -58,7 +58,7 @@ def by_part(raw: str) -> Counter[str]:
     found: Counter[str] = Counter()
     for line in raw.splitlines():
         stack, _, samples = line.rpartition(" ")
-        inner = stack.partition("(service/worker.py:")[2] or stack  # below lie the supervisor's frames
+        inner = stack.partition("(service/cli/serve.py:")[2] or stack  # below lies what starts it
         part = next(name for name, marks in PARTS if any(mark in inner for mark in marks))
         found[part] += int(samples)
     return found

@@ -1,6 +1,6 @@
 """How much a core carries, held against the service itself, and how a cluster grows with its users.
 
-    python -m scripts.capacity                 # measure with one worker and with two, then everything below
+    python -m scripts.capacity                 # measure with one thread and with two, then everything below
     python -m scripts.capacity --no-measure    # from docs/bench/capacity.csv as it is: the model and the simulation
 
 Reads docs/bench/service.csv (`make bench`) and deploy/k8s; writes docs/bench/capacity.csv, docs/scale.svg and the

@@ -1,4 +1,4 @@
-"""The service itself, with one worker and with two, under what the model speaks about.
+"""The service itself, with one thread and with two, under what the model speaks about.
 
 Parts of scripts/bench_service: the server as a process, the photos, and the load generators.
 """
@@ -22,10 +22,10 @@ from scripts.bench_service.figures import Load
 from scripts.bench_service.server import Cores, Server, free_port, running
 
 PROMOTED = Path("models/promoted")
-WORKERS = (1, 2)
+THREADS = (1, 2)
 LOADS = (0.5, 0.7, 0.85)  # of what it answers at most, at random times
 BURST = 4.0  # times what it answers at most
-CAMERAS = (1, 2, 4, 8)  # a worker
+CAMERAS = (1, 2, 4, 8)  # a thread
 WARM_UP_S = 2.0
 
 
@@ -34,7 +34,7 @@ class Point:
     """One load that the service was put under. Times in ms from request to answer, rates a second."""
 
     variant: str  # of the model
-    workers: int
+    threads: int
     load: str  # alone, most, random, burst: requests; cameras: streams
     clients: int = 0  # of those that send when they are answered
     asked: float = 0.0  # requests a second, of those that come at random
@@ -60,28 +60,28 @@ def measured(seconds: float) -> list[Point]:
         raise PipelineError(str(error)) from error
     photos = pictures.make()
     points: list[Point] = []
-    for workers in WORKERS:
+    for threads in THREADS:
         with tempfile.TemporaryDirectory(prefix="capacity-") as folder:
             scratch = Path(folder)
             task = Task((ROOT / PROMOTED).resolve(), variant, free_port(), scratch, scratch / "none")
             plan = measure.Plan(seconds, (), Cores.choose(), tuple(photos))
             files = measure.bodies(plan, task, pictures.raw)
             with running(
-                [*SERVED.command(task), "--workers", str(workers), "--log-level", "warning"],
+                [*SERVED.command(task), "--threads", str(threads), "--log-level", "warning"],
                 ready=SERVED.ready,
                 port=task.port,
                 log=scratch / "log",
                 environment=SERVED.variables(task),
                 cores=plan.cores.server,
             ) as server:
-                for point in _loads(server, task, workers, files, seconds, plan.cores):
+                for point in _loads(server, task, threads, files, seconds, plan.cores):
                     points.append(point)
                     _say(point)
     return points
 
 
 def _loads(
-    server: Server, task: Task, workers: int, files: Sequence[Path], seconds: float, cores: Cores
+    server: Server, task: Task, threads: int, files: Sequence[Path], seconds: float, cores: Cores
 ) -> Iterator[Point]:
     url = f"http://127.0.0.1:{task.port}/identify"
 
@@ -89,7 +89,7 @@ def _loads(
         wrk.run(url, files, "image/jpeg", clients=clients, seconds=WARM_UP_S, cores=cores.generator)
         before = server.processor_s()
         load, _ = wrk.run(url, files, "image/jpeg", clients=clients, seconds=seconds, cores=cores.generator)
-        return _point(task, workers, name, load, server.processor_s() - before, clients=clients)
+        return _point(task, threads, name, load, server.processor_s() - before, clients=clients)
 
     def random(name: str, rate: float, duration: float) -> Point:
         command = [
@@ -98,10 +98,10 @@ def _loads(
         ]  # fmt: skip
         before = server.processor_s()
         load, _ = measure.generator(command, cores.generator)
-        return _point(task, workers, name, load, server.processor_s() - before, asked=rate)
+        return _point(task, threads, name, load, server.processor_s() - before, asked=rate)
 
     yield closed("alone", 1)
-    most = closed("most", 4 * workers)
+    most = closed("most", 4 * threads)
     yield most
     for share in LOADS:
         yield random("random", share * most.answered, 2 * seconds)
@@ -109,16 +109,16 @@ def _loads(
     for each in CAMERAS:
         command = [
             sys.executable, "-m", "scripts.bench_service.frames", f"ws://127.0.0.1:{task.port}/stream",
-            *map(str, files), "--clients", str(each * workers), "--seconds", str(seconds),
+            *map(str, files), "--clients", str(each * threads), "--seconds", str(seconds),
         ]  # fmt: skip
         before = server.processor_s()
         load, _ = measure.generator(command, cores.generator)
-        yield _point(task, workers, "cameras", load, server.processor_s() - before, clients=each * workers)
+        yield _point(task, threads, "cameras", load, server.processor_s() - before, clients=each * threads)
 
 
 def _point(
     task: Task,
-    workers: int,
+    threads: int,
     name: str,
     load: Load,
     processor_s: float,
@@ -128,7 +128,7 @@ def _point(
 ) -> Point:
     return Point(
         variant=task.variant,
-        workers=workers,
+        threads=threads,
         load=name,
         clients=clients,
         asked=asked,
@@ -145,7 +145,7 @@ def _point(
 def _say(point: Point) -> None:
     who = f"{point.clients} clients" if point.clients else f"{point.asked:.0f} a second"
     print(
-        f"  {point.workers} workers  {point.load:8} {who:14} {point.answered:6.1f}/s  refused {point.refused:6.1%}  "
+        f"  {point.threads} threads  {point.load:8} {who:14} {point.answered:6.1f}/s  refused {point.refused:6.1%}  "
         f"P50 {point.p50_ms:6.1f}  P99 {point.p99_ms:6.1f} ms",
         flush=True,
     )
@@ -176,7 +176,7 @@ def from_csv(path: Path) -> list[Point]:
 
 
 def _of_row(row: dict[str, str]) -> Point:
-    words, whole = ("variant", "load"), ("workers", "clients", "lost")
+    words, whole = ("variant", "load"), ("threads", "clients", "lost")
     values: dict[str, Any] = {
         name: text if name in words else int(text) if name in whole else float(text)
         for name, text in row.items()

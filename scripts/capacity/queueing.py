@@ -1,12 +1,12 @@
-"""Waiting for a worker: pictures that come at random, an inference that takes about the same time each.
+"""Waiting for an inference thread: pictures that come at random, an inference that takes about the same time each.
 
-M/D/c in Kendall's notation. The supervisor gives each connection to one worker, so that each worker has a line of its
-own: c is 1, however many there are. c over 1 says what one common line would give.
+M/D/c in Kendall's notation: all threads of a process take from one queue, so c is their number.
 
 Crommelin 1932 for the lengths of the line, Franx 2001 ("A simple solution for the M/D/c waiting time distribution") for
 the times: sums of positive terms, so that nothing cancels at high loads.
 """
 
+import heapq
 import math
 import random
 from collections import deque
@@ -22,7 +22,7 @@ LONGEST = (
 
 @dataclass(frozen=True)
 class Line:
-    """A line in front of ``servers`` workers, each ``load`` (under 1) of its time busy, ``service_s`` a picture."""
+    """A line in front of ``servers`` threads, each ``load`` (under 1) of its time busy, ``service_s`` a picture."""
 
     load: float
     service_s: float
@@ -38,7 +38,7 @@ class Line:
 
     @property
     def rate(self) -> float:
-        """Pictures a second, all workers together."""
+        """Pictures a second, all threads together."""
         return self.load * self.servers / self.service_s
 
     def waits_at_most(self, seconds: float) -> float:
@@ -71,7 +71,7 @@ class Line:
 
 
 def refused(load: float, places: int) -> float:
-    """Share of the pictures that find ``places`` others waiting at one worker, and are turned away; M/D/1/K.
+    """Share of the pictures that find ``places`` others waiting at one thread, and are turned away; M/D/1/K.
 
     ``load`` is what is asked of what it can answer, and may be over 1.
     """
@@ -89,7 +89,7 @@ def refused(load: float, places: int) -> float:
 
 @dataclass(frozen=True)
 class ShortLine:
-    """What pictures at random times meet at one worker with few places to wait; by trying it out, see `short_line`."""
+    """What pictures at random times meet with few places to wait; by trying it out, see `short_line`."""
 
     refused: float  # share that was turned away
     waits_s: NDArray[np.float64]  # of the others, ascending
@@ -100,29 +100,33 @@ class ShortLine:
 
 
 def short_line(
-    load: float, service_s: float, places: int, pictures: int = 200_000, seed: int = 20
+    load: float, service_s: float, places: int, servers: int = 1, pictures: int = 200_000, seed: int = 20
 ) -> ShortLine:
-    """Let ``pictures`` come to one worker where ``places`` may wait (QUEUE); ``load`` may be over 1."""
+    """Let ``pictures`` come to ``servers`` threads where ``places`` may wait (QUEUE).
+
+    Each thread is ``load`` of its time asked for, which may be over 1.
+    """
     chance = random.Random(seed)
-    now, last, turned_away = 0.0, 0.0, 0
-    ends: deque[float] = deque()  # of those in work or waiting
+    now, turned_away = 0.0, 0
+    free = [0.0] * servers  # when each thread is free, the soonest first
+    ends: deque[float] = deque()  # of those in work or waiting; all take as long, so they end in order
     waits = []
     for _ in range(pictures):
-        now += chance.expovariate(load / service_s)
+        now += chance.expovariate(load * servers / service_s)
         while ends and ends[0] <= now:
             ends.popleft()
-        if len(ends) > places:
+        if len(ends) >= places + servers:
             turned_away += 1
             continue
-        begins = max(now, last)
-        last = begins + service_s
-        ends.append(last)
+        begins = max(now, free[0])
+        heapq.heapreplace(free, begins + service_s)
+        ends.append(begins + service_s)
         waits.append(begins - now)
     return ShortLine(turned_away / pictures, np.sort(np.array(waits)))
 
 
 def answered_a_second(asked: float, service_s: float, refusal_s: float) -> float:
-    """Answers of one worker whose refusals cost time too: what is left of a second, at most what is asked."""
+    """Answers of one thread whose refusals cost time too: what is left of a second, at most what is asked."""
     if asked * service_s <= 1:
         return asked
     return max(0.0, (1 - asked * refusal_s) / (service_s - refusal_s))
@@ -134,9 +138,9 @@ def users(rate_each: float, service_s: float, load: float = 0.7) -> float:
 
 
 def seconds_for_each(users_there: int, rate_each: float, service_s: float) -> tuple[float, float]:
-    """Frames a second that each of ``users_there`` users of one worker gets, and the time of an answer in seconds.
+    """Frames a second that each of ``users_there`` users of one thread gets, and the time of an answer in seconds.
 
-    A user's next frame goes out when the last one is answered, so a worker never holds more than one of each: they
+    A user's next frame goes out when the last one is answered, so a thread never holds more than one of each: they
     share it in turns, and beyond its capacity get fewer frames rather than later ones (bounds of asymptotic analysis).
     """
     turn = users_there * service_s

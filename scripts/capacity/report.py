@@ -14,10 +14,10 @@ from scripts.capacity.measure import Point
 from scripts.capacity.queueing import Line, answered_a_second, refused, seconds_for_each, short_line, users
 from scripts.capacity.scenarios import QUIET_S, Outcome
 
-TARGET = 0.7  # share of a worker's time
+TARGET = 0.7  # share of a thread's time
 FRAMES = (30, 10, 5)  # a second and user
 PEOPLE = (10, 100, 1_000, 10_000)
-BENCH_WORKERS = 2  # that docs/bench/service.csv was measured with
+BENCH_THREADS = 2  # that docs/bench/service.csv was measured with
 MONTH_H = 730
 PRICE = 0.04  # of a core for an hour, in euros or dollars: an assumption, for the order of magnitude
 
@@ -26,9 +26,9 @@ def service_times(rows: Sequence[Row]) -> dict[str, float]:
     """Seconds of a core for a frame by variant of the model, from the runs in which the service was saturated."""
     best: dict[str, float] = {}
     for row in rows:
-        if row.server in (OURS, STREAM) and row.load == "closed" and row.clients >= BENCH_WORKERS:
+        if row.server in (OURS, STREAM) and row.load == "closed" and row.clients >= BENCH_THREADS:
             best[row.variant] = max(best.get(row.variant, 0.0), row.per_second)
-    return {variant: BENCH_WORKERS / rate for variant, rate in best.items()}
+    return {variant: BENCH_THREADS / rate for variant, rate in best.items()}
 
 
 def capacity(times: dict[str, float]) -> str:
@@ -71,46 +71,47 @@ def sizes(service_s: float, device_mb: float) -> str:
 
 
 def comparison(points: Sequence[Point], queue: int) -> str:
-    """The model beside what was measured, for each number of workers."""
+    """The model beside what was measured, for each number of threads."""
     parts = []
-    for workers in sorted({point.workers for point in points}):
-        own = [point for point in points if point.workers == workers]
-        parts += [f"#### {workers} worker{'s' * (workers > 1)}", _compared(own, workers, queue)]
+    for threads in sorted({point.threads for point in points}):
+        own = [point for point in points if point.threads == threads]
+        parts += [f"#### {threads} thread{'s' * (threads > 1)}", _compared(own, threads, queue)]
     return "\n\n".join(parts)
 
 
 def refusal_s(points: Sequence[Point]) -> float:
-    """Seconds of a worker for one refusal: from the burst at one worker, which the one at two is held against."""
-    own = {point.load: point for point in points if point.workers == 1}
+    """Seconds of a thread for one refusal: from the burst at one thread, which the one at two is held against."""
+    own = {point.load: point for point in points if point.threads == 1}
     service_s = 1 / own["most"].answered
     burst = own["burst"]
     turned_away = burst.asked - burst.answered
     return max(0.0, 1 - burst.answered * service_s) / turned_away
 
 
-def _compared(own: Sequence[Point], workers: int, queue: int) -> str:
+def _compared(own: Sequence[Point], threads: int, queue: int) -> str:
     most = next(point for point in own if point.load == "most")
     alone = next(point for point in own if point.load == "alone")
-    service_s = workers / most.answered
+    service_s = threads / most.answered
     what = f"as many as it can, {most.clients} clients"
     lines: list[tuple[str, ...]] = [(what, "answers a second", "", f"{most.answered:.0f}", "")]
     for point in own:
-        lines += _lines(point, workers, service_s, alone.p50_ms, queue)
+        lines += _lines(point, threads, service_s, alone.p50_ms, queue)
     return table(("load", "", "model", "measured", "measured / model"), lines)
 
 
 def _lines(
-    point: Point, workers: int, service_s: float, alone_ms: float, queue: int
+    point: Point, threads: int, service_s: float, alone_ms: float, queue: int
 ) -> Iterator[tuple[str, ...]]:
     if point.load == "random":
-        load = point.asked * service_s / workers
-        line = short_line(load, service_s, queue)
+        load = point.asked * service_s / threads
+        line = short_line(load, service_s, queue, threads)
         name = f"at random times, {load:.0%} of that"
         yield _line(name, "P50 ms", alone_ms + 1e3 * line.wait_percentile(50), point.p50_ms)
         yield _line(name, "P99 ms", alone_ms + 1e3 * line.wait_percentile(99), point.p99_ms)
-        yield (name, "refused", f"{refused(load, queue):.1%}", f"{point.refused:.1%}", "")
+        turned_away = refused(load, queue) if threads == 1 else line.refused
+        yield (name, "refused", f"{turned_away:.1%}", f"{point.refused:.1%}", "")
     elif point.load == "cameras":
-        each, answer_s = seconds_for_each(point.clients // workers, math.inf, service_s)
+        each, answer_s = seconds_for_each(point.clients // threads, math.inf, service_s)
         name = f"{point.clients} streams"
         yield _line(name, "frames a second each", each, point.answered / point.clients)
         yield _line(name, "P50 ms", 1e3 * answer_s, point.p50_ms)
@@ -121,17 +122,22 @@ def bursts(points: Sequence[Point], queue: int) -> str:
     lines: list[tuple[str, ...]] = []
     costs = refusal_s(points)
     for point in (point for point in points if point.load == "burst"):
-        own = {each.load: each for each in points if each.workers == point.workers}
-        service_s = point.workers / own["most"].answered
-        answered = point.workers * answered_a_second(point.asked / point.workers, service_s, costs)
-        slowed = point.workers / point.answered
-        name = f"{point.workers} worker{'s' * (point.workers > 1)}, {point.asked:.0f} a second"
-        if point.workers == 1:
+        own = {each.load: each for each in points if each.threads == point.threads}
+        service_s = point.threads / own["most"].answered
+        answered = point.threads * answered_a_second(point.asked / point.threads, service_s, costs)
+        slowed = point.threads / point.answered
+        name = f"{point.threads} thread{'s' * (point.threads > 1)}, {point.asked:.0f} a second"
+        if point.threads == 1:
             lines.append((name, "answers a second", "", f"{point.answered:.1f}", ""))
         else:
             lines.append(_line(name, "answers a second", answered, point.answered))
         lines.append(
-            _line(name, "P99 ms of those", own["alone"].p50_ms + 1e3 * (queue + 1) * slowed, point.p99_ms)
+            _line(
+                name,
+                "P99 ms of those",
+                own["alone"].p50_ms + 1e3 * (queue / point.threads + 1) * slowed,
+                point.p99_ms,
+            )
         )
         lines.append((name, "without an answer", "0", f"{point.lost}", ""))
     return table(("load", "", "model", "measured", "measured / model"), lines)

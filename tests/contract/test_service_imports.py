@@ -69,17 +69,17 @@ def test_service_imports_only_what_its_lock_holds(path: Path) -> None:
 def test_nothing_heavy_is_loaded_by_the_modules_that_are_used() -> None:
     """In a fresh process, because this one has loaded everything already."""
     code = (
-        "import sys, bundle.engine, service.identify, service.__main__;"
+        "import sys, bundle.engine, service.cli.identify, service.cli.serve, service.__main__;"
         "print(*{name.split('.')[0] for name in sys.modules})"
     )
     loaded = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     ).stdout.split()
-    assert {"numpy", "onnxruntime", "PIL", "pydantic", "service"} <= set(loaded)
+    assert {"numpy", "openvino", "PIL", "pydantic", "service"} <= set(loaded)
     assert set(loaded) & FORBIDDEN == set()
 
 
-@pytest.mark.parametrize("package", ["numpy", "onnxruntime", "pillow", "pydantic", "pydantic-core"])
+@pytest.mark.parametrize("package", ["numpy", "openvino", "pillow", "pydantic", "pydantic-core"])
 def test_both_locks_agree_on_what_decides_an_answer(package: str) -> None:
     """Golden frames are made with the pipeline's packages and checked with the service's."""
     assert locked("service.lock")[package] == locked("pipeline.lock")[package]

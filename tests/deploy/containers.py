@@ -24,7 +24,15 @@ HARDENED = (
     "--security-opt=no-new-privileges",
     "--pids-limit=128",
 )
-SMALLEST = ("--memory=256m", "--memory-swap=256m", "--cpus=1", "--env=DECODE_BYTES=30000000")
+SMALLEST = (
+    "--memory=384m",
+    "--memory-swap=384m",
+    "--cpus=1",
+    "--env=DECODE_BYTES=30000000",
+    "--env=BUFFER_BYTES=20000000",
+    "--env=STREAMS=8",
+    "--env=CONNECTIONS=64",
+)
 
 
 def docker(*arguments: str, check: bool = True) -> str:

@@ -74,7 +74,7 @@ def test_the_build_context_holds_what_is_served_and_nothing_else() -> None:
     assert rules[0] == "*", "a list of what is let in, so that what comes later stays out"
     let_in = {name for name in files_in_git() if not ignored(name, rules)}
     allowed = re.compile(
-        r"service/[\w/]+\.py|web/(src|public)/.+|web/[\w.-]+\.(json|ts|html)|web/\.npmrc|LICENSE|deploy/(first_run|seed)\.py"
+        r"(bundle|service)/[\w/]+\.py|web/(src|public)/.+|web/[\w.-]+\.(json|ts|html)|web/\.npmrc|LICENSE|deploy/(first_run|seed)\.py"
         r"|requirements/service\.lock"
     )
     assert {name for name in let_in if not allowed.fullmatch(name)} == set()

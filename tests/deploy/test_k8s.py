@@ -9,7 +9,8 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from service.settings import Settings
+from service import budget, settings
+from service.settings import Settings, SettingsError
 from tests.deploy import manifests
 from tests.deploy.manifest_rules import RULES
 from tests.deploy.manifests import KUSTOMIZATIONS, Object, objects, of_kind
@@ -120,12 +121,14 @@ def test_proxies_wait_longer_than_an_idle_stream_may_last() -> None:
 
 
 @pytest.mark.parametrize(("name", "fewest"), [("small", 1), ("large", 3)])
-def test_a_pod_gets_one_worker_and_one_core(name: str, fewest: int) -> None:
+def test_a_pod_gets_one_thread_and_one_core_and_the_memory_that_it_may_need(name: str, fewest: int) -> None:
     all_of_them = objects(name)
     container = _container(all_of_them)
     asked, allowed = container["resources"]["requests"], container["resources"]["limits"]
-    workers = int(_settings(all_of_them)["WORKERS"])
-    assert workers == manifests.quantity(asked["cpu"]) == int(manifests.quantity(allowed["cpu"])) == 1
+    threads = int(_settings(all_of_them)["THREADS"])
+    need = sum(budget.worst_case(Settings.model_validate({"threads": threads})).values())
+    assert need <= manifests.quantity(allowed["memory"]) < 1.2 * need
+    assert threads == manifests.quantity(asked["cpu"]) == int(manifests.quantity(allowed["cpu"])) == 1
     scaler = _first(all_of_them, "HorizontalPodAutoscaler")
     assert scaler["minReplicas"] == fewest < scaler["maxReplicas"]
     assert scaler["scaleTargetRef"]["name"] == of_kind(all_of_them, "Deployment")[0]["metadata"]["name"]
@@ -203,3 +206,21 @@ def test_a_repository_that_is_not_there_ends_the_training_at_once(tmp_path: Path
     done = _checkout(tmp_path, REPOSITORY=str(tmp_path / "nowhere"), REVISION="main", DVC_REMOTE="s3://x/y")
     assert done.returncode != 0
     assert "nowhere" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["small", "large"])
+def test_a_pod_does_not_serve_everybody_where_the_secret_is_missing(name: str) -> None:
+    """REQUIRE_KEY: the service then ends with a sentence."""
+    values = _settings(objects(name))
+    assert values["REQUIRE_KEY"] == "true"
+    with pytest.raises(SettingsError, match="there is no API_KEY"):
+        settings.read({key.lower(): value for key, value in values.items()})
+
+
+@pytest.mark.parametrize("name", ["small", "large"])
+def test_probes_ask_a_port_of_their_own_to_which_nothing_public_leads(name: str) -> None:
+    all_of_them = objects(name)
+    container = _container(all_of_them)
+    assert {probe["httpGet"]["port"] for probe in manifests.probes(container).values()} == {"probes"}
+    for ingress in of_kind(all_of_them, "Ingress"):
+        assert "probes" not in str(ingress["spec"])

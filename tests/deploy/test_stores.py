@@ -22,7 +22,8 @@ import pytest
 import bundle
 from pipeline.promote import stage as promote
 from scripts.clone import environment
-from service.registry import Registry
+from service.models.registry import RegistrySource
+from service.models.workspace import Workspace
 from service.settings import Settings
 from tests import promotion_project
 from tests.mlflow_template import MLFLOWS_OWN_WARNINGS
@@ -189,16 +190,14 @@ def test_a_champion_goes_through_postgresql_and_s3_to_a_service(
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
         first = project.candidate(GOOD)
         assert promote.main([]) == 0
-        registry = Registry(
-            Settings.model_validate(
-                {
-                    "model": "models:/art-text-plant@champion",
-                    "mlflow_tracking_uri": address,
-                    "cache": tmp_path / "cache",
-                }
-            )
-        )
-        fetched = registry.fetch(registry.look())
+        given = {
+            "model": "models:/art-text-plant@champion",
+            "mlflow_tracking_uri": address,
+            "cache": tmp_path / "cache",
+        }
+        with Workspace() as workspace:
+            source = RegistrySource(Settings.model_validate(given), workspace)
+            fetched = bundle.load(source.fetch(source.look()))
     assert bundle.fingerprint(fetched.manifest) == first
     with urllib.request.urlopen(f"{s3}/art-text-plant?list-type=2&prefix=mlflow/", timeout=30) as answer:
         assert b"model.onnx" in answer.read()  # it is there that the models lie

@@ -25,7 +25,7 @@ def test_a_service_that_others_overload_is_left_alone_until_there_is_room(
     tmp_path: Path, open_page: Open
 ) -> None:
     make_bundle(tmp_path / "promoted")
-    with running(tmp_path, page=WEB / "dist", workers=1, queue=1, patch=TIRED) as service:
+    with running(tmp_path, page=WEB / "dist", threads=1, queue=1, patch=TIRED) as service:
         page = open_page(url=service.url, watched=False)
         state(page, "live")
         problem(page, "")

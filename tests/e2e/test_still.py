@@ -30,7 +30,7 @@ def test_a_still_has_its_own_answer_and_not_that_of_a_frame_under_way(open_page:
 def test_of_forty_labels_the_five_likeliest_are_shown(tmp_path: Path, open_page: Open) -> None:
     labels = [f"label-{number:02}" for number in range(39)] + ["an-unusually-long-name"]
     make_bundle(tmp_path / "promoted", labels, bias=[0.0] * 37 + [7.0, 7.7, 8.0])
-    with running(tmp_path, page=WEB / "dist", workers=1) as service:
+    with running(tmp_path, page=WEB / "dist", threads=1) as service:
         page = open_page(url=service.url, viewport={"width": 320, "height": 640})
         state(page, "live")
         show(page, "blue")

@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image
 
 from pipeline.data.split import SplitRow
-from pipeline.train.augment import AugmentSettings
 from pipeline.models.backbones import BACKBONES
+from pipeline.train.augment import AugmentSettings
 from pipeline.train.finetune import TrainSettings
 
 SIZE = 32

@@ -7,12 +7,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-
-from bundle import decode
-from pipeline.core.errors import DataError
-from pipeline.data.split import SplitRow
-from pipeline.train.augment import AugmentSettings
-from pipeline.models.backbones import BACKBONES
 from pipeline.models.dataset import (
     Classes,
     OpenPicture,
@@ -23,6 +17,12 @@ from pipeline.models.dataset import (
     served_frames,
     shown_in_an_epoch,
 )
+
+from bundle import decode
+from pipeline.core.errors import DataError
+from pipeline.data.split import SplitRow
+from pipeline.models.backbones import BACKBONES
+from pipeline.train.augment import AugmentSettings
 
 SIZE = 48
 STRONG = AugmentSettings(

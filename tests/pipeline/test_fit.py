@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from pipeline.models.dataset import Classes, class_weights, dataloaders
 
 from pipeline.core.errors import PipelineError
 from pipeline.data.split import SplitRow
-from pipeline.models.dataset import Classes, class_weights, dataloaders
 from pipeline.models.network import network
 from pipeline.train.finetune import Epoch, TrainSettings, fit, label_accuracy, seed_everything
 from tests.pipeline.colours import BACKBONE, GENTLE, SIZE, paint, settings

@@ -3,14 +3,19 @@
 import csv
 import json
 import re
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
+from sklearn.datasets import load_sample_image
 
+from pipeline.data import manifest
 from pipeline.data.split import read_split
 from pipeline.validate import inspection
+from pipeline.validate.examination import MOST_CLOSEST
 from tests.photo_folder import PhotoFolder, encoded, picture, seed
 
 SPLIT = Path("build/split.csv")
@@ -172,6 +177,71 @@ def test_a_burst_stays_on_one_side(photos: PhotoFolder) -> None:
     assert len(set(groups.values())) == 22
 
 
+def views(number: int) -> list[Image.Image]:
+    """A photo as a hand-held camera sees it ``number`` times."""
+    photo = Image.fromarray(load_sample_image("china.jpg"))  # 640 x 427
+    random = np.random.default_rng(1)
+    corners = random.integers(0, (128, 85), (number, 2)).tolist()
+    return [photo.crop((x, y, x + 512, y + 342)).rotate(int(random.integers(-5, 6))) for x, y in corners]
+
+
+def parts() -> list[Image.Image]:
+    """The same photo cut into twelve: nothing in two of them is the same."""
+    photo = Image.fromarray(load_sample_image("china.jpg"))
+    return [photo.crop((x, y, x + 160, y + 140)) for x in range(0, 640, 160) for y in range(0, 420, 140)]
+
+
+def describe(photos: PhotoFolder, *labels: str) -> None:
+    """Write into the manifest that each photo of ``labels`` is a group of its own."""
+    rows = [replace(row, group=row.file) if row.label in labels else row for row in photos.rows()]
+    manifest.write(photos.manifest, rows)
+
+
+def test_photos_of_one_sitting_count_as_one_group_and_validate_says_so(photos: PhotoFolder) -> None:
+    for index, photo in enumerate(views(6)):
+        photos.put(f"roof/IMG_{8 + index}.jpg", encoded(photo))
+    for index, photo in enumerate(parts()):
+        photos.put(f"roof/part {index}.jpg", encoded(photo))
+    photos.register()
+    describe(photos, "art", "plant")
+    photos.configure(size=224, sitting_similarity=0.75, severity={"bright": "ignore"})
+    assert photos.validate() == 0
+    groups = [row.group for row in read_split(SPLIT) if row.label == "roof"]
+    assert sorted(Counter(groups).values()) == [1] * 12 + [6]
+    (finding,) = json.loads(REPORT.read_text(encoding="utf-8"))["findings"]
+    assert (finding["kind"], finding["severity"]) == ("sitting", "warning")
+    assert set(finding["files"]) == {f"roof/IMG_{8 + index}.jpg" for index in range(6)}
+    describe(photos, "art", "plant", "roof")
+    assert photos.validate() == 0
+    assert kinds() == []
+
+
+def test_a_label_of_one_sitting_is_divided_with_a_warning(photos: PhotoFolder) -> None:
+    for index, photo in enumerate(views(8)):
+        photos.put(f"mug/{index}.jpg", encoded(photo))
+    photos.register()
+    describe(photos, "art", "plant")
+    photos.configure(size=224, sitting_similarity=0.75, near_duplicate_similarity=0.94)
+    assert photos.validate() == 0
+    assert "one_burst" in kinds()
+    assert {row.split for row in read_split(SPLIT) if row.label == "mug"} == {"train", "valid", "test"}
+
+
+def test_a_mirrored_copy_stays_on_the_side_of_its_original(photos: PhotoFolder) -> None:
+    for index, photo in enumerate(parts()):
+        photos.put(f"roof/{index}.jpg", encoded(photo))
+    photos.put("other/turned.jpg", encoded(ImageOps.mirror(parts()[4])))
+    photos.register()
+    photos.configure(size=224, near_duplicate_similarity=0.9, severity={"near_duplicate": "ignore"})
+    describe(photos, "art")
+    assert photos.validate() == 0
+    findings = json.loads(REPORT.read_text(encoding="utf-8"))["findings"]
+    assert [(f["kind"], sorted(f["files"])) for f in findings if "roof/4.jpg" in f["files"]] == [
+        ("near_label_conflict", ["other/turned.jpg", "roof/4.jpg"])
+    ]
+    assert len(sides("other/turned.jpg", "roof/4.jpg")) == 1
+
+
 def test_a_label_photographed_in_one_go_is_divided_with_a_warning(photos: PhotoFolder) -> None:
     for index in range(8):
         photos.put(f"mug/IMG_20260301_12000{index}.jpg", encoded(picture(400 + index)))
@@ -226,7 +296,7 @@ def test_the_page_stays_small_however_many_pictures(photos: PhotoFolder) -> None
     photos.register()
     photos.configure(sheet_pictures=40, severity={"duplicate": "ignore", "near_duplicate": "ignore"})
     assert photos.validate() == 0
-    assert PAGE.read_text(encoding="utf-8").count("<img ") <= 40
+    assert PAGE.read_text(encoding="utf-8").count("<img ") <= 40 + 2 * MOST_CLOSEST
 
 
 def test_split_csv_has_the_columns_that_training_reads(photos: PhotoFolder) -> None:

@@ -10,9 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from pipeline.models.dataset import Classes, class_weights, dataloaders
 
 from pipeline.core.errors import PipelineError, run_stage
-from pipeline.models.dataset import Classes, class_weights, dataloaders
 from pipeline.models.network import network
 from pipeline.train.distributed import Processes
 from pipeline.train.finetune import Epoch, fit, seed_everything

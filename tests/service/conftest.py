@@ -11,7 +11,7 @@ from tests.tiny_bundle import make_bundle
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A service with the tiny bundle, two workers and small limits; not to be stopped or changed."""
+    """A service with the tiny bundle, and small limits; not to be stopped or changed."""
     folder: Path = tmp_path_factory.mktemp("service")
     make_bundle(folder / "promoted", variants=("fp32", "int8"))
     with running(

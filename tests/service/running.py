@@ -34,12 +34,13 @@ class Running:
     def __init__(self, folder: Path, **settings: object) -> None:
         """Start it in ``folder``; a setting ``patch`` is code that runs in it first."""
         self.log = folder / "service.log"
-        settings = {"model": folder / "promoted", "port": 0, "workers": 2, "poll_s": 0.1} | settings
+        settings = {"model": folder / "promoted", "port": 0, "threads": 2, "poll_s": 0.1} | settings
+        self.settings = settings
         self._out = folder / "service.out"
         self.begun = time.monotonic()
         program = ["-m", "service"]
         if patch := settings.pop("patch", None):
-            program = ["-c", f"import sys; from service.__main__ import main; {patch}; sys.exit(main([]))"]
+            program = ["-c", f"import sys; from service.__main__ import main\n{patch}\nsys.exit(main([]))"]
         with self.log.open("w") as log, self._out.open("w") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-W", "error", *program],
@@ -64,16 +65,9 @@ class Running:
         """The log."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
-    @property
-    def workers(self) -> list[psutil.Process]:
-        """Those of its processes that serve: they have a thread for inference."""
-        children = psutil.Process(self.process.pid).children()
-        return [child for child in children if child.is_running() and child.num_threads() > 1]
-
     def memory(self) -> int:
-        """Of all its processes, in bytes; what they share counts once."""
-        processes = [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children()]
-        return sum(process.memory_full_info().pss for process in processes)
+        """What it holds, in bytes."""
+        return int(psutil.Process(self.process.pid).memory_full_info().uss)
 
     def metric(self, name: str, **labels: str) -> float:
         """One number of /metrics; 0 where it is not there."""
@@ -95,8 +89,6 @@ class Running:
         try:
             return self.process.wait(10)
         except subprocess.TimeoutExpired:
-            for child in psutil.Process(self.process.pid).children():
-                child.kill()
             self.process.kill()
             self.process.wait(10)
             raise

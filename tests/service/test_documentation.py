@@ -6,8 +6,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service import metrics, stream
-from service.problems import KINDS
+from service import metrics
+from service.http import stream
+from service.http.problems import KINDS
 from service.settings import Settings
 from tests.service.running import ROOT, Running
 
@@ -35,12 +36,10 @@ def test_the_document_has_no_setting_that_there_is_not() -> None:
 
 
 @pytest.fixture
-def metric_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
-    monkeypatch.setattr("prometheus_client.values.ValueClass", None)
+def metric_rows() -> list[str]:
     rows = []
-    for metric in vars(metrics.Metrics(tmp_path, "documentation")).values():
-        if hasattr(metric, "describe"):
+    for metric in vars(metrics.Metrics()).values():
+        if hasattr(metric, "_labelnames"):
             (family,) = metric.describe()
             name = f"{family.name}_total" if family.type == "counter" else family.name
             labels = ", ".join(f"`{label}`" for label in metric._labelnames)
@@ -70,19 +69,23 @@ def test_every_kind_of_problem_is_in_the_document(kind: object) -> None:
 
 
 def test_every_close_code_is_in_the_document() -> None:
-    source = Path(stream.__file__).read_text(encoding="utf-8") + (ROOT / "service/api.py").read_text(
-        encoding="utf-8"
-    )
+    source = Path(stream.__file__).read_text(encoding="utf-8")
     codes = set(re.findall(r"\b(10\d\d|30\d\d)\b", source)) - {"1000"}
     assert len(codes) >= 8
     for code in codes:
         assert f"| {code} |" in DOCUMENT
 
 
-def test_every_outcome_of_a_reload_is_in_the_document() -> None:
-    source = "".join(
-        (ROOT / f"service/{name}.py").read_text() for name in ("reload", "registry", "supervisor")
-    )
+def test_every_outcome_of_a_swap_is_in_the_document() -> None:
+    source = "".join((ROOT / f"service/models/{name}.py").read_text() for name in ("watcher", "source"))
     for outcome in ("taken", "unreachable", "absent", "damaged", "unwritable", "refused"):
         assert f'"{outcome}"' in source
         assert f"`{outcome}`" in DOCUMENT
+
+
+def test_every_limit_that_refuses_is_in_the_document() -> None:
+    source = "".join(path.read_text() for path in (ROOT / "service").rglob("*.py"))
+    limits = set(re.findall(r'"((?:queue|streams|connections)(?:-address)?)"', source))
+    assert len(limits) == 6
+    for limit in limits:
+        assert f"`{limit}`" in DOCUMENT

@@ -1,6 +1,8 @@
 """What ``python -m service identify`` promises to whoever types it."""
 
+import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -13,8 +15,8 @@ import pytest
 from PIL import Image
 
 import bundle
-from service import identify
 from service.__main__ import main
+from service.cli import identify
 from tests.service.test_decode import encode, plain, png_header
 from tests.tiny_bundle import COLOURS, make_bundle, make_model, picture
 
@@ -46,7 +48,7 @@ def test_one_photo_as_json_is_exactly_what_the_service_answers(run: Run) -> None
     answer = json.loads(out)
     assert status == 0
     assert err == ""
-    assert list(answer) == ["label", "probabilities", "model", "timing_ms"]
+    assert list(answer) == ["label", "probabilities", "score", "threshold", "model", "timing_ms"]
     assert answer["label"] == "plant"
     assert list(answer["probabilities"]) == ["art", "plant", "text"]
     assert answer["model"] == "tiny-00000000"
@@ -62,7 +64,9 @@ def test_several_photos_as_json_are_a_line_each_with_the_file(run: Run) -> None:
         ("grey.png", None),
         ("blue.png", "text"),
     ]
-    assert {tuple(a) for a in answers} == {("file", "label", "probabilities", "model", "timing_ms")}
+    assert {tuple(a) for a in answers} == {
+        ("file", "label", "probabilities", "score", "threshold", "model", "timing_ms")
+    }
 
 
 def test_table_shows_label_or_none_of_these(run: Run) -> None:
@@ -152,14 +156,15 @@ def test_unusual_photo_is_answered(run: Run, name: str) -> None:
     assert json.loads(out)["label"] == label
 
 
-def test_missing_file_and_folder_say_what_to_do(run: Run) -> None:
+def test_missing_files_and_empty_folders_say_what_to_do(run: Run) -> None:
     Path("holiday").mkdir()
-    status, out, err = run("nowhere.jpg", "holiday")
+    status, out, err = run("nowhere.jpg", "holiday", "no*thing.jpg")
     assert status == 1
     assert out == ""
     assert err.splitlines() == [
         "error: nowhere.jpg: there is no such file; check the name",
-        "error: holiday: this is a folder; name the photos in it, as in holiday/*.jpg",
+        "error: holiday: there is no photo in this folder; .jpg, .jpeg, .png, .webp are looked for",
+        "error: no*thing.jpg: nothing matches this pattern; check it",
     ]
 
 
@@ -283,3 +288,43 @@ def test_a_reader_that_goes_away_brings_no_traceback(here: Path) -> None:
     process.stderr.close()
     assert process.wait(timeout=60) == 1
     assert err == ""
+
+
+def test_folders_and_patterns_stand_for_the_photos_in_them(run: Run) -> None:
+    for name in ("holiday/deep/a.png", "holiday/b.PNG", "holiday/notes.txt"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy("red.png", name)
+    status, out, err = run("--json", "holiday", "*ee?.png", "holiday/**/a*")
+    assert (status, err) == (0, "")
+    files = [json.loads(line)["file"] for line in out.splitlines()]
+    assert files == ["holiday/b.PNG", "holiday/deep/a.png", "green.png", "holiday/deep/a.png"]
+
+
+def test_csv_has_a_row_for_each_photo_that_a_spreadsheet_reads(run: Run) -> None:
+    shutil.copy("red.png", 'a, "b".png')
+    status, out, _ = run("--csv", 'a, "b".png', "grey.png")
+    rows = list(csv.DictReader(out.splitlines()))
+    assert status == 0
+    assert list(rows[0]) == ["file", "label", "score", "threshold", "art", "plant", "text"]
+    assert [(row["file"], row["label"]) for row in rows] == [('a, "b".png', "art"), ("grey.png", "")]
+    assert float(rows[0]["art"]) > 0.9
+
+
+def test_progress_is_shown_on_a_terminal_beside_an_output_that_goes_elsewhere(here: Path) -> None:
+    ours, theirs = os.openpty()
+    root = Path(bundle.__file__).parents[1]
+    command = [
+        sys.executable,
+        "-m",
+        "service",
+        "identify",
+        "--json",
+        str(here / "red.png"),
+        str(here / "blue.png"),
+    ]
+    command += ["--bundle", str(here / "models/promoted")]
+    ran = subprocess.run(command, cwd=root, stdout=subprocess.PIPE, stderr=theirs, timeout=60, check=True)
+    assert os.read(ours, 1_000) == b"1 of 2\r2 of 2\r\n"
+    assert len(ran.stdout.splitlines()) == 2
+    os.close(ours)
+    os.close(theirs)

@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.connection import MAX_HEAD
+from service.http.protocol import MAX_HEAD
 from tests.service.running import Running, eventually, running
 from tests.tiny_bundle import make_bundle, picture
 
-HEAD = b"POST /identify HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+HEAD = b"POST /identify HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
 
 
 def read_all(connection: socket.socket) -> bytes:
@@ -96,7 +96,9 @@ def test_a_slow_body_is_given_up(service: Running) -> None:
         assert problem(answer + read_all(connection)) == (408, "timeout")
 
 
-@pytest.mark.parametrize("begin", [b"", b"\r\n", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nX: "])
+@pytest.mark.parametrize(
+    "begin", [b"", b"\r\n", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: "]
+)
 def test_a_slow_head_is_given_up(service: Running, begin: bytes) -> None:
     with service.socket() as connection:
         begun = time.monotonic()
@@ -120,7 +122,7 @@ def test_a_body_that_nobody_reads_can_not_drip_for_ever(service: Running) -> Non
     """The address does not exist, so the answer comes before the body, which then goes on and on."""
     with service.socket() as connection:
         begun = time.monotonic()
-        connection.sendall(b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
+        connection.sendall(b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n")
         drip(connection, b"x", 8)
         assert time.monotonic() - begun < 6
 
@@ -161,10 +163,10 @@ def test_requests_in_a_pipeline_are_all_answered(service: Running) -> None:
 def test_who_does_not_read_is_cut_off(tmp_path: Path) -> None:
     """A client that asks for the model again and again and takes nothing."""
     make_bundle(tmp_path / "promoted", labels=[f"label {i}" for i in range(1_000)])
-    with running(tmp_path, send_timeout_s=0.5, workers=1) as service, service.socket() as connection:
+    with running(tmp_path, send_timeout_s=0.5, threads=1) as service, service.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         connection.setblocking(False)
-        ask = b"GET /model/model.onnx HTTP/1.1\r\nHost: x\r\n\r\n"
+        ask = b"GET /model/model.onnx HTTP/1.1\r\nHost: localhost\r\n\r\n"
         begun = time.monotonic()
 
         def cut_off() -> bool:
@@ -182,13 +184,13 @@ def test_who_does_not_read_is_cut_off(tmp_path: Path) -> None:
 
 def test_connections_beyond_the_limit_get_503_at_once_and_the_others_go_on(tmp_path: Path) -> None:
     make_bundle(tmp_path / "promoted")
-    limits = {"connections": 4, "keep_alive_s": 60, "header_timeout_s": 60}
+    limits = {"connections": 4, "address_share": 1, "keep_alive_s": 60, "header_timeout_s": 60}
     with running(tmp_path, **limits) as service, httpx.Client(base_url=service.url) as client:
         assert client.get("/healthz").status_code == 200
         others = [service.socket() for _ in range(3)]
         begun = time.monotonic()
         with service.socket() as fifth:
-            fifth.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            fifth.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             answer = read_all(fifth)
         assert problem(answer) == (503, "overloaded")
         assert b"Retry-After: 1\r\n" in answer
@@ -196,14 +198,14 @@ def test_connections_beyond_the_limit_get_503_at_once_and_the_others_go_on(tmp_p
         assert client.get("/healthz").status_code == 200
         for other in others:
             other.close()
-        eventually(lambda: service.metric("service_connections_refused_total") >= 1)
+        eventually(lambda: service.metric("service_refused_total", limit="connections") >= 1)
 
 
 def test_all_uploads_together_are_limited(tmp_path: Path) -> None:
     """Many clients that each hold a part of a large body do not fill the memory."""
     make_bundle(tmp_path / "promoted")
     with running(
-        tmp_path, workers=1, body_bytes=1_000_000, frame_bytes=1_000_000, buffer_bytes=1_000_000
+        tmp_path, threads=1, body_bytes=1_000_000, frame_bytes=1_000_000, buffer_bytes=1_000_000
     ) as service:
         slow = [service.socket() for _ in range(3)]
         for connection in slow:

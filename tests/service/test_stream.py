@@ -19,7 +19,7 @@ from tests.load import Load
 from tests.service.corpus import PICTURES
 from tests.service.running import Running, eventually, running
 from tests.service.test_bad_input import unharmed
-from tests.service.test_serving import ANSWERS
+from tests.service.test_serving import ANSWERS, KEYS
 from tests.tiny_bundle import COLOURS, make_bundle, picture
 
 SLOW = 1_400  # input size of a model that takes some 50 ms an answer
@@ -54,7 +54,7 @@ def test_each_frame_gets_one_answer_that_says_which_it_is_for(stream: ClientConn
     for number, colour in enumerate(list(COLOURS) * 3):
         stream.send(picture(colour, fmt="JPEG"))
         answer = hear(stream)
-        assert list(answer) == ["label", "probabilities", "model", "timing_ms", "frame", "dropped"]
+        assert list(answer) == [*KEYS, "frame", "dropped"]
         assert (answer["label"], answer["frame"], answer["dropped"]) == (ANSWERS[colour], number, 0)
 
 
@@ -82,7 +82,9 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One worker whose answers take long, so that frames have to wait."""
     folder: Path = tmp_path_factory.mktemp("slow")
     make_bundle(folder / "promoted", size=SLOW)
-    with running(folder, workers=1, queue=2, streams=4, ping_s=0.4, stream_idle_s=1.5, api_key="") as one:
+    with running(
+        folder, threads=1, queue=2, streams=4, address_share=1, ping_s=0.4, stream_idle_s=1.5, api_key=""
+    ) as one:
         yield one
 
 
@@ -105,7 +107,7 @@ def test_the_newest_frame_wins_and_the_answers_say_how_many_were_dropped(slow: R
 
 def test_frames_beyond_the_rate_are_dropped_not_queued(tmp_path: Path) -> None:
     make_bundle(tmp_path / "promoted")
-    with running(tmp_path, workers=1, stream_fps=10) as service, open_stream(service) as stream:
+    with running(tmp_path, threads=1, stream_fps=10) as service, open_stream(service) as stream:
         end = time.monotonic() + 1.0
         sent = 0
         while time.monotonic() < end:
@@ -122,7 +124,7 @@ def test_frames_beyond_the_rate_are_dropped_not_queued(tmp_path: Path) -> None:
 
 def test_a_flood_is_closed_with_a_reason(tmp_path: Path) -> None:
     make_bundle(tmp_path / "promoted")
-    with running(tmp_path, workers=1, stream_fps=10) as service, open_stream(service) as stream:
+    with running(tmp_path, threads=1, stream_fps=10) as service, open_stream(service) as stream:
         with suppress(ConnectionClosed):
             for _ in range(100_000):
                 stream.send(b"x")
@@ -189,7 +191,7 @@ def raw(service: Running) -> socket.socket:
     """A WebSocket of which only the handshake was made."""
     connection = service.socket()
     connection.sendall(
-        b"GET /stream HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"GET /stream HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
     got = b""
@@ -230,7 +232,7 @@ def test_fragments_without_end_are_closed(service: Running) -> None:
 
 def test_pings_whose_pongs_nobody_reads_fill_no_memory(tmp_path: Path) -> None:
     make_bundle(tmp_path / "promoted")
-    with running(tmp_path, workers=1, send_timeout_s=0.5) as service, raw(service) as connection:
+    with running(tmp_path, threads=1, send_timeout_s=0.5) as service, raw(service) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         before = service.memory()
         assert until_closed(connection, frame(9, b"x" * 125) * 1_000, 30) < 25
@@ -273,7 +275,7 @@ def test_streams_beyond_the_limit_are_closed_with_1013(slow: Running) -> None:
             four.enter_context(open_stream(slow))
         eventually(lambda: slow.metric("service_streams") == 4)
         with open_stream(slow) as fifth:
-            assert closed(fifth) == (1013, "too many streams are open; try again later")
+            assert closed(fifth) == (1013, "too many streams of all clients are open; try again later")
     eventually(lambda: slow.metric("service_streams") == 0)
 
 
@@ -301,7 +303,7 @@ def test_a_foreign_page_can_not_open_a_stream(service: Running) -> None:
 def test_a_stream_needs_the_key_where_there_is_one(tmp_path: Path) -> None:
     make_bundle(tmp_path / "promoted")
     key = "correct-horse-battery"
-    with running(tmp_path, workers=1, api_key=key) as service:
+    with running(tmp_path, threads=1, api_key=key) as service:
         for options in ({}, {"subprotocols": ["identify.v1", "key.wrong"]}):
             with open_stream(service, **options) as stream:
                 assert closed(stream)[0] == 3000

@@ -85,7 +85,7 @@ def test_rules_are_those_of_the_manifests(monkeypatch: pytest.MonkeyPatch) -> No
     assert rules.down.least
     assert rules.down.window_s == 300
     settings = scenarios.large_settings()
-    assert settings.workers == 1
+    assert settings.threads == 1
     assert settings.registered == ("art-text-plant", "champion")
 
 

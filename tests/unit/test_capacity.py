@@ -1,4 +1,4 @@
-"""The model of a line in front of workers: against theory, and against pictures that are let come at random."""
+"""The model of a line in front of threads: against theory, and against pictures that are let come at random."""
 
 import math
 from pathlib import Path
@@ -98,23 +98,23 @@ def test_service_time_is_that_of_the_most_answers() -> None:
     assert report.service_times(rows) == {"fp32": pytest.approx(2 / 320), "int8": pytest.approx(2 / 450)}
 
 
-def point(load: str, workers: int, **values: float) -> Point:
-    return Point("fp32", workers, load, **values)  # type: ignore[arg-type]
+def point(load: str, threads: int, **values: float) -> Point:
+    return Point("fp32", threads, load, **values)  # type: ignore[arg-type]
 
 
 POINTS = [
     made
-    for workers in (1, 2)
+    for threads in (1, 2)
     for made in (
-        point("alone", workers, clients=1, answered=160, p50_ms=6.2, p99_ms=7),
-        point("most", workers, clients=4 * workers, answered=165 * workers, p50_ms=24, p99_ms=30),
+        point("alone", threads, clients=1, answered=160, p50_ms=6.2, p99_ms=7),
+        point("most", threads, clients=4 * threads, answered=165 * threads, p50_ms=24, p99_ms=30),
         point(
-            "random", workers, asked=115 * workers, answered=113 * workers, refused=0.017, p50_ms=9, p99_ms=30
+            "random", threads, asked=115 * threads, answered=113 * threads, refused=0.017, p50_ms=9, p99_ms=30
         ),
         point(
-            "burst", workers, asked=660 * workers, answered=130 * workers, refused=0.8, p50_ms=30, p99_ms=40
+            "burst", threads, asked=660 * threads, answered=130 * threads, refused=0.8, p50_ms=30, p99_ms=40
         ),
-        point("cameras", workers, clients=4 * workers, answered=166 * workers, p50_ms=24, p99_ms=30),
+        point("cameras", threads, clients=4 * threads, answered=166 * threads, p50_ms=24, p99_ms=30),
     )
 ]
 
@@ -122,23 +122,23 @@ POINTS = [
 def test_what_was_measured_is_read_as_it_was_written(tmp_path: Path) -> None:
     (tmp_path / "points.csv").write_text(to_csv(POINTS), encoding="utf-8")
     again = from_csv(tmp_path / "points.csv")
-    assert [(each.load, each.workers, each.clients, each.p99_ms) for each in again] == [
-        (each.load, each.workers, each.clients, each.p99_ms) for each in POINTS
+    assert [(each.load, each.threads, each.clients, each.p99_ms) for each in again] == [
+        (each.load, each.threads, each.clients, each.p99_ms) for each in POINTS
     ]
-    (tmp_path / "points.csv").write_text("workers,rate\n1,x\n", encoding="utf-8")
+    (tmp_path / "points.csv").write_text("threads,rate\n1,x\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"points\.csv can't be used .*make bench-scale"):
         from_csv(tmp_path / "points.csv")
 
 
 def test_tables_hold_model_and_measurement_side_by_side() -> None:
     compared = report.comparison(POINTS, queue=4)
-    assert "#### 1 worker\n" in compared
-    assert "#### 2 workers\n" in compared
+    assert "#### 1 thread\n" in compared
+    assert "#### 2 threads\n" in compared
     assert "| at random times, 70% of that | P50 ms |" in compared
     cost = report.refusal_s(POINTS)
     assert cost == pytest.approx((1 - 130 / 165) / (660 - 130))
-    # As measured at one worker, so at two, which in these points are twice one.
-    assert "| 2 workers, 1320 a second | answers a second | 260.0 | 260.0 | 1.00 |" in report.bursts(
+    # As measured at one thread, so at two, which in these points are twice one.
+    assert "| 2 threads, 1320 a second | answers a second | 260.0 | 260.0 | 1.00 |" in report.bursts(
         POINTS, queue=4
     )
 

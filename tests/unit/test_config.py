@@ -13,13 +13,13 @@ from pipeline.data.settings import DataSettings
 from pipeline.data.split import SplitSettings
 from pipeline.evaluate.stage import EvaluateSettings
 from pipeline.export.stage import ExportSettings
-from pipeline.train.augment import AugmentSettings
 from pipeline.promote.policy import PromoteSettings
 from pipeline.tracking.store import Settings as TrackingSettings
+from pipeline.train.augment import AugmentSettings
 from pipeline.train.finetune import TrainSettings
 from pipeline.train.stage import ModelSettings
 from pipeline.validate.checks import ValidateSettings
-from scripts.gif.settings import GifSettings
+from scripts.gif.stage.gifs import StageSettings
 
 CONF = Path(__file__).parents[2] / "conf"
 ACCEPTED: dict[str, type[Settings]] = {
@@ -33,7 +33,7 @@ ACCEPTED: dict[str, type[Settings]] = {
     "evaluate": EvaluateSettings,
     "promote": PromoteSettings,
     "tracking": TrackingSettings,
-    "gif": GifSettings,
+    "gif": StageSettings,
 }
 
 

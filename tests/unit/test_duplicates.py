@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from pipeline.data.components import connected
-from pipeline.validate.duplicates import bursts, near, same
+from pipeline.data.components import first_of_component
+from pipeline.validate.duplicates import bursts, closest, near, same, similar, sittings, unit
 from pipeline.validate.inspection import Measures, inspect
 from tests.photo_folder import encoded, picture
 
@@ -60,7 +60,7 @@ def brute_force(pictures: list[Measures], distance: int) -> list[list[int]]:
         for j, other in enumerate(pictures[:i])
         if (one.phash ^ other.phash).bit_count() <= distance
     ]
-    return connected(len(pictures), pairs)
+    return same(first_of_component(len(pictures), pairs).tolist())
 
 
 @pytest.mark.parametrize("number", [1, 2, 700])  # more than a block as well
@@ -86,7 +86,7 @@ def test_a_burst_is_one_camera_in_a_short_time(tmp_path: Path) -> None:
     model = measures(tmp_path, picture(1))
     taken = [("x", 0.0), ("x", 9.0), ("x", 18.0), ("x", 29.0), ("y", 9.0), ("x", None), ("y", 10.0)]
     pictures = [replace(model, camera=camera, taken=time) for camera, time in taken]
-    assert bursts(pictures, seconds=10) == [[0, 1, 2], [4, 6]]
+    assert bursts(pictures, seconds=10) == [(0, 1), (1, 2), (4, 6)]
 
 
 @pytest.mark.parametrize(
@@ -108,3 +108,44 @@ def test_the_time_in_a_file_name(tmp_path: Path, name: str, seconds: int | None)
     assert noon is not None
     assert (taken is None) == (seconds is None)
     assert taken is None or taken - noon == seconds
+
+
+def directions(number: int, seed: int = 0) -> np.ndarray:
+    """Features that have nothing in common but chance."""
+    return unit(np.random.default_rng(seed).normal(size=(number, 64)).astype(np.float32))
+
+
+def test_what_hangs_together_bears_its_first_index() -> None:
+    assert first_of_component(6, [(4, 1), (5, 4), (3, 2)]).tolist() == [0, 1, 2, 2, 1, 1]
+    assert first_of_component(2, []).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("number", [3, 700])  # more than a block as well
+def test_similar_features_are_found_in_any_block(number: int) -> None:
+    features = np.concatenate([directions(number), directions(number) + 0.01])
+    assert similar(unit(features), similarity=0.95) == [[index, index + number] for index in range(number)]
+
+
+@pytest.mark.parametrize("number", [2, 30, 700])
+def test_the_closest_pairs_are_those_that_comparing_all_pairs_finds(number: int) -> None:
+    features = directions(number)
+    names = [("art", "plant")[index % 3 == 0] for index in range(number)]
+    pairs = sorted(
+        (-float(features[one] @ features[other]), one, other)
+        for one in range(number)
+        for other in range(one + 1, number)
+        if names[one] != names[other]
+    )
+    found = closest(features, names, 5)
+    assert [pair[1:] for pair in found] == [pair[1:] for pair in pairs[:5]]
+    assert [pair[0] for pair in found] == pytest.approx([-pair[0] for pair in pairs[:5]])
+
+
+def test_photos_of_one_sitting_follow_one_another(tmp_path: Path) -> None:
+    model = measures(tmp_path, picture(1))
+    one, other = directions(2)
+    names = ["mug 9.jpg", "mug 10.jpg", "mug 11.jpg", "mug 100.jpg"]
+    features = np.stack([one, one, other, one])
+    assert sittings(names, [model] * 4, features, seconds=600, similarity=0.75) == [(0, 1)]
+    times = [replace(model, taken=taken) for taken in (0.0, 615.0, 15.0, 1300.0)]
+    assert sittings(names, times, np.stack([one] * 4), seconds=600, similarity=0.75) == [(0, 2), (2, 1)]

@@ -24,7 +24,15 @@ from pipeline.data.split import (
 )
 
 SETTINGS = SplitSettings(
-    test=0.15, valid=0.15, salt="a salt", min_groups=1, min_train=0.5, burst_seconds=10, leak_rounds=200
+    test=0.15,
+    valid=0.15,
+    salt="a salt",
+    min_groups=1,
+    min_train=0.5,
+    burst_seconds=10,
+    sitting_seconds=600,
+    sitting_similarity=0.75,
+    leak_rounds=200,
 )
 HEADER = "file,label,group,kind,split,sha256,source"
 ROWS = [

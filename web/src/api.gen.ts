@@ -15,7 +15,10 @@ export interface paths {
         put?: never;
         /**
          * What is in this picture?
-         * @description Say what is in a picture: a label, or null for none of these.
+         * @description A label, or null for none of these.
+         *
+         *     curl -F image=@photo.jpg http://127.0.0.1:8000/identify
+         *     curl -H 'Content-Type: image/jpeg' --data-binary @photo.jpg http://127.0.0.1:8000/identify
          */
         post: operations["identify_identify_post"];
         delete?: never;
@@ -33,7 +36,7 @@ export interface paths {
         };
         /**
          * The manifest of the served model
-         * @description The manifest of the served model: labels, input, figures, lineage, sha256 of every file.
+         * @description Labels, input, figures, lineage, sha256 of every file.
          */
         get: operations["model_model_get"];
         put?: never;
@@ -53,7 +56,7 @@ export interface paths {
         };
         /**
          * The model card
-         * @description The model card: what the model is for, what it saw, how it fails. Markdown.
+         * @description What the model is for, what it saw, how it fails. Markdown.
          */
         get: operations["card_model_card_get"];
         put?: never;
@@ -75,8 +78,8 @@ export interface paths {
          * A file of the served model
          * @description A file of the bundle, as the manifest names it: model.onnx, model.int8.onnx, golden/….
          *
-         *     With ``?sha256=`` of the manifest it may be cached for ever, and a swap in between is noticed; without, a
-         *     cache has to ask each time (ETag).
+         *     With `?sha256=` of the manifest it may be cached for ever, and a swap in between is noticed; without, a cache has to
+         *     ask each time (ETag).
          */
         get: operations["file_model__name__get"];
         put?: never;
@@ -96,7 +99,7 @@ export interface paths {
         };
         /**
          * Alive?
-         * @description Alive: this process answers.
+         * @description This process answers.
          */
         get: operations["healthz_healthz_get"];
         put?: never;
@@ -116,7 +119,7 @@ export interface paths {
         };
         /**
          * Ready?
-         * @description Ready: a model is loaded and reproduced its golden frames, and the service does not stop.
+         * @description A model is loaded and reproduced its golden frames, and the service does not stop.
          */
         get: operations["readyz_readyz_get"];
         put?: never;
@@ -136,7 +139,7 @@ export interface paths {
         };
         /**
          * Metrics for Prometheus
-         * @description Metrics of all workers, in Prometheus' text format.
+         * @description Prometheus' text format.
          */
         get: operations["measured_metrics_get"];
         put?: never;
@@ -147,10 +150,197 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v2/health/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Alive? (Open Inference Protocol)
+         * @description The server answers.
+         */
+        get: operations["live_v2_health_live_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/health/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ready? (Open Inference Protocol)
+         * @description A model is ready.
+         */
+        get: operations["ready_v2_health_ready_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/models/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The model's tensors (Open Inference Protocol)
+         * @description Name, version, inputs and outputs.
+         */
+        get: operations["metadata_v2_models__name__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/models/{name}/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Is the model ready? (Open Inference Protocol)
+         * @description It is.
+         */
+        get: operations["model_ready_v2_models__name__ready_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/models/{name}/infer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The model's numbers for frames (Open Inference Protocol)
+         * @description Probabilities and score of each frame; `evidence` where it is asked for by name.
+         */
+        post: operations["infer_v2_models__name__infer_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * Alive
+         * @description The process answers.
+         */
+        Alive: {
+            /**
+             * Alive
+             * @default true
+             */
+            alive: boolean;
+        };
+        /**
+         * Answer
+         * @description What is in one picture.
+         * @example {
+         *       "label": "plant",
+         *       "model": "efficientnet_lite0-1a2b3c4d",
+         *       "probabilities": {
+         *         "art": 0.0102,
+         *         "plant": 0.9815,
+         *         "text": 0.0083
+         *       },
+         *       "score": 0.9871,
+         *       "threshold": 0.62,
+         *       "timing_ms": {
+         *         "decode": 1.312,
+         *         "inference": 2.87,
+         *         "queue": 0.041
+         *       }
+         *     }
+         */
+        Answer: {
+            /**
+             * Label
+             * @description the label, or null for none of these
+             */
+            label: string | null;
+            /**
+             * Probabilities
+             * @description of every label, calibrated; they sum to 1
+             */
+            probabilities: {
+                [key: string]: number;
+            };
+            /**
+             * Score
+             * @description how sure the model is that it is one of the labels at all
+             */
+            score: number;
+            /**
+             * Threshold
+             * @description where `score` is below, the label is null
+             */
+            threshold: number;
+            /**
+             * Model
+             * @description version of the model
+             */
+            model: string;
+            /** @description where the time went, in milliseconds */
+            timing_ms: components["schemas"]["Timing"];
+            /** @description where in the frame the label shows; only where it is asked for (explain=1), null without a label */
+            evidence?: components["schemas"]["Evidence"] | null;
+        };
+        /**
+         * Evidence
+         * @description Where in the frame the label shows: its class activation map (Zhou et al. 2016).
+         */
+        Evidence: {
+            /** Label */
+            label: string;
+            /**
+             * Height
+             * @description rows of the map
+             */
+            height: number;
+            /**
+             * Width
+             * @description columns of the map
+             */
+            width: number;
+            /**
+             * Values
+             * @description row by row; their mean is the label's share of the logit, so they may be negative
+             */
+            values: number[];
+        };
         /**
          * FileEntry
          * @description What a file must be.
@@ -172,14 +362,28 @@ export interface components {
             probabilities: {
                 [key: string]: number[];
             };
-            /** Known */
+            /** Id Score */
             id_score: {
                 [key: string]: number;
             };
         };
         /**
+         * InferResponse
+         * @description The model's numbers.
+         */
+        InferResponse: {
+            /** Model Name */
+            model_name: string;
+            /** Model Version */
+            model_version: string;
+            /** Id */
+            id?: string | null;
+            /** Outputs */
+            outputs: components["schemas"]["ResponseTensor"][];
+        };
+        /**
          * InputSpec
-         * @description What frame the model takes; `service.decode.to_frame` makes it.
+         * @description What frame the model takes; `bundle.decode.to_frame` makes it.
          */
         InputSpec: {
             /** Size */
@@ -216,70 +420,19 @@ export interface components {
             config_hash: string;
             /** Mlflow Run Id */
             mlflow_run_id: string;
+            /** Parent */
+            parent?: string | null;
+        };
+        /**
+         * Live
+         * @description The server answers.
+         */
+        Live: {
             /**
-             * Parent
-             * @default null
+             * Live
+             * @default true
              */
-            parent: string | null;
-        };
-        /**
-         * Variant
-         * @description One ONNX file. Temperature and threshold differ by variant: quantising shifts the probabilities.
-         */
-        Variant: {
-            /** File */
-            file: string;
-            /** Threshold */
-            threshold: number;
-            /** Temperature */
-            temperature: number;
-        };
-        /**
-         * Answer
-         * @example {
-         *       "label": "plant",
-         *       "probabilities": {
-         *         "art": 0.0102,
-         *         "plant": 0.9815,
-         *         "text": 0.0083
-         *       },
-         *       "model": "efficientnet_lite0-1a2b3c4d",
-         *       "timing_ms": {
-         *         "decode": 1.312,
-         *         "queue": 0.041,
-         *         "inference": 4.87
-         *       }
-         *     }
-         */
-        Answer: {
-            /** @description the label, or null for none of these */
-            label: string | null;
-            /** @description of every label, calibrated; they sum to 1 */
-            probabilities: {
-                [key: string]: number;
-            };
-            /** @description version of the model */
-            model: string;
-            /** @description where the time went, in milliseconds */
-            timing_ms: {
-                decode: number;
-                queue: number;
-                inference: number;
-            };
-        };
-        /**
-         * Problem
-         * @description problem details, RFC 9457
-         */
-        Problem: {
-            /** @description kind of problem, an address in /docs */
-            type: string;
-            title: string;
-            status: number;
-            /** @description what is wrong and what to do */
-            detail: string;
-            /** @description also in the header X-Request-ID and in the log */
-            request_id: string;
+            live: boolean;
         };
         /**
          * Manifest
@@ -288,7 +441,7 @@ export interface components {
         Manifest: {
             /**
              * Schema Version
-             * @default 1
+             * @default 2
              * @constant
              */
             schema_version: 2;
@@ -328,6 +481,184 @@ export interface components {
                 [key: string]: components["schemas"]["FileEntry"];
             };
         };
+        /**
+         * Metadata
+         * @description The model, as the protocol describes it.
+         */
+        Metadata: {
+            /** Name */
+            name: string;
+            /** Versions */
+            versions: string[];
+            /** Platform */
+            platform: string;
+            /** Inputs */
+            inputs: components["schemas"]["Tensor"][];
+            /** Outputs */
+            outputs: components["schemas"]["Tensor"][];
+        };
+        /**
+         * Ready
+         * @description A model is loaded and reproduced its golden frames.
+         */
+        Ready: {
+            /**
+             * Ready
+             * @default true
+             */
+            ready: boolean;
+            /**
+             * Model
+             * @description version of the model
+             */
+            model: string;
+            /**
+             * Trouble
+             * @description why a newer model was not taken over, if so: unreachable, absent, damaged, unwritable or refused; the log says more
+             */
+            trouble: string | null;
+        };
+        /**
+         * ResponseTensor
+         * @description A tensor of an answer.
+         */
+        ResponseTensor: {
+            /** Name */
+            name: string;
+            /** Datatype */
+            datatype: string;
+            /** Shape */
+            shape: number[];
+            /** Data */
+            data: number[];
+        };
+        /**
+         * ServerReady
+         * @description A model is ready.
+         */
+        ServerReady: {
+            /**
+             * Ready
+             * @default true
+             */
+            ready: boolean;
+        };
+        /**
+         * Tensor
+         * @description A tensor's name and type; -1 is any size.
+         */
+        Tensor: {
+            /** Name */
+            name: string;
+            /** Datatype */
+            datatype: string;
+            /** Shape */
+            shape: number[];
+        };
+        /**
+         * Timing
+         * @description Where the time of an answer went, in milliseconds.
+         */
+        Timing: {
+            /** Decode */
+            decode: number;
+            /** Queue */
+            queue: number;
+            /** Inference */
+            inference: number;
+        };
+        /**
+         * Variant
+         * @description One ONNX file. Temperature and threshold differ by variant: quantising shifts the probabilities.
+         */
+        Variant: {
+            /** File */
+            file: string;
+            /** Threshold */
+            threshold: number;
+            /** Temperature */
+            temperature: number;
+        };
+        /**
+         * Problem
+         * @description Problem details, RFC 9457.
+         */
+        Problem: {
+            /**
+             * Type
+             * @description kind of problem, an address in /docs
+             */
+            type: string;
+            /** Title */
+            title: string;
+            /** Status */
+            status: number;
+            /**
+             * Detail
+             * @description what is wrong and what to do
+             */
+            detail: string;
+            /**
+             * Request Id
+             * @description also in the header X-Request-ID and in the log
+             */
+            request_id: string;
+        };
+        /**
+         * RequestOutput
+         * @description An output that is asked for.
+         */
+        RequestOutput: {
+            /** Name */
+            name: string;
+            /** Parameters */
+            parameters?: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * RequestTensor
+         * @description A tensor of a request; without ``data`` its bytes lie behind the JSON.
+         */
+        RequestTensor: {
+            /** Name */
+            name: string;
+            /** Datatype */
+            datatype: string;
+            /** Shape */
+            shape: number[];
+            /**
+             * Data
+             * @default null
+             */
+            data: unknown[] | null;
+            /** Parameters */
+            parameters?: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * InferRequest
+         * @description Frames: ``image``, UINT8 [batch, size, size, 3].
+         */
+        InferRequest: {
+            /**
+             * Id
+             * @default null
+             */
+            id: string | null;
+            /** Inputs */
+            inputs: components["schemas"]["RequestTensor"][];
+            /**
+             * Outputs
+             * @default null
+             */
+            outputs: components["schemas"]["RequestOutput"][] | null;
+            /** Parameters */
+            parameters?: {
+                [key: string]: unknown;
+            };
+        };
     };
     responses: never;
     parameters: never;
@@ -339,7 +670,10 @@ export type $defs = Record<string, never>;
 export interface operations {
     identify_identify_post: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description also say where in the frame the label shows (`evidence`); 1 or 0 */
+                explain?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -357,28 +691,12 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The answer */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "label": "plant",
-                     *       "probabilities": {
-                     *         "art": 0.0102,
-                     *         "plant": 0.9815,
-                     *         "text": 0.0083
-                     *       },
-                     *       "model": "efficientnet_lite0-1a2b3c4d",
-                     *       "timing_ms": {
-                     *         "decode": 1.312,
-                     *         "queue": 0.041,
-                     *         "inference": 4.87
-                     *       }
-                     *     }
-                     */
                     "application/json": components["schemas"]["Answer"];
                 };
             };
@@ -456,7 +774,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description manifest.json */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -501,13 +819,12 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Markdown */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
                     "text/markdown; charset=utf-8": string;
                 };
             };
@@ -550,7 +867,7 @@ export interface operations {
     file_model__name__get: {
         parameters: {
             query?: {
-                /** @description sha256 of the file, from the manifest; then the answer may be cached for ever */
+                /** @description of the file, from the manifest; then the answer may be cached for ever */
                 sha256?: string | null;
             };
             header?: never;
@@ -568,7 +885,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
                     "*/*": string;
                 };
             };
@@ -626,18 +942,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "alive": true
-                     *     }
-                     */
-                    "application/json": Record<string, never>;
+                    "application/json": components["schemas"]["Alive"];
                 };
             };
         };
@@ -651,19 +962,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It is; `trouble` says why a newer model was not taken over, if so */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "ready": true,
-                     *       "model": "efficientnet_lite0-1a2b3c4d"
-                     *     }
-                     */
-                    "application/json": Record<string, never>;
+                    "application/json": components["schemas"]["Ready"];
                 };
             };
             /** @description No model is ready */
@@ -686,18 +991,244 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Text format */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
                     "text/plain; version=0.0.4; charset=utf-8": string;
                 };
             };
             /** @description An API key is needed */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    live_v2_health_live_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Live"];
+                };
+            };
+        };
+    };
+    ready_v2_health_ready_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServerReady"];
+                };
+            };
+            /** @description No model is ready */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    metadata_v2_models__name__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Metadata"];
+                };
+            };
+            /** @description An API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing at this address */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No model is ready */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    model_ready_v2_models__name__ready_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServerReady"];
+                };
+            };
+            /** @description An API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing at this address */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No model is ready */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    infer_v2_models__name__infer_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InferRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InferResponse"];
+                };
+            };
+            /** @description The request can't be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description An API key is needed */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is nothing at this address */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request took too long to arrive */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The picture is too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description More is asked than can be answered in time; or No model is ready */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

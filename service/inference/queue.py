@@ -1,0 +1,162 @@
+"""One bounded queue for all pictures, and the threads that take from it.
+
+Decoding and inference take 2 to 10 ms of a core and release the GIL, so they run in threads beside the event loop,
+one a core. All of them take from one queue: a queue for each would let pictures wait beside an idle thread. What
+would wait too long is refused at once: a queue of frames is a queue of delay.
+"""
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any, Final
+
+from service.inference.errors import NoModel, Overloaded, TooLate
+from service.inference.model import LoadedModel
+from service.metrics import Metrics
+
+Job = Callable[[LoadedModel, float], Any]  # with the model and the milliseconds that it waited
+STUCK_TICKS: Final = (
+    30  # seconds of the service's own life; far longer than any picture within the limits takes
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    job: Job
+    arrived: float  # time.perf_counter()
+    result: "asyncio.Future[Any]"
+
+
+class InferenceQueue:
+    """The pictures that wait, in the order of their arrival. All methods are of the event loop's thread."""
+
+    def __init__(
+        self, *, limit: int, threads: int, deadline_s: float, address_share: float, metrics: Metrics
+    ) -> None:
+        """Make an empty queue and start its threads.
+
+        Args:
+            limit: pictures that may wait.
+            threads: that infer at one time.
+            deadline_s: a picture that waited longer is not inferred.
+            address_share: part of the queue that one client address may have.
+            metrics: where depth and refusals are counted.
+        """
+        self.model: LoadedModel | None = None  # replaced while pictures wait: each gets the one of its turn
+        self.threads = threads
+        self.turns = asyncio.Semaphore(
+            threads + 1
+        )  # frames of all streams: in work, and one that follows at once
+        self._limit = limit
+        self._share = max(1, int(address_share * (limit + threads)))
+        self._deadline_s = deadline_s
+        self._metrics = metrics
+        self._clients: Counter[str] = Counter()  # pictures that wait or are in work, by client address
+        self._waiting: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._in_work: list[_Waiting | None] = [None] * threads
+        self._loop = asyncio.get_running_loop()
+        for place in range(threads):
+            threading.Thread(target=self._work, args=(place,), name=f"inference-{place}", daemon=True).start()
+
+    def check(self, client: str) -> None:
+        """Say at once, before a body is read, that a picture of ``client`` would be refused.
+
+        Raises:
+            NoModel, Overloaded: it would.
+        """
+        if self.model is None:
+            raise NoModel("no model is loaded yet; try again in a second")
+        if self._waiting.qsize() >= self._limit:
+            raise self._refuse("queue", "too many pictures are waiting; try again in a second, or send fewer")
+        if self._clients[client] >= self._share:
+            raise self._refuse(
+                "queue-address", "too many of your pictures are waiting; send fewer at one time"
+            )
+
+    async def run(self, job: Job, client: str) -> Any:
+        """Run a job in turn, in one of the threads; what it returns.
+
+        Raises:
+            NotInferred: it was not run.
+            Exception: what the job raises.
+        """
+        self.check(client)
+        waiting = _Waiting(job, time.perf_counter(), self._loop.create_future())
+        self._clients[client] += 1
+        self._waiting.put(waiting)
+        self._metrics.queue.set(self._waiting.qsize())
+        try:
+            return await waiting.result
+        finally:
+            self._metrics.queue.set(self._waiting.qsize())
+            self._clients[client] -= 1
+            if not self._clients[client]:
+                del self._clients[client]
+
+    async def watch(self) -> None:
+        """Return when a picture never ends.
+
+        Seconds are counted here, not read from a clock: a process that was stopped for a while has not hung.
+        """
+        seen: list[tuple[_Waiting | None, int]] = [(None, 0)] * self.threads
+        while True:
+            await asyncio.sleep(1)
+            for place, now in enumerate(self._in_work):
+                before, ticks = seen[place]
+                seen[place] = (now, ticks + 1 if now is before and now is not None else 0)
+            if any(ticks >= STUCK_TICKS for _, ticks in seen):
+                return
+
+    def close(self) -> None:
+        """Let the threads end after what waits now."""
+        for _ in range(self.threads):
+            self._waiting.put(None)
+
+    def _refuse(self, limit: str, why: str) -> Overloaded:
+        self._metrics.refused.labels(limit).inc()
+        return Overloaded(why, limit)
+
+    def _work(self, place: int) -> None:
+        with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+            while self._next(place):
+                pass
+
+    def _next(self, place: int) -> bool:
+        """Run the next job; a frame of its own, so that nothing of it (nor its model) outlives it in here."""
+        if (waiting := self._waiting.get()) is None:
+            return False
+        if waiting.result.cancelled():  # its client went away
+            return True
+        self._in_work[place] = waiting
+        result: Any = None
+        failed: Exception | None = None
+        try:
+            result = self._run(waiting)
+        except Exception as error:  # noqa: BLE001  # whatever it is, its sender gets it and the thread lives on
+            failed = error
+        self._in_work[place] = None
+        self._loop.call_soon_threadsafe(_settle, waiting.result, result, failed)
+        return True
+
+    def _run(self, waiting: _Waiting) -> Any:
+        waited = time.perf_counter() - waiting.arrived
+        if waited > self._deadline_s:
+            raise TooLate(
+                f"it waited {waited:.1f} s, the limit is {self._deadline_s:g} s; try again in a second"
+            )
+        if (model := self.model) is None:
+            raise NoModel("no model is loaded; try again in a second")
+        return waiting.job(model, waited * 1e3)
+
+
+def _settle(result: "asyncio.Future[Any]", value: Any, failed: Exception | None) -> None:
+    with suppress(asyncio.InvalidStateError):  # its client went away meanwhile
+        if failed is None:
+            result.set_result(value)
+        else:
+            result.set_exception(failed)

@@ -1,0 +1,47 @@
+"""Which labels are called wrong, and when nothing is said."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pipeline.validate import label_errors
+from pipeline.validate.label_errors import LabelError
+
+WRONG = [3, 50, 91]
+LABELS = ["art"] * 40 + ["plant"] * 40 + ["text"] * 40
+
+
+def features(distance: float) -> NDArray[np.float32]:
+    """Three clouds of 40 points each, their centres ``distance`` standard deviations from the origin."""
+    centres = np.repeat(np.eye(3, 16), 40, axis=0) * distance
+    return (centres + np.random.default_rng(0).normal(size=(120, 16))).astype(np.float32)
+
+
+def find(distance: float, labels: list[str]) -> list[LabelError]:
+    groups = [str(index) for index in range(len(labels))]
+    return label_errors.find(
+        features(distance)[: len(labels)], labels, groups, folds=5, strength=0.01, accuracy=0.7
+    )
+
+
+def test_labels_that_were_made_wrong_are_found_with_the_right_one() -> None:
+    labels = list(LABELS)
+    for index in WRONG:
+        labels[index] = "plant" if LABELS[index] == "art" else "art"
+    found = find(8, labels)
+    assert {error.index: error.other for error in found} == {index: LABELS[index] for index in WRONG}
+    assert [error.probability for error in found] == sorted(error.probability for error in found)
+    assert all(error.other_probability > 0.5 > error.probability for error in found)
+
+
+def test_right_labels_are_not_called_wrong() -> None:
+    assert find(8, LABELS) == []
+
+
+def test_nothing_is_said_where_the_features_do_not_tell_the_labels_apart() -> None:
+    assert find(0, LABELS) == []
+
+
+@pytest.mark.parametrize("labels", [[], ["art"], ["art"] * 9, ["art"] * 9 + ["plant"]])
+def test_nothing_is_said_of_a_label_that_nothing_can_be_compared_with(labels: list[str]) -> None:
+    assert find(8, labels) == []
