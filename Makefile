@@ -78,7 +78,7 @@ runs: setup ## look at every run in MLflow's page, on http://127.0.0.1:5000 (Ctr
 	@$(IN_VENV) mlflow ui --backend-store-uri sqlite:///.mlflow/mlflow.db --host 127.0.0.1 --port 5000
 
 .PHONY: compare
-compare: setup data ## train the backbones and ways of training that the README compares, and print the table
+compare: setup data ## recipes, backbones and few photos on pictures from elsewhere: docs/compare.md (about an hour)
 	@$(IN_VENV) python -m scripts.compare
 
 .PHONY: history

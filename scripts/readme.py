@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.evaluate.summary import EVALUATION, interval
+from pipeline.metrics.schema import Figure, Metrics
 
 README = Path("README.md")
+BASELINE, COMMONEST = "always the commonest label", "commonest label"
 
 
 def part(readme: str, name: str) -> str:
@@ -42,23 +44,27 @@ def write(name: str, text: str, readme: Path = README) -> None:
 
 
 def figures(evaluation: Mapping[str, Any]) -> str:
-    """The figures of an evaluation as a Markdown table."""
-    metrics = evaluation["metrics"]
-    rows = [
-        ("right, of all", metrics["accuracy"], "{:.1%}"),
-        *((f"right, of {label}", recall, "{:.1%}") for label, recall in metrics["recall"].items()),
-        *((f"right, of the {kind} ones", figure, "{:.1%}") for kind, figure in metrics["by_kind"].items()),
-        ("log loss", metrics["log_loss"], "{:.2f}"),
-        ("calibration error", metrics["ece"], "{:.3f}"),
+    """The figures of an evaluation as a Markdown table, pictures from elsewhere beside the test split."""
+    metrics, default = Metrics.model_validate(evaluation["metrics"]), evaluation["default_variant"]
+    outside, test = metrics.elsewhere.variants[default], metrics.test[default]
+    rows: list[tuple[str, Figure, Figure, str]] = [
+        ("**served right: right and not rejected**", outside.served_accuracy, test.served_accuracy, "{:.1%}"),
+        *(
+            (f"served right, of {name}", outside.recall[name], test.recall[name], "{:.1%}")
+            for name in test.recall
+        ),
+        ("likeliest label right", outside.closed_set_accuracy, test.closed_set_accuracy, "{:.1%}"),
+        ("rejected, of the labels' pictures", outside.fnr, test.fnr, "{:.1%}"),
+        ("accepted, of the others", outside.fpr, test.fpr, "{:.1%}"),
+        ("AUROC of “none of these”", outside.auroc, test.auroc, "{:.3f}"),
+        ("calibration error, debiased", outside.calibration_error, test.calibration_error, "{:.1%}"),
+        (BASELINE, metrics.elsewhere.baselines[COMMONEST], metrics.test_baselines[COMMONEST], "{:.1%}"),
     ]
-    if none := metrics.get("none_of_these"):
-        rows += [
-            ("none of these, AUROC", none["auroc"], "{:.3f}"),
-            ("none of these, taken for a label", none["fpr"], "{:.1%}"),
-            ("a label, taken for none of these", none["fnr"], "{:.1%}"),
-        ]
-    lines = ["| on the test pictures | 95 % interval in brackets | pictures |", "| --- | --- | ---: |"]
-    lines += [f"| {name} | {interval(figure, form)} | {figure['n']} |" for name, figure, form in rows]
+    counts = (outside.served_accuracy.n, test.served_accuracy.n)
+    lines = [f"| | from elsewhere ({counts[0]} pictures) | test split ({counts[1]}) |", "| --- | --- | --- |"]
+    lines += [
+        f"| {name} | {interval(one, form)} | {interval(other, form)} |" for name, one, other, form in rows
+    ]
     return "\n".join(lines)
 
 

@@ -84,7 +84,7 @@ export default defineConfig(({ mode }) => ({
     chunkSizeWarningLimit: 1000,
     ...(mode === "site" && {
       rolldownOptions: {
-        input: { index: "index.html", [SERVICE_WORKER]: "src/site/service-worker.ts" },
+        input: { index: "index.html", [SERVICE_WORKER]: "src/pwa/service-worker.ts" },
         output: {
           // A service worker has to keep its name, and to lie above all that it answers for.
           entryFileNames: (chunk) => (chunk.name === SERVICE_WORKER ? "[name]" : "assets/[name]-[hash].js"),
@@ -103,8 +103,8 @@ export default defineConfig(({ mode }) => ({
   },
   test: {
     environment: "jsdom",
-    include: ["src/**/*.test.{ts,tsx}"],
-    setupFiles: ["src/test-setup.ts"],
+    include: ["tests/**/*.test.{ts,tsx}"],
+    setupFiles: ["tests/setup.ts"],
     testTimeout: 60_000,
   },
 }));

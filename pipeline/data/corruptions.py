@@ -45,6 +45,19 @@ CORRUPTIONS: dict[str, Corruption] = {
 }
 
 
+PLAIN = "as it is"
+VIEWS = (
+    "out of focus",
+    "sensor noise",
+    "turned 90°",
+)  # besides the plain one, on which variants are held together
+
+
+def views(frames: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
+    """The frames as they are and as cameras see them, by `VIEWS`: uint8 [n, size, size, 3] each."""
+    return {PLAIN: frames, **{name: corrupt(frames, CORRUPTIONS[name]) for name in VIEWS}}
+
+
 def corrupt(frames: NDArray[np.uint8], corruption: Corruption) -> NDArray[np.uint8]:
     """Apply ``corruption`` to each frame: uint8 [n, size, size, 3] in and out."""
     return np.stack([np.asarray(corruption(Image.fromarray(frame))) for frame in frames])

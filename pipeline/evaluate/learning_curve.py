@@ -44,11 +44,11 @@ def _curve(
             kept = np.ones(len(folds), bool)
             kept[random.permutation(own)[max(2, round(share * len(own))) :]] = False
             counts.append(int(kept[own].sum()))
-            accuracy.append(_accuracy(space, photos, folds, label, kept, fit))
+            accuracy.append(label_accuracy(space, photos, folds, label, kept, fit))
     return np.array(counts, float), np.array(accuracy)
 
 
-def _accuracy(
+def label_accuracy(
     space: Space, photos: Photos, folds: NDArray[np.intp], label: int, kept: NDArray[np.bool_], fit: Fit
 ) -> float:
     targets, outputs = photos.targets, len(photos.outputs)

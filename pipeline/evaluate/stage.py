@@ -22,10 +22,10 @@ from pipeline.core import config, files
 from pipeline.core.config import Settings
 from pipeline.core.errors import DataError, run_stage
 from pipeline.data import manifest
+from pipeline.data.corruptions import CORRUPTIONS, PLAIN, VIEWS, corrupt
 from pipeline.data.settings import DataSettings
 from pipeline.data.split import SPLIT, read_split
 from pipeline.evaluate import elsewhere, evidence, learning_curve, model_card, plots, summary
-from pipeline.data.corruptions import CORRUPTIONS, corrupt
 from pipeline.metrics import predictions
 from pipeline.metrics.intervals import Clusters
 from pipeline.metrics.schema import Condition, Exported, Figure, Latency, Metrics, VariantFacts
@@ -38,8 +38,6 @@ EXPORT = Path("build/export")
 CANDIDATE = Path("models/candidate")
 REPORT = Path("reports/evaluation.json")
 BATCH = 32  # frames inferred at once; latency is measured one by one
-PLAIN = "as it is"
-AGREEMENT = (PLAIN, "out of focus", "sensor noise", "turned 90°")  # views on which variants are held together
 
 
 class EvaluateSettings(Settings):
@@ -115,7 +113,9 @@ def evaluate() -> None:
         predictions.write(folder / predictions.PREDICTIONS, elsewhere.predictions(photos, left_out))
         files.write_text(folder / model_card.FILE, card)
         bundle.seal(folder, measured)
-    files.write_json(REPORT, {"model": measured.version, "metrics": metrics.model_dump()})
+    files.write_json(
+        REPORT, {"model": measured.version, "default_variant": default, "metrics": metrics.model_dump()}
+    )
     drawn = plots.write(answers[default], left_out[default], frames, engines[default], metrics)
     _track(exported, measured, metrics, drawn)
     print("\n".join(summary.figures(metrics, default)))
@@ -142,11 +142,11 @@ def _views(
     same: dict[VariantName, list[NDArray[np.bool_]]] = {name: [] for name in engines}
     for condition in (PLAIN, *CORRUPTIONS):
         seen = frames if condition == PLAIN else corrupt(frames, CORRUPTIONS[condition])
-        used = engines if condition in AGREEMENT else {default: engines[default]}
+        used = engines if condition in (PLAIN, *VIEWS) else {default: engines[default]}
         answers = {name: _answers(engine, test, seen) for name, engine in used.items()}
         if condition == PLAIN:
             plain = answers
-        for name in answers if condition in AGREEMENT else ():
+        for name in answers if len(answers) == len(engines) else ():
             same[name].append(answers[name].answer == answers["fp32"].answer)
         own = answers[default]
         shown = own.truth >= 0

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bundle import VariantName, load_manifest
+from bundle import VariantName
 from pipeline.core.errors import PipelineError, run_stage
 from pipeline.metrics.schema import Figure, Metrics
 
@@ -101,7 +101,7 @@ def summary() -> None:
     print()
     report, promotion = _read(EVALUATION), _read(PROMOTION)
     metrics, served = Metrics.model_validate(report["metrics"]), (PROMOTED / CARD).exists()
-    default = load_manifest(CANDIDATE).default_variant
+    default: VariantName = report["default_variant"]
     print("\n".join(lines(report["model"], metrics, default, promotion, served)))
 
 

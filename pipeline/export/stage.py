@@ -19,6 +19,7 @@ from bundle.engine import Engine
 from pipeline.core import config, files
 from pipeline.core.config import Settings
 from pipeline.core.errors import PipelineError, run_stage
+from pipeline.data.corruptions import CORRUPTIONS, VIEWS, corrupt, views
 from pipeline.data.settings import DataSettings
 from pipeline.data.split import SPLIT, TRAIN, read_split
 from pipeline.export import golden, graph
@@ -44,7 +45,8 @@ class ExportSettings(Settings):
     rejected: float = Field(gt=0, lt=1)  # share of the labels' pictures that may be answered "none of these"
     parity: float = Field(gt=0)  # largest difference of a probability between torch and ONNX
     calibration_photos: int = Field(ge=1)  # training photos that int8 takes its ranges from
-    int8_agreement: float = Field(ge=0, le=1)  # int8 is left out if it answers fewer photos as fp32 does
+    int8_agreement: float = Field(ge=0, le=1)  # int8 is left out if it answers fewer views as fp32 does
+    agreement_photos: int = Field(ge=1)  # of training and validation, whose views that is measured on
     golden_tolerance: float = Field(gt=0)
 
 
@@ -63,7 +65,7 @@ def export() -> None:
     settings = config.load("export", ExportSettings)
     trained, network = learner.load()
     photos = Photos.of(read_split(SPLIT), data.images, Classes(trained.labels, trained.ood_label))
-    frames = photos.frames(trained.size)
+    frames, shown = photos.frames(trained.size), photos.targets < photos.labels
     with files.replace_dir(FOLDER) as folder:
         served = graph.Served(
             network[0], head_of(network), len(trained.labels), *BACKBONES[trained.backbone].stats
@@ -72,7 +74,8 @@ def export() -> None:
         graph.export(served, trained.size, trained.labels, fp32)
         parity = _parity(served, fp32, frames[:: max(1, len(frames) // 64)], settings.parity)
         print(f"model.onnx: torch and ONNX differ by {parity:.1e} at most", flush=True)
-        graph.quantize(fp32, int8, frames[_spread(photos, settings.calibration_photos)], trained.labels)
+        teaching = frames[_first(photos, photos.side(TRAIN) & shown, settings.calibration_photos)]
+        graph.quantize(fp32, int8, _as_seen(teaching), trained.labels)
         print("model.int8.onnx: quantised; features of every photo by each model", flush=True)
         features = {name: graph.features(folder / file, frames) for name, file in FILES.items()}
         heads: dict[VariantName, Head] = {
@@ -83,7 +86,8 @@ def export() -> None:
             name: _calibrate(name, folder, features[name], heads[name], photos, trained, settings)
             for name in FILES
         }
-        if not _agrees(folder, variants, frames[photos.fitted], settings.int8_agreement):
+        held = frames[_first(photos, photos.fitted, settings.agreement_photos)]
+        if not _agrees(folder, variants, held, settings.int8_agreement):
             int8.unlink()
             del variants["int8"], features["int8"]
         write_photos(folder / PHOTOS, {row.sha256: row.split for row in photos.rows})
@@ -128,13 +132,21 @@ def _parity(served: graph.Served, path: Path, frames: NDArray[np.uint8], allowed
     return difference
 
 
-def _spread(photos: Photos, most: int) -> NDArray[np.intp]:
-    """Indices of at most ``most`` training photos of the labels, the ones with the lowest hashes.
+def _first(photos: Photos, where: NDArray[np.bool_], most: int) -> NDArray[np.intp]:
+    """Indices of at most ``most`` photos of ``where`` [n], the ones with the lowest hashes.
 
     So a new photo changes the choice seldom, and evenly over the labels, as hashes know nothing of them.
     """
-    teaching = photos.side(TRAIN) & (photos.targets < photos.labels)
-    return np.array(sorted(np.flatnonzero(teaching), key=lambda i: photos.rows[i].sha256)[:most], np.intp)
+    return np.array(sorted(np.flatnonzero(where), key=lambda i: photos.rows[i].sha256)[:most], np.intp)
+
+
+def _as_seen(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Most of ``frames`` as they are, a fifth of them blurred and a fifth noisy: int8's ranges must hold for both."""
+    blurred, noisy = frames[0::5], frames[1::5]
+    plain = np.concatenate([frames[2::5], frames[3::5], frames[4::5]])
+    return np.concatenate(
+        [plain, corrupt(blurred, CORRUPTIONS[VIEWS[0]]), corrupt(noisy, CORRUPTIONS[VIEWS[1]])]
+    )
 
 
 def _refit(features: NDArray[np.float32], photos: Photos, trained: LearnerFile) -> Head:
@@ -188,13 +200,13 @@ def _left_out(
 def _agrees(
     folder: Path, variants: dict[VariantName, Variant], frames: NDArray[np.uint8], least: float
 ) -> bool:
-    """Whether int8 gives the served answers of fp32 on ``frames``."""
-    answers = []
+    """Whether int8 gives the served answers of fp32 on ``frames``, as they are and as cameras see them."""
+    answers, seen = [], np.concatenate(list(views(frames).values()))
     for variant in variants.values():
-        output = graph.run(folder / variant.file, frames)
+        output = graph.run(folder / variant.file, seen)
         answers.append(np.where(output.id_score >= variant.threshold, output.probabilities.argmax(1), -1))
     share = float((answers[0] == answers[1]).mean())
-    print(f"int8 answers {share:.1%} of {len(frames)} photos as fp32 does", flush=True)
+    print(f"int8 answers {share:.1%} of {len(seen)} views as fp32 does", flush=True)
     if share < least:
         print(f"that is under {least:.0%} (conf/export/): int8 is left out", flush=True)
     return share >= least

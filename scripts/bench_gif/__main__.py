@@ -9,19 +9,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.core import files
-from pipeline.core.errors import DataError, run_stage
+from pipeline.core.errors import run_stage
 from scripts import readme
 from scripts.bench_gif import clips, measure
 from scripts.bench_gif.contenders import SIBLINGS, contenders, find_gifski
 from scripts.bench_gif.report import report
 from scripts.bench_gif.sheets import sheet
 from scripts.gif import tool
+from scripts.gif.stage.errors import as_pipeline_errors
 
 CSV = Path("docs/bench/gif.csv")
 PAGE = Path("docs/bench-gif.md")
 FOLDER = Path("build/bench-gif")
-# Leaves and flowers in the wind: nothing in it is flat, and nothing repeats.
-PHOTO = Path("data/images/plant/stellarium-data__garching3.jpg")
 BUDGET = 3_000_000
 
 
@@ -30,28 +29,22 @@ def bench(only: Sequence[str]) -> None:
 
     Raises:
         PipelineError: the photos are not there, or ffmpeg can't make the clips.
+        GifError: there is no ffmpeg that can do it.
     """
-    if not PHOTO.is_file():
-        raise DataError(f"{PHOTO} is missing; `make data` fetches the photos")
     ffmpeg = tool.find(SIBLINGS)
     gifski, about = find_gifski()
     print(f"{ffmpeg}; {about}")
-    films, gifs = FOLDER / "clips", FOLDER / "gifs"
-    for folder in (films, gifs):
-        folder.mkdir(parents=True, exist_ok=True)
-    chosen = [clip for clip in clips.clips(PHOTO) if not only or clip.name in only]
-    made = [clip.make(films, ffmpeg.path) for clip in chosen]
-    if clips.DEMO.is_file() and (not only or clips.DEMO.stem in only):
-        made.append(clips.DEMO)
+    gifs = FOLDER / "gifs"
+    gifs.mkdir(parents=True, exist_ok=True)
     rows: list[measure.Row] = []
-    for path in made:
+    for path in clips.all_films(FOLDER / "clips", ffmpeg.path, only):
         print(f"== {path.stem}", flush=True)
         of_clip = measure.clip(path, contenders(path.stem, ffmpeg, gifski), ffmpeg, gifs)
         sheet(of_clip, gifs).save(FOLDER / f"{path.stem}.png")
         rows += of_clip
     if only:
         return
-    phones = [clip.make(films, ffmpeg.path) for clip in clips.phone_films()]
+    phones = [clip.make(FOLDER / "clips", ffmpeg.path) for clip in clips.phone_films()]
     print("== times", flush=True)
     times = measure.times(phones[0], ffmpeg, gifs)
     print("== budgets", flush=True)
@@ -69,7 +62,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--only", nargs="+", default=[], help="some clips, and nothing is written to docs/")
     given = parser.parse_args(argv)
-    return run_stage(lambda: bench(given.only))
+
+    def stage() -> None:
+        with as_pipeline_errors():
+            bench(given.only)
+
+    return run_stage(stage)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ text being scrolled, a map being panned; the project's own demo is the sixth.
 
 import math
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,20 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.core.errors import PipelineError
+from pipeline.core.errors import DataError, PipelineError
 from scripts.bench_gif.interface import PHONE, interface
 
 FPS = 30
 SECONDS = 6.0
 WIDE = (960, 540)
 DEMO = Path("data/recordings/demo.mp4")
+# Leaves and flowers in the wind: nothing in it is flat, and nothing repeats.
+PHOTO = Path("data/images/plant/stellarium-data__garching3.jpg")
 PROSE = (
     "the camera moves over a page and the word grows sure of itself while a chart breathes below it and "
     "nothing on the screen asks to be read first as the picture fills the width of the glass in the hand"
 )
 WORDS = PROSE.split()
-
-Frames = Iterator[Image.Image]
 
 
 @dataclass(frozen=True)
@@ -51,23 +51,11 @@ class Clip:
         """
         path = folder / f"{self.name}.mp4"
         size = "x".join(map(str, self.draw(0).size))
-        command = [ffmpeg, "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size]
-        larger = f"scale=iw*{self.enlarged}:-1"
-        command += [
-            "-r",
-            str(self.fps),
-            "-i",
-            "-",
-            "-vf",
-            larger,
-            "-c:v",
-            "libx264",
-            "-crf",
-            "18",
-            "-preset",
-            "veryfast",
-        ]
-        command += ["-pix_fmt", "yuv420p", str(path)]
+        command = [
+            ffmpeg, "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", str(self.fps),
+            "-i", "-", "-vf", f"scale=iw*{self.enlarged}:-1", "-c:v", "libx264", "-crf", "18", "-preset", "veryfast",
+            "-pix_fmt", "yuv420p", str(path),
+        ]  # fmt: skip
         with subprocess.Popen(command, stdin=subprocess.PIPE) as encoder:
             assert encoder.stdin
             for number in range(round(self.seconds * self.fps)):
@@ -87,15 +75,24 @@ def phone_films() -> list[Clip]:
     ]
 
 
-def clips(photo: Path) -> list[Clip]:
-    """The five that are drawn; ``photo`` is what the camera sees."""
-    return [
+def all_films(folder: Path, ffmpeg: str, only: Sequence[str] = ()) -> list[Path]:
+    """The five that are drawn, made in ``folder``, and the project's demo where it is recorded; or those of ``only``.
+
+    Raises:
+        PipelineError: the photo that the camera sees is missing, or ffmpeg can't encode.
+    """
+    if not PHOTO.is_file():
+        raise DataError(f"{PHOTO} is missing; `make data` fetches the photos")
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = [
         Clip("interface", interface),
-        Clip("camera", camera(photo)),
+        Clip("camera", camera(PHOTO)),
         Clip("gradient", gradient),
         Clip("text", text()),
         Clip("map", street_map()),
     ]
+    films = [clip.make(folder, ffmpeg) for clip in drawn if not only or clip.name in only]
+    return [*films, DEMO] if DEMO.is_file() and (not only or DEMO.stem in only) else films
 
 
 def camera(photo: Path) -> Callable[[float], Image.Image]:

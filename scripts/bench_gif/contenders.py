@@ -22,7 +22,7 @@ RECIPE = (
 NO_CROP = "crop={top:0,bottom:0,left:0,right:0}"
 PRESETS = ("blog", "per_frame", "screen", "camera", "small")
 GIFSKI = "gifski@1.7.1"
-SIBLINGS = ("mp4", "webp")
+SIBLINGS = ("mp4", "avif", "webp")
 QUALITIES = (100, 90, 80, 70, 60, 50, 40, 30)
 CACHE = Path("build/gifski")
 

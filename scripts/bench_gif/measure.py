@@ -82,10 +82,10 @@ def clip(path: Path, contenders: Iterable[Contender], ffmpeg: Ffmpeg, gifs: Path
 def _figures(job: Job, gif: Path, kept: Path) -> tuple[float, float, float]:
     """SSIM, SSIM at half the size, and PSNR, at the rate and size of the frames that were ``kept``.
 
-    An MP4 lacks the last line of an odd side, so theirs is left out too.
+    MP4 and AVIF lack the last line of an odd side, so the reference's is left out too.
     """
     found = recording.read(kept, job.ffmpeg)
-    even = 2 if gif.suffix == ".mp4" else 1
+    even = 2 if gif.suffix in (".mp4", ".avif") else 1
     size = (found.width // even * even, found.height // even * even)
     half = (size[0] // 2, size[1] // 2)
 

@@ -66,7 +66,7 @@ def bench(turns: int, seconds: float, write: bool) -> None:
 
 def _browse(scratch: Path, manifest: dict[str, Any], turns: int, seconds: float, results: Results) -> None:
     camera = film.make(scratch / "camera.mjpeg")
-    threads = max(1, min(2, os.cpu_count() or 1))  # what web/src/inference/device-runtime.ts takes
+    threads = max(1, min(2, os.cpu_count() or 1))  # what web/src/inference/local/runtime.ts takes
     with sync_playwright() as playwright:
         browser = launch(playwright, camera=camera)
         results.about = f"Chromium {browser.version}, camera of {film.SIZE[0]} x {film.SIZE[1]}"

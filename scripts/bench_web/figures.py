@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -18,7 +19,7 @@ PEERS = {
 class Row:
     """One line of the CSV file: a contender in a worker, or the page in one of its modes. Times in ms."""
 
-    what: str  # worker: frames without a pause; page: the whole page with its camera
+    what: str  # worker: frames without a pause; page: the whole page with its camera; evidence: with that over it
     who: str  # ours or a key of PEERS; of the page server or device
     threads: int = 0  # of inference; 0 where the service infers
     turn: int = 0
@@ -28,7 +29,7 @@ class Row:
     p50_ms: float = 0.0
     p95_ms: float = 0.0
     p99_ms: float = 0.0
-    main_ms: float = 0.0  # of the page: its main thread, for each frame that was answered
+    main_ms: float = 0.0  # of page and evidence: its main thread, for each frame that was answered
     first_ms: float = 0.0  # of the page: from the camera's first picture to the first word
 
 
@@ -54,8 +55,7 @@ class Results:
 
 def percentile(values: Sequence[float], percent: float) -> float:
     """The smallest value that ``percent`` of them do not exceed; of at least one value."""
-    ordered = sorted(values)
-    return ordered[max(0, min(len(ordered) - 1, int(len(ordered) * percent / 100 + 0.5) - 1))]
+    return sorted(values)[max(1, math.ceil(len(values) * percent / 100)) - 1]
 
 
 def to_csv(rows: Iterable[Row]) -> str:

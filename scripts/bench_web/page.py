@@ -45,7 +45,7 @@ class Plan:
 
 
 def measure(browser: Browser, plan: Plan, results: Results) -> None:
-    """Measure the page as it asks the server, and as it answers on the device."""
+    """Measure the page as it asks the server, and as it answers on the device; with and without evidence."""
     for turn in range(plan.turns):
         for who in ("server", "device"):
             context = browser.new_context(permissions=["camera"], viewport={"width": 1280, "height": 800})
@@ -56,13 +56,16 @@ def measure(browser: Browser, plan: Plan, results: Results) -> None:
                 _wait(page, "measured.word > 0", "no word on the page")
                 if who == "device":
                     _load(page)
-                row = _watch(page, who, plan.threads if who == "device" else 0, turn, plan.seconds)
+                threads = plan.threads if who == "device" else 0
+                rows = [_watch(page, "page", who, threads, turn, plan.seconds)]
+                page.click("[data-testid=explain]")
+                rows.append(_watch(page, "evidence", who, threads, turn, plan.seconds))
             finally:
                 context.close()
-            results.rows.append(row)
-            print(
-                f"   page, {who}: {row.fps:.1f} a second, {row.main_ms:.1f} ms of the main thread", flush=True
-            )
+            results.rows += rows
+            for row in rows:
+                figures = f"{row.fps:.1f} a second, {row.main_ms:.1f} ms of the main thread"
+                print(f"   {row.what}, {who}: {figures}", flush=True)
 
 
 def _load(page: Page) -> None:
@@ -78,7 +81,7 @@ def _load(page: Page) -> None:
     page.dispatch_event("[data-testid=drawer-toggle]", "click")
 
 
-def _watch(page: Page, who: str, threads: int, turn: int, seconds: float) -> Row:
+def _watch(page: Page, what: str, who: str, threads: int, turn: int, seconds: float) -> Row:
     time.sleep(SETTLE_S)
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable")
@@ -93,7 +96,7 @@ def _watch(page: Page, who: str, threads: int, turn: int, seconds: float) -> Row
     frames = sum(rates) / len(rates) * (ended - begun)
     first = page.evaluate("measured.word - measured.camera")
     return Row(
-        "page",
+        what,
         who,
         threads,
         turn,
@@ -104,7 +107,7 @@ def _watch(page: Page, who: str, threads: int, turn: int, seconds: float) -> Row
         p95_ms=float(_text(page, "p95")),
         p99_ms=float(_text(page, "p99")),
         main_ms=(busier - busy) * 1000 / frames if frames else 0.0,
-        first_ms=first if who == "server" else 0.0,
+        first_ms=first if (what, who) == ("page", "server") else 0.0,
     )
 
 
@@ -141,11 +144,11 @@ def weigh(dist: Path) -> tuple[int, int]:
         raise PipelineError(f"{dist} is not built; run make page")
     page = runtime = 0
     for path in dist.rglob("*"):
-        if not path.is_file() or path.suffix in (".br", ".gz") or path.name.startswith("."):
-            continue
+        if not path.is_file() or path.suffix in (".br", ".gz", ".jpg") or path.name.startswith("."):
+            continue  # pictures to try are fetched when somebody sees them
         compressed = path.with_name(path.name + ".gz")
         size = (compressed if compressed.exists() else path).stat().st_size
-        if path.name.startswith(("ort-", "device")):
+        if path.name.startswith(("ort-", "inference", "local-inference")):
             runtime += size
         else:
             page += size

@@ -102,12 +102,13 @@ def _workers(results: Results) -> Iterator[tuple[str, ...]]:
 
 
 def _pages(results: Results) -> Iterator[tuple[str, ...]]:
-    seen = {(row.who, row.threads) for row in results.rows if row.what == "page"}
-    for who, threads in sorted(seen, reverse=True):
+    seen = {(row.who, row.threads, row.what) for row in results.rows if row.what in ("page", "evidence")}
+    for who, threads, what in sorted(seen, reverse=True):
         columns = ("fps", "p50_ms", "p95_ms", "p99_ms", "main_ms")
-        figures = [results.median("page", who, threads, each) for each in columns]
+        figures = [results.median(what, who, threads, each) for each in columns]
         name = f"this device, {threads} threads" if threads else "the service"
-        yield name, *(f"{each or 0:.1f}" for each in figures)
+        over = ", evidence over the picture" if what == "evidence" else ""
+        yield name + over, *(f"{each or 0:.1f}" for each in figures)
 
 
 def _yes(fulfilled: bool) -> str:

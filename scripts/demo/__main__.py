@@ -23,6 +23,7 @@ from pipeline.core.errors import PipelineError, run_stage
 from scripts.bench_service.server import Cores, free_port, running
 from scripts.demo import film, phone, recording, script
 from scripts.gif import tool
+from scripts.gif.stage.errors import as_pipeline_errors
 from service.settings import Settings
 
 OUT: Final = Path("data/recordings/demo.mp4")
@@ -40,7 +41,8 @@ def record(path: Path, out: Path) -> None:
     """
     wanted = script.read(path)
     pictures = script.pictures(wanted)
-    ffmpeg = tool.find(["mp4"])
+    with as_pipeline_errors():
+        ffmpeg = tool.find(["mp4"])
     with tempfile.TemporaryDirectory(prefix="demo-") as folder:
         scratch = Path(folder)
         print(f"making a film of {wanted.seconds:g} s of {len(pictures)} pictures", flush=True)

@@ -1,1 +1,1 @@
-"""Screen recordings to GIFs: ``python -m scripts.gif RECORDING…``, and the stage ``gif`` of dvc.yaml."""
+"""Recordings to GIFs. Its imports are relative: pyproject.toml packs this folder as `palette_gif` (docs/gif.md)."""

@@ -1,4 +1,4 @@
-"""Recordings to GIFs: ``python -m scripts.gif RECORDING… [-o OUT] [--preset NAME] [--max-bytes 3MB] [key=value …]``."""
+"""Recordings to GIFs: ``palette-gif RECORDING… [-o OUT] [--preset NAME] [--max-bytes 3MB] [key=value …]``."""
 
 import argparse
 import json
@@ -7,28 +7,33 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.errors import PipelineError, run_stage
-from scripts.gif import settings as gif_settings
-from scripts.gif import tool
-from scripts.gif.convert import Result, convert
-from scripts.gif.errors import GifError
-from scripts.gif.progress import Progress, Terminal
-from scripts.gif.run import end_as_on_ctrl_c
-from scripts.gif.settings import GifSettings
-from scripts.gif.tool import Ffmpeg
+from . import settings as gif_settings
+from . import tool
+from .convert import Result, convert
+from .errors import GifError
+from .progress import Progress, Terminal
+from .run import end_as_on_ctrl_c
+from .settings import GifSettings
+from .tool import Ffmpeg
 
 EXAMPLES = """\
-  python -m scripts.gif screen.mp4                                      screen.gif beside it
-  python -m scripts.gif screen.mp4 --max-bytes 3MB crop=auto            the best that fits, without its status bar
-  python -m scripts.gif talk.mkv --from 1:05 --to 1:12 --preset camera -o docs/talk.gif width=480 hold=2
-  python -m scripts.gif -o gifs/ -- *.mp4                               names that may begin with a dash
+  {name} screen.mp4                                      screen.gif beside it
+  {name} screen.mp4 --max-bytes 3MB crop=auto            the best that fits, without its status bar
+  {name} talk.mkv --from 1:05 --to 1:12 --preset camera -o docs/talk.gif width=480 hold=2
+  {name} -o gifs/ -- *.mp4                               names that may begin with a dash
 """
 
 
+def name() -> str:
+    """What a user types: the command of the installed package, or the module of a checkout."""
+    started = Path(sys.argv[0]).name
+    return "palette-gif" if started.startswith("palette-gif") else f"python -m {__package__}"
+
+
 def parser() -> argparse.ArgumentParser:
-    """The command line; what it can be told beyond its options is a setting of conf/gif/."""
+    """The command line; what it can be told beyond its options is a setting."""
     made = argparse.ArgumentParser(
-        prog="python -m scripts.gif",
+        prog=name(),
         description="Make small, sharp GIFs of recordings. stdout tells what was made, stderr how it goes.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -38,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "-o", "--out", type=Path, help="the GIF, or a folder for it (default: beside the recording)"
     )
-    made.add_argument("--preset", default="screen", help="of conf/gif/ (screen)")
+    made.add_argument("--preset", default="screen", help="how it is made (screen)")
     made.add_argument("--max-bytes", metavar="SIZE", help="3MB, 800kB, …: the best-looking GIF that fits")
     made.add_argument("--from", dest="start", metavar="TIME", help="seconds, or 1:07.5: where it begins")
     made.add_argument("--to", dest="end", metavar="TIME", help="where it ends")
@@ -46,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--siblings",
         metavar="KINDS",
-        help="mp4,webp,poster: the same beside it; mp4 has a tenth of the bytes",
+        help="mp4,avif,webp,poster: the same beside it; mp4 and avif have a tenth of the bytes",
     )
     made.add_argument("--force", action="store_true", help="replace what is there")
     made.add_argument(
@@ -57,10 +62,10 @@ def parser() -> argparse.ArgumentParser:
 
 def epilog() -> str:
     """What only ``--help`` needs: presets, settings, the ffmpeg that is found."""
-    lines = ["presets (conf/gif/):"]
-    lines += [f"  {name:<10} {when.partition('. ')[0]}" for name, when in gif_settings.presets().items()]
-    lines += ["", f"settings: {', '.join(GifSettings.model_fields)} (conf/gif/blog.yaml says what each is)"]
-    lines += ["", "examples:", EXAMPLES]
+    lines = [f"presets ({gif_settings.PRESETS}):"]
+    lines += [f"  {preset:<10} {when.partition('. ')[0]}" for preset, when in gif_settings.presets().items()]
+    lines += ["", f"settings: {', '.join(GifSettings.model_fields)} (blog.yaml there says what each is)"]
+    lines += ["", "examples:", EXAMPLES.format(name=name())]
     try:
         lines.append(f"found: {tool.find()}")
     except GifError as error:
@@ -73,7 +78,7 @@ def run(given: argparse.Namespace) -> None:
     """Convert every recording that is named; those that can't be are told at the end.
 
     Raises:
-        PipelineError: a setting is wrong, there is no ffmpeg, or a recording could not be converted.
+        GifError: a setting is wrong, there is no ffmpeg, or a recording could not be converted.
     """
     recordings, overrides = _sorted(given.arguments)
     settings = _settings(given, overrides)
@@ -87,7 +92,7 @@ def run(given: argparse.Namespace) -> None:
         progress.say(f"{recording} -> {target}")
         try:
             results.append(convert(recording, target, settings, ffmpeg, progress, force=given.force))
-        except PipelineError as error:
+        except GifError as error:
             failed.append(str(error))
             continue
         if not given.json:
@@ -107,7 +112,7 @@ def _sorted(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
         else:
             recordings.append(Path(argument))
     if not recordings:
-        raise GifError("no recording is named; `python -m scripts.gif --help` tells how")
+        raise GifError(f"no recording is named; `{name()} --help` tells how")
     return recordings, overrides
 
 
@@ -188,9 +193,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     end = words.index("--") if "--" in words else len(words)
     given = command.parse_intermixed_args(words[:end])
     given.arguments += words[end + 1 :]
-    return run_stage(lambda: run(given))
+    try:
+        run(given)
+    except GifError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: no file was changed", file=sys.stderr)
+        return 130
+    return 0
+
+
+def command() -> int:
+    """What a user starts; returns the exit status."""
+    end_as_on_ctrl_c()
+    return main()
 
 
 if __name__ == "__main__":
-    end_as_on_ctrl_c()
-    sys.exit(main())
+    sys.exit(command())

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.gif import graph, run
-from scripts.gif.passes import Job
-from scripts.gif.settings import Crop, GifSettings
+from . import graph, run
+from .passes import Job
+from .settings import Crop, GifSettings
 
 SAMPLES = 24
 SAME = 16  # grey values of 255 that compression changes in a still surface

@@ -1,36 +1,37 @@
 """The best-looking GIF that fits into so many bytes.
 
 The settings of the preset are tried first. If they don't fit, a sample of the film tells what each saving (dither and
-colours, gifsicle's lossy mode, frame rate, width) costs in looks and brings in bytes. Both add up well enough to
-rank all combinations; the best that should fit are then made of the whole film, and what they really weigh corrects
-the ranking.
+colours, gifsicle's lossy mode, frame rate, width) costs in looks and brings in bytes; what lies between two of them is
+interpolated. Both add up well enough to rank all combinations; the best that should fill the budget is then made of the
+whole film, and what it really weighs corrects the ranking.
 """
 
 import itertools
 import math
-import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from scripts.gif import graph, passes, quality, run, tool
-from scripts.gif.errors import BudgetError, FfmpegError
-from scripts.gif.passes import Job, Picture
-from scripts.gif.progress import Progress
-from scripts.gif.settings import GifSettings, spell_bytes
+from . import graph, passes, quality, run, tool
+from .errors import BudgetError, GifsicleError
+from .passes import Job, Picture
+from .progress import Progress
+from .settings import GifSettings, spell_bytes
 
 RATES = (0.75, 0.5)  # of the preset's
 WIDTHS = (0.85, 0.7, 0.55, 0.4)
 COLOURS = (0.5, 0.25)
 LOSSY = (20, 40, 80)  # of gifsicle, where it is there
+BETWEEN = 6  # steps from one of these to the next, of which the inner ones are interpolated
 SLOWEST, NARROWEST, FEWEST = 6.0, 120, 16  # nothing below is worth looking at
-WHOLE_TRIES = 5  # of the whole film, after the preset itself
+WHOLE_TRIES = 8  # of the whole film, after the preset itself
+FAR_TRIES = 3  # of these; later ones are near the last, so that its correction holds
 SAMPLE_FRAMES = 60
 SPANS = 3
-AIM = 0.97  # of the budget, as the ranking is an estimate
-HOPE = 1.25  # of the budget, when nothing better is left that should fit: the estimate may be too high
-NEAR = 0.9  # of the budget: not worth another try
+FILLED = 0.9  # of the budget: a GIF that fits and has less leaves out what there was room for
+AIM = (0.92, 0.985)  # of the budget, as the ranking is an estimate
+HOPE = 1.25  # of the budget, when nothing is left that should fit: the estimate may be too high
 
 
 @dataclass(frozen=True)
@@ -80,17 +81,26 @@ class _Saving:
     """What ``changes`` do by themselves: the logarithm of their part of the bytes, and the looks they cost."""
 
     changes: Mapping[str, Any]
-    bytes: float
-    looks: float
+    bytes: float = 0.0
+    looks: float = 0.0
 
 
 @dataclass(frozen=True)
 class _Guess:
-    """What a way will probably give: the natural logarithm of its bytes, and its looks."""
+    """What savings, one of each kind, will probably give: the natural logarithm of the bytes, and the looks."""
 
-    way: Way
+    savings: tuple[_Saving, ...]
     bytes: float
     looks: float
+
+    def way(self, start: Way) -> Way:
+        """The ``start`` with all of them."""
+        return start.but({key: value for saving in self.savings for key, value in saving.changes.items()})
+
+    def near(self, other: "_Guess") -> bool:
+        """Whether they are the same but for the width or the colours, whose bytes change evenly."""
+        (colours, *rest, width), (others, *its, other_width) = self.savings, other.savings
+        return rest == its and (colours == others) != (width == other_width)
 
 
 class Search:
@@ -115,11 +125,11 @@ class Search:
         """
         self._size = (first.width, first.height)
         start = self._start(first)
-        base = self._try(start, whole=True, made=first if start.settings == self._of else None)
+        base = self._try(start, made=first if start.settings == self._of else None)
         ranked = self._ranked(start, base, self._sample(first))
-        self._choose(ranked)
+        self._choose(start, ranked)
         if self._best is None:
-            self._try(min(ranked, key=lambda row: row.bytes).way, whole=True)
+            self._try(min(ranked, key=lambda guess: guess.bytes).way(start))
         if self._best is None:
             least = min((tried for tried in self._tries if tried.whole), key=lambda tried: tried.bytes)
             raise BudgetError(
@@ -137,55 +147,67 @@ class Search:
 
     def _ranked(self, start: Way, base: Try, sample: Path | None) -> list[_Guess]:
         """All combinations of savings, as what each does alone to the ``sample`` lets expect of the whole film."""
-        alone = self._try(start, sample) if sample else base
-        axes = [
-            [_Saving({}, 0, 0), *(self._effect(start, alone, changes, sample) for changes in axis)]
-            for axis in self._axes(start)
-        ]
-        ranked = []
-        for savings in itertools.product(*axes):
-            way = start
-            for saving in savings:
-                way = way.but(saving.changes)
-            size = math.log(base.bytes) + sum(saving.bytes for saving in savings)
-            ranked.append(_Guess(way, size, base.looks - sum(saving.looks for saving in savings)))
-        return ranked
-
-    def _effect(self, start: Way, alone: Try, changes: Mapping[str, Any], sample: Path | None) -> _Saving:
-        tried = self._try(start.but(changes), sample)
-        return _Saving(changes, math.log(tried.bytes / alone.bytes), alone.looks - tried.looks)
-
-    def _axes(self, start: Way) -> list[list[dict[str, Any]]]:
-        """Savings of four kinds, of which one each can be had: colours and dither, gifsicle's, frame rate, width."""
+        alone = self._try(start, sample)
         s = start.settings
+
+        def line(key: str, values: Iterable[float], more: Mapping[str, Any]) -> list[_Saving]:
+            """Savings of one setting's ``values``."""
+            found = []
+            for value in values:
+                changes = {key: value, **more}
+                tried = self._try(start.but(changes), sample)
+                found.append(_Saving(changes, math.log(tried.bytes / alone.bytes), alone.looks - tried.looks))
+            return found
+
         numbers = [int(number) for number in _steps(COLOURS, s.colours, FEWEST)]
         dithers = list(dict.fromkeys([(s.dither, s.bayer_scale), ("none", s.bayer_scale), ("bayer", 5)]))
-        codings = [
-            {"colours": number, "dither": dither, "bayer_scale": scale}
-            for number, (dither, scale) in itertools.product(numbers, dithers)
+        colours = [
+            _filled("colours", line("colours", numbers, {"dither": dither, "bayer_scale": scale}))
+            for dither, scale in dithers
         ]
-        lossy = [{"lossy": much} for much in LOSSY] if self._gifsicle else []
-        rates = [{"fps": rate} for rate in _steps(RATES, s.fps, SLOWEST)[1:]]
-        widths = [{"width": int(width)} for width in _steps(WIDTHS, self._size[0], NARROWEST)[1:]]
-        return [codings[1:], lossy, rates, widths]
+        lossy = [_Saving({"lossy": 0})]
+        if self._gifsicle:
+            try:
+                # Nothing between the first two: its lossless part alone brings much.
+                lossy += _filled("lossy", line("lossy", LOSSY, {}))
+            except GifsicleError as error:
+                self._say(f"{error}; the search goes on without it")
+        rates = line("fps", _steps(RATES, s.fps, SLOWEST), {})
+        widths = line("width", map(int, _steps(WIDTHS, self._size[0], NARROWEST)), {})
+        axes = [list(itertools.chain(*colours)), lossy, rates, _filled("width", widths)]
+        return [
+            _Guess(
+                savings,
+                math.log(base.bytes) + sum(saving.bytes for saving in savings),
+                base.looks - sum(saving.looks for saving in savings),
+            )
+            for savings in itertools.product(*axes)
+        ]
 
-    def _choose(self, ranked: list[_Guess]) -> None:
-        """Make the best-looking that should fit, of the whole film, and correct the estimate by each."""
-        correction = 0.0
-        done: set[Way] = set()
-        for _ in range(WHOLE_TRIES):
-            least = self._best[0].looks if self._best else -math.inf
-            better = [guess for guess in ranked if guess.looks > least and guess.way not in done]
-            for aim in (AIM, HOPE):
-                most = math.log(aim * self._budget) - correction
-                if fitting := [guess for guess in better if guess.bytes <= most]:
+    def _choose(self, start: Way, ranked: list[_Guess]) -> None:
+        """Make the best-looking that should fill the budget, of the whole film, and correct the estimate by it."""
+        correction, last = 0.0, None
+        for number in range(WHOLE_TRIES):
+            if last and number >= FAR_TRIES:
+                ranked = [guess for guess in ranked if guess.near(last)] or ranked
+            for least, most in (AIM, (0, AIM[1]), (0, HOPE)):
+                low, high = least * self._budget, most * self._budget
+                if fitting := [
+                    guess for guess in ranked if low <= math.exp(guess.bytes + correction) <= high
+                ]:
                     break
             else:
                 return
-            guess = max(fitting, key=lambda guess: guess.looks)
-            done.add(guess.way)
-            correction = math.log(self._try(guess.way, whole=True).bytes) - guess.bytes
-            if self._best and self._best[0].bytes >= NEAR * self._budget:
+            last = max(fitting, key=lambda guess: guess.looks)
+            ranked = [guess for guess in ranked if guess is not last]
+            try:
+                tried = self._try(last.way(start))
+            except GifsicleError as error:
+                self._say(f"{error}; the search goes on without it")
+                ranked = [guess for guess in ranked if not guess.way(start).lossy]
+                continue
+            correction = math.log(tried.bytes) - last.bytes
+            if FILLED * self._budget <= tried.bytes <= self._budget:
                 return
 
     def _sample(self, first: Picture) -> Path | None:
@@ -202,45 +224,43 @@ class Search:
         )
         return path
 
-    def _try(
-        self, way: Way, sample: Path | None = None, *, whole: bool = False, made: Picture | None = None
-    ) -> Try:
-        """Make the GIF in a ``way`` and look at it; one of the whole film that fits is kept while it is best."""
-        path = self._job.scratch / "try.gif"
+    def _try(self, way: Way, sample: Path | None = None, made: Picture | None = None) -> Try:
+        """Make the GIF in a ``way``, once, and look at it; of the whole film, the best that fits is kept."""
+        for tried in self._tries:
+            if tried.way == way and tried.whole == (sample is None):
+                return tried
         kept = sample or self._kept
-        make = passes.at_once if sample else passes.from_frames
         if made is None:
-            made = make(self._job, kept, self._of, way.settings, path)
-        if way.lossy:
-            made = self._lossy(made, way.lossy)
+            made = self.make(way, kept)
         looks = quality.looks(self._job, made.path, way.settings, kept, self._size, self._of)
-        tried = Try(way, made.bytes, looks, whole)
+        tried = Try(way, made.bytes, looks, whole=sample is None)
         self._tries.append(tried)
         self._say(f"try {len(self._tries)}: {tried}")
-        if whole and made.bytes <= self._budget and (self._best is None or looks > self._best[0].looks):
+        fits = tried.whole and tried.bytes <= self._budget
+        if fits and (self._best is None or self._worth(tried) > self._worth(self._best[0])):
             keep = self._job.scratch / "best.gif"
             made.path.replace(keep)
             self._best = (tried, replace(made, path=keep))
         return tried
 
+    def make(self, way: Way, kept: Path) -> Picture:
+        """A GIF of the frames that were ``kept``, all of the film or a sample, in a ``way``."""
+        path = self._job.scratch / "try.gif"
+        make = passes.from_frames if kept == self._kept else passes.at_once
+        made = make(self._job, kept, self._of, way.settings, path)
+        return self._lossy(made, way.lossy) if way.lossy else made
+
+    def _worth(self, tried: Try) -> tuple[bool, float]:
+        return tried.bytes >= FILLED * self._budget, tried.looks
+
     def _lossy(self, made: Picture, lossy: int) -> Picture:
         assert self._gifsicle
-        command = [self._gifsicle, "-b", "-O3", f"--lossy={lossy}", str(made.path)]
-        child = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            said, _ = child.communicate()
-        except BaseException:
-            run.stop(child)
-            raise
+        # -O3 takes thrice as long for a ten-thousandth of the bytes.
+        with run.child([self._gifsicle, "-b", "-O2", f"--lossy={lossy}", str(made.path)]) as child:
+            _, said = child.communicate()
         if child.returncode:
-            raise FfmpegError(
-                f"{self._job.recording.path}: gifsicle says: {said.decode(errors='replace').strip()}"
+            raise GifsicleError(
+                f"gifsicle fails: {said.decode(errors='replace').strip() or child.returncode}"
             )
         return replace(made, bytes=made.path.stat().st_size)
 
@@ -258,3 +278,22 @@ class Search:
 def _steps(parts: Iterable[float], whole: float, least: float) -> list[float]:
     """``whole``, then ``parts`` of it that are not below ``least``."""
     return [whole, *(whole * part for part in parts if whole * part >= least)]
+
+
+def _filled(key: str, measured: Sequence[_Saving]) -> list[_Saving]:
+    """The ``measured`` savings, which differ in the whole number ``key``, with interpolated ones between them."""
+    found = list(measured[:1])
+    for one, other in itertools.pairwise(measured):
+        for step in range(1, BETWEEN + 1):
+            part = step / BETWEEN
+
+            def mix(a: float, b: float, part: float = part) -> float:
+                return a + part * (b - a)
+
+            value = round(mix(one.changes[key], other.changes[key]))
+            found.append(
+                _Saving(
+                    {**other.changes, key: value}, mix(one.bytes, other.bytes), mix(one.looks, other.looks)
+                )
+            )
+    return found

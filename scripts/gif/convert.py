@@ -8,18 +8,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.core.errors import StorageError
-from pipeline.core.files import explain
-from scripts.gif import passes, recording
-from scripts.gif.budget import Found, Search
-from scripts.gif.errors import GifError
-from scripts.gif.passes import Job, Picture
-from scripts.gif.progress import Progress
-from scripts.gif.recording import Recording
-from scripts.gif.settings import Crop, GifSettings, spell_bytes
-from scripts.gif.tool import Ffmpeg
+from . import passes, recording
+from .budget import Found, Search
+from .errors import GifError, OutputError, explain
+from .passes import Job, Picture
+from .progress import Progress
+from .recording import Recording
+from .settings import Crop, GifSettings, spell_bytes
+from .tool import Ffmpeg
 
-SUFFIX_OF = {"mp4": ".mp4", "webp": ".webp", "poster": ".png"}
+SUFFIX_OF = {"mp4": ".mp4", "avif": ".avif", "webp": ".webp", "poster": ".png"}
 TEXT = ".txt"  # the alternative: beside a recording what is read, beside a GIF what is written
 
 
@@ -49,7 +47,7 @@ def convert(
 
     Raises:
         GifError: the recording, ffmpeg or the settings don't allow it, or a file is there and ``force`` is not given.
-        StorageError: a file can't be written.
+        OutputError: a file can't be written.
     """
     began = time.monotonic()
     beside = {kind: target.with_suffix(SUFFIX_OF[kind]) for kind in settings.siblings}
@@ -72,7 +70,7 @@ def convert(
         if writes_text:
             (scratch / "alternative").write_text(f"{alt}\n", encoding="utf-8")
             made[scratch / "alternative"] = alternative
-        _place(made)
+        _place(made, scratch)
     others = (*beside.values(), alternative)
     return Result(film, replace(picture, path=target), others, job.crop, alt, time.monotonic() - began, found)
 
@@ -81,7 +79,7 @@ def _crop(job: Job, settings: GifSettings) -> Crop:
     if settings.crop != "auto":
         return settings.crop
     # Here, as NumPy takes longer to import than all else, and most crops are numbers.
-    from scripts.gif import borders
+    from . import borders
 
     crop = borders.find(job, settings)
     job.progress.say(f"crop: {_sides(crop)}")
@@ -152,19 +150,25 @@ def _remove(folders: list[Path]) -> None:
             return
 
 
-def _place(made: dict[Path, Path]) -> None:
-    """Rename all into place; if one can't be, take away those that were new."""
-    new: list[Path] = []
+def _place(made: dict[Path, Path], scratch: Path) -> None:
+    """Rename all into place; if one can't be, all is put back as it was."""
+    before: dict[Path, Path | None] = {}  # a copy of what was there
     try:
         for path, target in made.items():
-            path.chmod(0o644)
-            if not target.exists():
-                new.append(target)
-            path.replace(target)
-    except OSError as error:
-        for target in new:
-            target.unlink(missing_ok=True)
-        raise explain(error, target) from error
+            kept = scratch / f"before-{target.name}"
+            try:
+                path.chmod(0o644)
+                before[target] = Path(shutil.copy2(target, kept)) if target.exists() else None
+                path.replace(target)
+            except OSError as error:
+                raise explain(error, target) from error
+    except BaseException:
+        for changed, old in before.items():
+            if old:
+                old.replace(changed)
+            else:
+                changed.unlink(missing_ok=True)
+        raise
 
 
 def _alternative(settings: GifSettings, own: Path, film: Recording, picture: Picture) -> str:
@@ -177,7 +181,7 @@ def _alternative(settings: GifSettings, own: Path, film: Recording, picture: Pic
     except FileNotFoundError:
         pass
     except (OSError, UnicodeDecodeError) as error:
-        raise StorageError(f"{own}: can't be read as a text alternative ({error})") from error
+        raise OutputError(f"{own}: can't be read as a text alternative ({error})") from error
     size = f"{picture.width} x {picture.height} pixels"
     return f"Recording “{film.path.stem}”, {picture.seconds:.0f} seconds, {size}, no sound."
 

@@ -6,28 +6,40 @@ from typing import Any
 
 import ffmpeg
 
-from scripts.gif.recording import Recording
-from scripts.gif.settings import Crop, GifSettings
-from scripts.gif.tool import as_input
+from .recording import Recording
+from .settings import Crop, GifSettings
+from .tool import as_input
 
-# Light of high dynamic range, mapped to what a screen without it shows; in linear light, at the GIF's own size.
-TONEMAP_FILTERS = frozenset({"zscale", "tonemap"})
+# Light of high dynamic range is mapped in linear light, at the GIF's own size.
 HDR_WHITE = 203  # cd/m² of white paper in a film of high dynamic range (ITU-R BT.2408)
+AVIF_QUALITY = 35  # crf of SVT-AV1
+FILM = {
+    "pix_fmt": "yuv420p",
+    "map_metadata": -1,
+    "colorspace": "bt709",
+    "color_primaries": "bt709",
+    "color_trc": "bt709",
+}
 HDR_PEAK = 5  # times that, about 1000 cd/m²: what is brighter is white
 
 
 def source(recording: Recording, settings: GifSettings) -> Any:
-    """The recording's first film that is no cover picture, from ``start`` to ``end``."""
+    """The recording's first film that is no cover picture, from ``start`` to ``end``, in square pixels."""
     times = {"ss": settings.start, "to": settings.end}
-    return ffmpeg.input(as_input(recording.path), **{k: v for k, v in times.items() if v is not None})["V:0"]
+    stream = ffmpeg.input(as_input(recording.path), **{k: v for k, v in times.items() if v is not None})[
+        "V:0"
+    ]
+    if recording.stretched:
+        stream = stream.filter("scale", recording.width, recording.height, flags="lanczos").filter(
+            "setsar", 1
+        )
+    return stream
 
 
-def prepared(
-    stream: Any, recording: Recording, settings: GifSettings, crop: Crop, filters: frozenset[str]
-) -> Any:
+def prepared(stream: Any, recording: Recording, settings: GifSettings, crop: Crop, tonemaps: bool) -> Any:
     """Frames of the GIF's rate and size in the recording's colours.
 
-    The order is that of the blog post's recipe: rate, crop, size. ``filters`` are those that the ffmpeg has.
+    The order is that of the blog post's recipe: rate, crop, size. ``tonemaps``: the ffmpeg can map high dynamic range.
     """
     if settings.speed != 1:
         stream = stream.filter("setpts", f"PTS/{settings.speed:g}")
@@ -38,7 +50,7 @@ def prepared(
     scaled = scaled_width(recording, settings, crop)
     if scaled is not None:
         stream = stream.filter("scale", scaled, -1, flags="lanczos")
-    if recording.hdr and filters >= TONEMAP_FILTERS:
+    if recording.hdr and tonemaps:
         stream = stream.filter(
             "zscale", min="bt2020nc", pin="bt2020", tin=recording.hdr, t="linear", npl=HDR_WHITE
         ).filter("format", "gbrpf32le")
@@ -63,7 +75,9 @@ def scaled_width(recording: Recording, settings: GifSettings, crop: Crop) -> int
 def _on_white(stream: Any) -> Any:
     """A GIF's pixel is there or not: half-transparent ones are laid on white, as a page would."""
     split = stream.filter("format", "rgba").filter_multi_output("split")
-    white = split[0].filter("drawbox", color="white", t="fill", replace=1)
+    white = split[0].filter(
+        "lutrgb", r=255, g=255, b=255, a=255
+    )  # ffmpeg 5.1 crashes on drawbox with replace
     return white.overlay(split[1], format="rgb")
 
 
@@ -130,36 +144,38 @@ def from_palette(stream: Any, colours: Path, settings: GifSettings, path: Path) 
 
 
 def mp4(frames: Path, settings: GifSettings, path: Path) -> Any:
-    """H.264 that every browser plays. 4:2:0 wants even sides: a line less is seen by nobody, a scaled text is."""
-    stream = _held(ffmpeg.input(as_input(frames)), settings)
-    stream = stream.filter("crop", "trunc(iw/2)*2", "trunc(ih/2)*2", 0, 0)
-    stream = stream.filter("scale", flags="lanczos", out_color_matrix="bt709")
-    return stream.output(
+    """H.264 that every browser plays."""
+    return _film(frames, settings).output(
         as_input(path),
         f="mp4",
         vcodec="libx264",
         crf=23,
         preset="veryslow",  # where text scrolls, half of the bytes of `slow`
         refs=8,  # half of its 16: less to hold for what plays it
-        pix_fmt="yuv420p",
         movflags="+faststart",
-        map_metadata=-1,
-        colorspace="bt709",
-        color_primaries="bt709",
-        color_trc="bt709",
+        **FILM,
+    )
+
+
+def avif(frames: Path, settings: GifSettings, path: Path) -> Any:
+    """Animated AVIF, for where a picture is asked for and a film is not taken: its frames know motion."""
+    repeats = (
+        {"loop": _times(settings)} if settings.loop else {}
+    )  # for ever unless told; ffmpeg 5.1 can't be told
+    return _film(frames, settings).output(
+        as_input(path), f="avif", vcodec="libsvtav1", crf=AVIF_QUALITY, preset=6, **FILM, **repeats
     )
 
 
 def webp(frames: Path, settings: GifSettings, path: Path) -> Any:
-    """Animated WebP, for where a picture is asked for and a film is not taken."""
-    loop = 1 if settings.loop < 0 else settings.loop + bool(settings.loop)  # the first time counts, too
+    """Animated WebP, for where AVIF is not taken either: each of its frames is a picture of its own."""
     return _held(ffmpeg.input(as_input(frames)), settings).output(
         as_input(path),
         f="webp",
         vcodec="libwebp_anim",
         quality=50,
         compression_level=4,
-        loop=loop,
+        loop=_times(settings),
         map_metadata=-1,
     )
 
@@ -185,6 +201,19 @@ def command(output: Any, program: str, loglevel: str = "warning") -> list[str]:
     )
     line: list[str] = words.compile(cmd=program, overwrite_output=True)
     return line
+
+
+def _film(frames: Path, settings: GifSettings) -> Any:
+    """4:2:0 wants even sides: a line less is seen by nobody, a scaled text is."""
+    stream = _held(ffmpeg.input(as_input(frames)), settings).filter(
+        "crop", "trunc(iw/2)*2", "trunc(ih/2)*2", 0, 0
+    )
+    return stream.filter("scale", flags="lanczos", out_color_matrix="bt709")
+
+
+def _times(settings: GifSettings) -> int:
+    """How often it is shown, 0 for ever; a GIF doesn't count the first time."""
+    return 1 if settings.loop < 0 else settings.loop + bool(settings.loop)
 
 
 def _held(stream: Any, settings: GifSettings) -> Any:

@@ -4,12 +4,12 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.gif import graph, run
-from scripts.gif.errors import FfmpegError, RecordingError
-from scripts.gif.progress import Progress
-from scripts.gif.recording import Recording
-from scripts.gif.settings import SMALLEST, Crop, GifSettings
-from scripts.gif.tool import Ffmpeg
+from . import graph, run
+from .errors import FfmpegError, RecordingError
+from .progress import Progress
+from .recording import Recording
+from .settings import SMALLEST, Crop, GifSettings
+from .tool import Ffmpeg
 
 # Film that may be missing at the end before a recording that ffmpeg complained of is called cut short.
 MISSING_S = 0.3
@@ -72,7 +72,7 @@ def frames(job: Job, settings: GifSettings) -> tuple[Path, run.Done]:
     """Read the recording once: its frames at the GIF's rate and size, without loss, for the passes that follow."""
     path = job.scratch / "frames.nut"
     stream = graph.source(job.recording, settings)
-    stream = graph.prepared(stream, job.recording, settings, job.crop, job.ffmpeg.filters)
+    stream = graph.prepared(stream, job.recording, settings, job.crop, job.ffmpeg.tonemaps)
     with job.progress.step("reading the recording", job.seconds(settings)) as report:
         done = run.ffmpeg(
             graph.command(graph.lossless(stream, path), job.ffmpeg.path), job.recording.path, report
@@ -84,7 +84,7 @@ def frames(job: Job, settings: GifSettings) -> tuple[Path, run.Done]:
 def from_recording(job: Job, settings: GifSettings, path: Path) -> Picture:
     """A GIF in one pass over the recording, for palettes that are each made of one frame."""
     stream = graph.source(job.recording, settings)
-    stream = graph.prepared(stream, job.recording, settings, job.crop, job.ffmpeg.filters)
+    stream = graph.prepared(stream, job.recording, settings, job.crop, job.ffmpeg.tonemaps)
     with job.progress.step("writing the GIF", job.seconds(settings)) as report:
         command = graph.command(graph.streamed(stream, settings, path), job.ffmpeg.path)
         done = run.ffmpeg(command, job.recording.path, report)
@@ -112,12 +112,12 @@ def at_once(job: Job, kept: Path, of: GifSettings, settings: GifSettings, path: 
 
 
 def sibling(job: Job, kind: str, prepared: Path, settings: GifSettings, path: Path) -> None:
-    """The same film as ``kind``: mp4, webp or poster."""
+    """The same film as ``kind``: mp4, avif, webp or poster."""
     seconds = job.seconds(settings)
     if kind == "poster":
         output = graph.poster(prepared, seconds / 2, path)
     else:
-        output = (graph.mp4 if kind == "mp4" else graph.webp)(prepared, settings, path)
+        output = {"mp4": graph.mp4, "avif": graph.avif, "webp": graph.webp}[kind](prepared, settings, path)
     with job.progress.step(f"writing the {kind}", seconds + settings.hold) as report:
         run.ffmpeg(graph.command(output, job.ffmpeg.path), job.recording.path, report)
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from scripts.gif.run import Report
+from .run import Report
 
 EVERY_S = 0.1
 ANEW = "\r\x1b[K"  # back to the start of the line, and nothing in it

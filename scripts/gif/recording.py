@@ -5,27 +5,29 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.gif.errors import FfmpegError, RecordingError
-from scripts.gif.run import last_useful
-from scripts.gif.tool import Ffmpeg, as_input
+from .errors import FfmpegError, RecordingError
+from .run import last_useful
+from .tool import Ffmpeg, as_input
 
 HDR_TRANSFERS = ("smpte2084", "arib-std-b67")
 ALPHA = re.compile(r"^(yuva|rgba|bgra|argb|abgr|gbrap|ya\d|pal8)")
+PARTS = (b"ftyp", b"moov", b"mdat", b"moof")  # of MP4 and MOV, that a film can't do without
 UNKNOWN_LENGTH = 0xFFFFFFFF  # in RIFF: it was written to where nobody could go back
 PROBE_TIMEOUT_S = 120
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A film: its picture as it is shown, that is after a phone's rotation flag.
+    """A film: its picture as it is shown, that is after a phone's rotation flag and in square pixels.
 
-    seconds: as the file says, or counted; hdr: the curve of its light, "" for the usual range; alpha: parts of it may
-    be transparent.
+    stretched: its own pixels are no squares; seconds: as the file says, or counted; hdr: the curve of its light, "" for
+    the usual range; alpha: parts of it may be transparent.
     """
 
     path: Path
     width: int
     height: int
+    stretched: bool
     seconds: float
     hdr: str
     alpha: bool
@@ -66,7 +68,9 @@ def read(path: Path, ffmpeg: Ffmpeg) -> Recording:
     size = re.search(r"(?<![\w.])(\d+)x(\d+)(?![\w.])", re.sub(r"\([^)]*\)|\[0x[^\]]*\]", "", line))
     if not size:
         raise RecordingError(f"{path}: the size of its picture is unknown; ffmpeg says: {line.strip()}")
-    width, height = int(size[1]), int(size[2])
+    width, height, aspect = int(size[1]), int(size[2]), _aspect(line)
+    # The side that is too short is enlarged: nothing of the picture is lost.
+    width, height = (round(width * aspect), height) if aspect >= 1 else (width, round(height / aspect))
     if _turned(told, index):
         width, height = height, width
     layout = re.search(r" Video: [^,]*(?:\([^)]*\)[^,]*)*, (\w+)", line)
@@ -74,6 +78,7 @@ def read(path: Path, ffmpeg: Ffmpeg) -> Recording:
         path=path,
         width=width,
         height=height,
+        stretched=aspect != 1,
         seconds=_duration(told) or _counted(path, ffmpeg),
         hdr=next((name for name in HDR_TRANSFERS if name in line), ""),
         alpha=bool(layout and ALPHA.match(layout[1])),
@@ -96,7 +101,9 @@ def _refuse_cut_short(path: Path) -> None:
                 return
             if length == 1:
                 length = int.from_bytes(head[8:16], "big")
-            if length < 8:  # 0: to the end of the file
+            if length < 8 or (
+                at + length > size and kind not in PARTS
+            ):  # 0: to the end; else what follows the film
                 return
             at += length
     if at > size:
@@ -141,6 +148,13 @@ def _turned(told: list[str], index: int) -> bool:
     """Whether it is shown on its side: the display matrix turns by a quarter."""
     turns = [re.search(r"rotation of (-?[\d.]+) degrees", line) for line in _own(told, index)]
     return any(turn and round(float(turn[1])) % 180 for turn in turns)
+
+
+def _aspect(line: str) -> float:
+    """Width of a pixel by its height; where container and codec disagree the container's, which comes last."""
+    told = re.findall(r"SAR (\d+):(\d+)", line)
+    wide, high = map(int, told[-1]) if told else (1, 1)
+    return wide / high if wide and high else 1.0
 
 
 def _duration(told: list[str]) -> float:

@@ -5,22 +5,24 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
-from pipeline.core.errors import StorageError
-from scripts.gif.errors import FfmpegError
+from .errors import FfmpegError, OutputError
 
 Report = Callable[[float], None]  # seconds of film done
 GRACE_S = 5  # for a child that was told to end
 KEPT_LINES = 40
+ENDING = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 # What follows from an error that ffmpeg has told before, or is no error.
 NOT_USEFUL = re.compile(
     r"Conversion failed|^Exiting|Error opening (input|output)|Nothing was written|Output file is empty|"
     r"Error (submitting|sending|reinitializing|while filtering)|Failed to (configure|inject)|Could not open encoder|"
-    r"(Task finished|Terminating thread|terminated) with|^frame=|Last message repeated|low score"
+    r"^Svt\[|(Task finished|Terminating thread|terminated) with|^frame=|Last message repeated|low score"
 )
 
 
@@ -36,33 +38,18 @@ class Done:
 def ffmpeg(command: Sequence[str], about: Path, report: Report | None = None) -> Done:
     """Run an ffmpeg ``command`` that has ``-progress pipe:1``.
 
-    It runs in a session of its own, so that Ctrl-C reaches this process alone, which ends it and waits for it.
-
     Raises:
-        StorageError: the disk is full.
+        OutputError: the disk is full.
         FfmpegError: it failed; the text names ``about`` and ffmpeg's last useful line.
     """
-    try:
-        child = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise FfmpegError(f"{command[0]} can't be started: {error.strerror}") from error
-    assert child.stdout
-    assert child.stderr
     lines: deque[str] = deque(maxlen=KEPT_LINES)
-    errors = child.stderr
-    reader = threading.Thread(
-        target=lambda: lines.extend(line.decode(errors="replace").rstrip() for line in errors)
-    )
-    reader.start()
     frames, seconds = 0, 0.0
-    try:
-        for line in child.stdout:
+    with child(command) as running:
+        assert running.stdout
+        assert running.stderr
+        reader = threading.Thread(target=_keep, args=(running.stderr, lines), daemon=True)
+        reader.start()
+        for line in running.stdout:
             key, _, value = line.decode(errors="replace").strip().partition("=")
             if key == "frame":
                 frames = int(value)
@@ -70,36 +57,85 @@ def ffmpeg(command: Sequence[str], about: Path, report: Report | None = None) ->
                 seconds = max(0.0, int(value) / 1e6)
                 if report:
                     report(seconds)
-        child.wait()
-    except BaseException:
-        stop(child)
-        raise
-    finally:
+        running.wait()
         reader.join()
-        child.stdout.close()
-        child.stderr.close()
     if any("No space left on device" in line for line in lines):
-        raise StorageError(
+        raise OutputError(
             f"{about}: the disk is full, so nothing was made of it; free some space and run again"
         )
-    if child.returncode:
-        raise FfmpegError(f"{about}: {last_useful(lines) or f'ffmpeg ended with status {child.returncode}'}")
+    if running.returncode:
+        raise FfmpegError(
+            f"{about}: {last_useful(lines) or f'ffmpeg ended with status {running.returncode}'}"
+        )
     return Done(frames, seconds, tuple(lines))
 
 
-def stop(child: subprocess.Popen[bytes]) -> None:
-    """End ``child`` and wait until it has."""
-    child.terminate()
+@contextmanager
+def child(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A child process with both its outputs piped; when the block fails it is ended and waited for.
+
+    It runs in a session of its own, so that Ctrl-C reaches this process alone.
+
+    Raises:
+        FfmpegError: it can't be started.
+    """
+    running = None
     try:
-        child.wait(GRACE_S)
+        with _undisturbed():
+            running = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise FfmpegError(f"{command[0]} can't be started: {error.strerror}") from error
+    except BaseException:
+        if running:
+            stop(running)
+        raise
+    with running:
+        try:
+            yield running
+        except BaseException:
+            stop(running)
+            raise
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Signals that end this process wait for the end of the block: a child that has no name yet would outlive it."""
+    told: list[int] = []
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {each: signal.signal(each, lambda number, _: told.append(number)) for each in ENDING}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    for number in told:
+        signal.raise_signal(number)
+
+
+def _keep(output: IO[bytes], lines: deque[str]) -> None:
+    lines.extend(line.decode(errors="replace").rstrip() for line in output)
+
+
+def stop(running: subprocess.Popen[bytes]) -> None:
+    """End a child process and wait until it has."""
+    running.terminate()
+    try:
+        running.wait(GRACE_S)
     except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
+        running.kill()
+        running.wait()
 
 
 def end_as_on_ctrl_c() -> None:
     """Being told to end, or losing the terminal, ends the child too and removes what it wrote."""
-    for told in (signal.SIGTERM, signal.SIGHUP):
+    for told in ENDING[1:]:
         signal.signal(told, signal.default_int_handler)
 
 

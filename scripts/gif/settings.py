@@ -1,20 +1,30 @@
-"""How a GIF is made: one preset of conf/gif/, with a command's own settings on top."""
+"""How a GIF is made: one preset (conf/gif/), with a command's own settings on top."""
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from pipeline.core.config import CONF, Settings, compose
-from pipeline.core.errors import ConfigError
+from .errors import SettingsError
 
 Dither = Literal["none", "bayer", "floyd_steinberg", "sierra2", "sierra2_4a", "sierra3", "burkes", "atkinson"]
-Sibling = Literal["mp4", "webp", "poster"]
+Sibling = Literal["mp4", "avif", "webp", "poster"]
 
 UNITS = {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "kib": 1024, "mib": 1024**2}
 SMALLEST = 16  # pixels of width, and of height: below it there is no picture
+PACKED = Path(__file__).parent / "presets"  # where pyproject.toml puts them
+PRESETS = PACKED if PACKED.is_dir() else Path(__file__).parents[2] / "conf" / "gif"
 
 
 def parse_bytes(value: Any) -> Any:
@@ -54,6 +64,12 @@ def parse_seconds(value: Any) -> Any:
 
 Pixels = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, BeforeValidator(parse_seconds), Field(ge=0)]
+
+
+class Settings(BaseModel):
+    """Immutable, and a key that nobody knows is an error, not a silence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Crop(Settings):
@@ -110,42 +126,53 @@ class GifSettings(Settings):
         return self.palette in ("first", "frame")
 
 
-def load(
-    preset: str, overrides: Sequence[str] = (), options: Mapping[str, Any] | None = None, conf: Path = CONF
-) -> GifSettings:
-    """A preset of ``conf``/gif with ``overrides`` (``fps=12``, ``crop.top=65``), then plain ``options``, on top.
+def load(preset: str, overrides: Sequence[str] = (), options: Mapping[str, Any] | None = None) -> GifSettings:
+    """A preset with ``overrides`` (``fps=12``, ``crop.top=65``), then plain ``options``, on top.
 
     Raises:
-        ConfigError: there is no such preset or setting, or a value is out of range; it is named with what is allowed.
+        SettingsError: there is no such preset or setting, or a value is out of range; it is named with what is allowed.
     """
-    names = presets(conf)
+    names = presets()
     if preset not in names:
-        raise ConfigError(f"there is no preset {preset!r}; there are {', '.join(names)}")
+        raise SettingsError(f"there is no preset {preset!r}; there are {', '.join(names)}")
     for override in overrides:
         key, equals, _ = override.partition("=")
         if key.partition(".")[0] not in GifSettings.model_fields or not equals:
-            raise ConfigError(
+            raise SettingsError(
                 f"{override!r} is no setting; they are {', '.join(GifSettings.model_fields)}, as in fps=12"
             )
-    composed = compose([f"gif={preset}", *(f"gif.{override}" for override in overrides)], conf)
     try:
-        return GifSettings.model_validate(composed["gif"] | dict(options or {}))
+        return GifSettings.model_validate(_composed(preset, overrides) | dict(options or {}))
     except ValidationError as error:
-        raise ConfigError("; ".join(map(_sentence, error.errors()))) from error
+        raise SettingsError("; ".join(map(_sentence, error.errors()))) from error
 
 
-def presets(conf: Path = CONF) -> dict[str, str]:
-    """Each preset of ``conf``/gif with when to use it, the comment that its file opens with."""
+def _composed(preset: str, overrides: Sequence[str]) -> dict[str, Any]:
+    # Here, as it takes longer to import than all else of this module, and the stage of dvc.yaml composes nothing.
+    from hydra import compose, initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        with initialize_config_dir(str(PRESETS), version_base=None):
+            composed = OmegaConf.to_container(compose(preset, list(overrides)))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise SettingsError(
+            f"{' '.join((preset, *overrides))}: can't be read ({error}); the presets lie in {PRESETS}"
+        ) from error
+    assert isinstance(composed, dict)
+    return {str(key): value for key, value in composed.items()}
+
+
+def presets() -> dict[str, str]:
+    """Each preset with when to use it, the comment that its file opens with."""
     found = {}
-    for path in sorted((conf / "gif").glob("*.yaml")):
+    for path in sorted(PRESETS.glob("*.yaml")):
         lines = path.read_text(encoding="utf-8").splitlines()
-        opening = [line.removeprefix("#").strip() for line in lines[: _first_value(lines)]]
-        found[path.stem] = " ".join(opening).strip()
+        opening = itertools.takewhile(lambda line: line.startswith("#"), lines)
+        found[path.stem] = " ".join(line.removeprefix("#").strip() for line in opening)
     return found
-
-
-def _first_value(lines: Sequence[str]) -> int:
-    return next((number for number, line in enumerate(lines) if not line.startswith("#")), len(lines))
 
 
 def _sentence(item: Any) -> str:

@@ -1,4 +1,8 @@
-"""Which ffmpeg is used: the machine's if it can do what is needed, else the one in the imageio-ffmpeg package."""
+"""Which ffmpeg is used: that of the imageio-ffmpeg package, else the machine's, if it can do what is needed.
+
+The package's own comes first, as it is the one of which the figures in docs/ are, and gives everyone the same bytes.
+Its variable IMAGEIO_FFMPEG_EXE names another.
+"""
 
 import os
 import re
@@ -8,46 +12,41 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.gif.errors import FfmpegError
+from .errors import FfmpegError
 
 FILTERS = (
-    "crop",
-    "drawbox",
-    "format",
-    "fps",
-    "hqdn3d",
-    "overlay",
-    "palettegen",
-    "paletteuse",
-    "scale",
-    "select",
-    "setpts",
-    "split",
-    "ssim",
-    "tpad",
-)
+    "crop", "format", "fps", "hqdn3d", "lutrgb", "overlay", "palettegen", "paletteuse", "scale", "select", "setpts",
+    "setsar", "split", "ssim", "tpad",
+)  # fmt: skip
 ENCODERS = ("ffv1", "gif", "png")
-ENCODER_OF = {"mp4": "libx264", "webp": "libwebp_anim", "poster": "png"}
+ENCODER_OF = {"mp4": "libx264", "avif": "libsvtav1", "webp": "libwebp_anim", "poster": "png"}
+# Light of high dynamic range, mapped to what a screen without it shows.
+TONEMAP_FILTERS = {"zscale", "tonemap"}
+TESTED = ("5.1", "9.0")  # versions that tests/gif runs with
 ADVICE = (
-    "install one (`apt-get install ffmpeg`), or the package that carries one (`pip install imageio-ffmpeg`)"
+    "install the package that carries one (`pip install imageio-ffmpeg`), "
+    "or the system's (`apt-get install ffmpeg`)"
 )
 
 
 @dataclass(frozen=True)
 class Ffmpeg:
-    """An ffmpeg that can do what was asked for, and where it is from."""
+    """An ffmpeg that can do what was asked for, where it is from, and whether it can map HDR to what a screen shows."""
 
     path: str
     version: str
     origin: str
-    filters: frozenset[str]
+    tonemaps: bool
 
     def __str__(self) -> str:
-        return f"ffmpeg {self.version} ({self.origin}: {self.path})"
+        tested = re.match(rf"n?({'|'.join(map(re.escape, TESTED))})\b", self.version)
+        notes = "" if tested else f"; tested were {' and '.join(TESTED)}"
+        notes += "" if self.tonemaps else "; it lacks zscale, so HDR films look dull"
+        return f"ffmpeg {self.version} ({self.origin}: {self.path}{notes})"
 
 
 def find(siblings: Iterable[str] = ()) -> Ffmpeg:
-    """The ffmpeg on the machine, or that of imageio-ffmpeg, with the filters and encoders needed for ``siblings``.
+    """The ffmpeg of imageio-ffmpeg, or that on the machine, with the filters and encoders needed for ``siblings``.
 
     Raises:
         FfmpegError: there is none, or each lacks something, which is named.
@@ -65,7 +64,7 @@ def find(siblings: Iterable[str] = ()) -> Ffmpeg:
             continue
         if not lacking:
             word = re.search(r"version (\S+)", version)
-            return Ffmpeg(path, word[1] if word else "of unknown version", origin, frozenset(filters))
+            return Ffmpeg(path, word[1] if word else "of unknown version", origin, filters >= TONEMAP_FILTERS)
         refused.append(f"{path} lacks {', '.join(lacking)}")
     if refused:
         raise FfmpegError(f"no ffmpeg that can make it: {'; '.join(refused)}; {ADVICE}")
@@ -73,17 +72,20 @@ def find(siblings: Iterable[str] = ()) -> Ffmpeg:
 
 
 def _candidates() -> Iterable[tuple[str, str]]:
-    if own := shutil.which("ffmpeg"):
-        yield "this machine's", own
+    own, packed = shutil.which("ffmpeg"), None
     try:
-        # Here, as looking for its binary takes longer than all else, and a machine may have its own.
+        # Here, as looking for its binary takes a moment.
         import imageio_ffmpeg
 
         packed = imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError):  # the package is not there, or was installed without its binary
-        return
-    if not own or os.path.realpath(packed) != os.path.realpath(own):
+        pass
+    if packed == os.environ.get("IMAGEIO_FFMPEG_EXE", ""):
+        yield "of IMAGEIO_FFMPEG_EXE", packed
+    elif packed and os.sep in packed:  # else it has none of its own, and names the machine's
         yield "of imageio-ffmpeg", packed
+    if own:
+        yield "this machine's", own
 
 
 def _text(path: str, *question: str) -> str:

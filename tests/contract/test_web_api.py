@@ -17,7 +17,7 @@ def test_types_have_not_drifted() -> None:
 
 
 def test_every_problem_of_the_page_is_in_its_documentation() -> None:
-    table = (ROOT / "web/src/problems.ts").read_text(encoding="utf-8")
+    table = (ROOT / "web/src/shared/problem.ts").read_text(encoding="utf-8")
     told = re.findall(
         r'^  "?([a-z-]+)"?: \{\n    sentence:\s+"([^"]+)",\n    button: "([^"]+)"', table, re.MULTILINE
     )

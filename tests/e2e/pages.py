@@ -80,7 +80,7 @@ def device_workers(page: Page) -> tuple[Worker, Worker]:
     """The two that answer on the device, once the second one has shown that it does."""
     until = time.monotonic() + PATIENCE_MS / 1000
     while True:
-        found = [each for each in page.workers if "device.worker" in each.url]
+        found = [each for each in page.workers if "inference.worker" in each.url]
         if len(found) == 2 and answers_without(page, found[0]):
             return found[0], found[1]
         assert time.monotonic() < until, [each.url for each in page.workers]

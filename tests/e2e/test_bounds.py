@@ -69,11 +69,11 @@ def test_a_model_that_does_not_fit_is_loaded_again_when_asked(open_page: Open) -
         answer = route.fetch()
         route.fulfill(response=answer, body=NO_ROOM_FOR_A_MODEL + answer.body())
 
-    page.route("**/device.worker*.js", fill)
+    page.route("**/inference.worker*.js", fill)
     load_device(page)
     problem(page, "low-memory")
     lit(page, "plant")  # by the server
-    page.unroute("**/device.worker*.js")
+    page.unroute("**/inference.worker*.js")
     at(page, "problem-action").click()
     problem(page, "")
     expect(at(page, "privacy")).to_have_text("Pictures never leave this tab.", timeout=PATIENCE_MS)

@@ -28,7 +28,7 @@ from tests.e2e.pages import (
     state,
     use_device,
 )
-from tests.service.running import Running, running
+from tests.service.running import Running, eventually, running
 from tests.tiny_bundle import picture
 
 KEEP_TRACKS = """
@@ -355,6 +355,25 @@ def test_workers_that_run_out_of_memory_give_way_to_the_server_and_can_be_loaded
     lit(page, "plant")
 
 
+def test_a_script_that_is_gone_since_a_redeploy_is_said_and_can_be_asked_for_again(open_page: Open) -> None:
+    page = open_page(watched=False)
+    page.route("**/local-inference*.js", lambda route: route.abort())
+    load_device(page)
+    problem(page, "page-outdated")
+    expect(at(page, "problem-action")).to_have_text("Load it again")
+    expect(at(page, "device-load")).to_be_enabled()
+    lit(page, "plant")
+
+
+def test_a_browser_whose_worker_can_not_crop_gets_answers_all_the_same(
+    open_page: Open, service: Running
+) -> None:
+    page = open_page(url="about:blank", watched=False)
+    page.route("**/crop.worker*.js", lambda route: route.fulfill(status=404))
+    page.goto(service.url)
+    lit(page, "plant")
+
+
 def load_device(page: Page) -> None:
     """Ask for the model on the device, without waiting for it."""
     lit(page, "plant")
@@ -405,3 +424,57 @@ def test_a_model_that_is_swapped_is_named_and_the_answers_go_on(tmp_path: Path, 
         lit(page, "plant")
         assert httpx.get(f"{service.url}/readyz").json()["model"] == "efficientnet_lite0-swapped"
         page.close()  # before its service
+
+
+def test_a_model_that_is_swapped_while_the_device_answers_costs_no_answers(
+    tmp_path: Path, open_page: Open
+) -> None:
+    """The old one answers until the new one has shown that it gets the pipeline's numbers."""
+    served = tmp_path / "served"
+    shutil.copytree(PROMOTED, served)
+    with running(tmp_path, model=served, page=WEB / "dist", workers=1) as service:
+        page = open_page(url=service.url, script=LONGEST)
+        lit(page, "plant")
+        use_device(page)
+        lit(page, "plant")
+        page.evaluate("() => { window.longest = 0; window.pictured = performance.now(); }")
+        other = tmp_path / "other"
+        shutil.copytree(PROMOTED, other)
+        sealed = bundle.load(other).manifest
+        bundle.seal(other, sealed.model_copy(update={"version": "efficientnet_lite0-swapped"}))
+        served.rename(tmp_path / "before")
+        other.rename(served)
+        swapped = "efficientnet_lite0-swapped"
+        expect(at(page, "words")).to_have_attribute("data-model", swapped, timeout=2 * PATIENCE_MS)
+        expect(at(page, "privacy")).to_have_text("Pictures never leave this tab.")
+        assert page.evaluate("window.longest") < 2000  # ms; it was the whole time of loading
+        lit(page, "plant")
+        page.close()  # before its service
+
+
+# The longest time between two answers.
+LONGEST = """
+window.longest = 0;
+window.pictured = Number.POSITIVE_INFINITY;
+document.addEventListener("DOMContentLoaded", () => new MutationObserver(() => {
+    const now = performance.now();
+    window.longest = Math.max(window.longest, now - window.pictured);
+    window.pictured = now;
+}).observe(document, {subtree: true, attributeFilter: ["data-model"]}));
+"""
+
+
+def test_a_tab_that_asks_for_nothing_holds_no_place_in_the_service(tmp_path: Path, open_page: Open) -> None:
+    with running(tmp_path, model=PROMOTED, page=WEB / "dist", workers=1, stream_idle_s=1) as service:
+        page = open_page(url=service.url)
+        lit(page, "plant")
+        at(page, "freeze").click()
+        state(page, "frozen")
+        eventually(lambda: service.metric("service_streams") == 0)
+        page.wait_for_timeout(2000)  # it came back after 0.25 to 0.5 s, over and over
+        assert service.metric("service_streams") == 0
+        at(page, "freeze").click()
+        eventually(lambda: service.metric("service_streams") == 1)
+        page.evaluate(HIDE, True)
+        eventually(lambda: service.metric("service_streams") == 0)
+        page.close()

@@ -1,5 +1,7 @@
 """The page without a service, on a host that sends no header of ours: isolated all the same, and there offline."""
 
+import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from playwright.sync_api import Page, expect
 from scripts.bench_web.server import folders
 from scripts.site import site
 from tests.e2e.conftest import Open
-from tests.e2e.pages import PROMOTED, WEB, answers_without, at, device_workers, lit
+from tests.e2e.pages import PATIENCE_MS, PROMOTED, WEB, answers_without, at, device_workers, lit
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +63,29 @@ def test_the_second_visit_needs_no_host(open_page: Open, folder: Path) -> None:
     page.reload()
     lit(page, "plant")
     assert page.evaluate("crossOriginIsolated")
+
+
+def test_a_new_model_that_does_not_arrive_whole_leaves_the_older_one_answering(
+    open_page: Open, folder: Path, tmp_path: Path
+) -> None:
+    """The host has a new manifest, and is gone before its weights have come."""
+    host = tmp_path / "host"
+    shutil.copytree(folder, host)
+    with folders({"": host}, headers={}) as address:
+        page = open_page(url=f"{address}site/", watched=False)  # its console tells of what is missing
+        lit(page, "plant")
+        before = at(page, "words").get_attribute("data-model") or ""
+        manifest = host / "site/model/manifest.json"
+        told = json.loads(manifest.read_text(encoding="utf-8"))
+        told["version"] = f"{before}-new"
+        weights = told["variants"]["fp32"]["file"]
+        told["files"][weights]["sha256"] = "0" * 64
+        manifest.write_text(json.dumps(told), encoding="utf-8")
+        page.reload()
+        expect(at(page, "words")).to_have_attribute("data-model", before, timeout=PATIENCE_MS)
+        lit(page, "plant")
+    page.reload()  # and offline
+    lit(page, "plant")
 
 
 def test_it_offers_no_server(opened: Page) -> None:

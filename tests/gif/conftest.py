@@ -1,35 +1,46 @@
-"""Films for the converter, made by the very ffmpeg that it finds: tiny, so that hundreds of passes take seconds."""
+"""Films for the converter, made by the packed ffmpeg: tiny, so that hundreds of passes take seconds."""
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import imageio_ffmpeg
 import pytest
 
 from scripts.gif import tool
 from tests.small_project import ROOT
 
 Film = Callable[..., Path]
+PACKED = imageio_ffmpeg.get_ffmpeg_exe()
+BOTH = [PACKED, *([own] if (own := shutil.which("ffmpeg")) else [])]
 
 
 @pytest.fixture(autouse=True)
 def _in_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)  # conf/ is found from here
+    monkeypatch.chdir(ROOT)
 
 
-@pytest.fixture(scope="session")
-def ffmpeg() -> tool.Ffmpeg:
-    return tool.find(("mp4", "webp", "poster"))
+@pytest.fixture(params=BOTH, ids=["packed", "machine's"][: len(BOTH)])
+def each_ffmpeg(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The converter uses the packed ffmpeg, then the machine's where it has one."""
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", request.param)
 
 
 @pytest.fixture
-def film(tmp_path: Path, ffmpeg: tool.Ffmpeg) -> Film:
+def ffmpeg() -> tool.Ffmpeg:
+    """The one that the converter uses; a test that asks for `each_ffmpeg` too names that first."""
+    return tool.find(("mp4", "avif", "webp", "poster"))
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Film:
     """Makes a film called ``name`` of a moving picture, with ffmpeg's ``options`` on how."""
 
     def make(name: str = "film.mp4", *options: str, picture: str = "testsrc=s=160x120:r=20:d=1") -> Path:
         path = tmp_path / name
         how = options or ("-pix_fmt", "yuv420p", "-preset", "ultrafast")
-        command = [ffmpeg.path, "-v", "error", "-y", "-f", "lavfi", "-i", picture, *how, f"file:{path}"]
+        command = [PACKED, "-v", "error", "-y", "-f", "lavfi", "-i", picture, *how, f"file:{path}"]
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
         return path
 

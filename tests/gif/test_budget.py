@@ -40,6 +40,47 @@ def test_gif_is_under_the_budget(
     assert abs(float(kept[1]) - best) < 0.002, "the best-looking of those that fit is the one that is kept"
 
 
+@pytest.mark.parametrize(
+    ("picture", "part"),
+    [
+        (BUSY, 0.83),  # each try is of the whole film
+        ("testsrc2=s=128x96:r=10:d=10", 0.5),  # ranked by a sample
+        ("mandelbrot=s=160x120:r=10:end_pts=20,trim=end=1", 0.6),
+    ],
+)
+def test_nine_tenths_of_the_budget_are_used(
+    picture: str, part: float, film: Film, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording = film(picture=picture)
+    budget = round(part * convert(recording, out / "a.gif", capsys=capsys)["bytes"])
+    told = convert(recording, out / "a.gif", "--max-bytes", str(budget), capsys=capsys)
+    assert 0.9 * budget <= told["bytes"] <= budget
+
+
+@pytest.mark.parametrize("failing", ["*", "*--lossy=40*"])
+def test_a_failing_gifsicle_ends_its_own_axis_and_no_search(
+    failing: str,
+    film: Film,
+    out: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program = tmp_path / "gifsicle"
+    program.write_text(
+        f'#!/bin/sh\ncase "$*" in {failing}) echo "no memory" >&2; exit 1;; esac\n', encoding="utf-8"
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(tool, "gifsicle", lambda: str(program))
+    recording = film(picture=BUSY)
+    budget = convert(recording, out / "a.gif", capsys=capsys)["bytes"] * 3 // 4
+    assert main([str(recording), "-o", str(out / "b.gif"), "fps=10", "--max-bytes", str(budget)]) == 0
+    assert (out / "b.gif").stat().st_size <= budget
+    said = capsys.readouterr().err
+    assert "gifsicle fails: no memory; the search goes on without it" in said
+    assert "gifsicle lossy" not in said.partition("kept: ")[2]
+
+
 def test_preset_that_fits_is_left_as_it_is(film: Film, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recording = film(picture=BUSY)
     free = convert(recording, out / "a.gif", capsys=capsys)

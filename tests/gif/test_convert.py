@@ -12,6 +12,8 @@ from scripts.gif.__main__ import main
 from tests.gif import blocks
 from tests.gif.conftest import Film
 
+both_ffmpegs = pytest.mark.usefixtures("each_ffmpeg")
+
 # The blog post's command, as it would be typed.
 RECIPE = (
     "fps=20,crop=in_w:in_h-90:0:65,scale=337:-1:flags=lanczos,split[a][b];"
@@ -39,12 +41,14 @@ def bare(ffmpeg: tool.Ffmpeg, film: Path, recipe: str = RECIPE) -> bytes:
     return made.read_bytes()
 
 
+@both_ffmpegs
 def test_blog_has_the_bytes_of_the_bare_command(film: Film, out: Path, ffmpeg: tool.Ffmpeg) -> None:
     recording = film(picture="testsrc=s=400x300:r=30:d=1")
     assert main([str(recording), "-o", str(out / "a.gif"), "--preset", "blog"]) == 0
     assert (out / "a.gif").read_bytes() == bare(ffmpeg, recording)
 
 
+@both_ffmpegs
 def test_per_frame_has_a_palette_for_each_frame_and_blog_one(
     film: Film, out: Path, ffmpeg: tool.Ffmpeg
 ) -> None:
@@ -53,12 +57,13 @@ def test_per_frame_has_a_palette_for_each_frame_and_blog_one(
         assert main([str(recording), "-o", str(out / f"{preset}.gif"), "--preset", preset]) == 0
     blog, per_frame = (blocks.read(out / f"{preset}.gif") for preset in ("blog", "per_frame"))
     assert len(blog.delays) == len(per_frame.delays) == 20
-    assert blog.palettes == 0
+    assert blog.palettes <= 1  # ffmpeg 5.1 gives the first frame a copy of its own
     assert per_frame.palettes >= 19  # the first may be the GIF's own
     assert (out / "per_frame.gif").read_bytes() == bare(ffmpeg, recording, RECIPE + ":new=1")
 
 
-@pytest.mark.parametrize("preset", settings.presets(Path(__file__).parents[2] / "conf"))
+@both_ffmpegs
+@pytest.mark.parametrize("preset", settings.presets())
 def test_every_preset_makes_a_gif_of_a_film(preset: str, film: Film, out: Path) -> None:
     recording = film("film.mp4", picture="testsrc=s=160x240:r=20:d=0.4")
     assert main([str(recording), "-o", str(out), "--preset", preset]) == 0
@@ -67,11 +72,12 @@ def test_every_preset_makes_a_gif_of_a_film(preset: str, film: Film, out: Path) 
     assert made.comments == 0
 
 
-@pytest.mark.parametrize("preset", settings.presets(Path(__file__).parents[2] / "conf"))
+@pytest.mark.parametrize("preset", settings.presets())
 def test_every_preset_says_when_to_use_it(preset: str) -> None:
     assert len(settings.presets()[preset]) > 30
 
 
+@both_ffmpegs
 def test_what_is_set_is_what_is_made(film: Film, out: Path) -> None:
     recording = film(picture="testsrc=s=160x120:r=20:d=4")
     given = [
@@ -91,6 +97,7 @@ def test_what_is_set_is_what_is_made(film: Film, out: Path) -> None:
     assert made.loop == 3
 
 
+@both_ffmpegs
 def test_a_gif_that_is_not_repeated_has_no_loop(film: Film, out: Path) -> None:
     assert main([str(film()), "-o", str(out / "a.gif"), "loop=-1"]) == 0
     assert blocks.read(out / "a.gif").loop is None
@@ -126,17 +133,31 @@ def test_text_beside_a_recording_is_kept_when_the_gif_lies_there_too(film: Film)
     assert text.read_text(encoding="utf-8") == "A clock runs.\n"
 
 
+@both_ffmpegs
 def test_siblings_show_the_same(film: Film, out: Path) -> None:
     recording = film("film.mkv", "-c:v", "ffv1", picture="testsrc=s=161x121:r=20:d=1")
-    assert main([str(recording), "-o", str(out / "a.gif"), "--siblings", "mp4,webp,poster", "hold=1"]) == 0
-    assert sorted(path.name for path in out.iterdir()) == ["a.gif", "a.mp4", "a.png", "a.txt", "a.webp"]
+    assert (
+        main([str(recording), "-o", str(out / "a.gif"), "--siblings", "mp4,avif,webp,poster", "hold=1"]) == 0
+    )
+    assert sorted(path.name for path in out.iterdir()) == [
+        "a.avif",
+        "a.gif",
+        "a.mp4",
+        "a.png",
+        "a.txt",
+        "a.webp",
+    ]
     gif = blocks.read(out / "a.gif").size
     with Image.open(out / "a.webp") as webp, Image.open(out / "a.png") as poster:
         assert webp.size == poster.size == gif
         assert getattr(webp, "n_frames", 1) > 1
+    with Image.open(out / "a.avif") as avif:
+        assert avif.size == (gif[0] // 2 * 2, gif[1] // 2 * 2)
+        assert getattr(avif, "n_frames", 1) > 1
     assert b"moov" in (out / "a.mp4").read_bytes()[:4096], "a player can begin before it has all of it"
 
 
+@both_ffmpegs
 def test_webp_is_repeated_and_held_as_the_gif_is(film: Film, out: Path) -> None:
     recording = film("flat.mkv", "-c:v", "ffv1", picture="testsrc=s=160x120:r=5:d=1")
     assert main([str(recording), "-o", str(out), "--siblings", "webp", "fps=5", "hold=2", "loop=2"]) == 0
@@ -180,6 +201,32 @@ def test_a_file_that_is_there_is_kept_unless_told_otherwise(
     assert [path.name for path in out.iterdir()] == ["a.gif"]
     assert main([str(recording), "-o", str(out / "a.gif"), "--force"]) == 0
     assert len(blocks.read(out / "a.gif").delays) == 20
+
+
+@pytest.mark.parametrize("there", [["a.gif", "a.mp4"], ["a.mp4"], []])
+def test_what_was_replaced_before_a_failure_is_put_back_and_the_culprit_named(
+    there: list[str],
+    film: Film,
+    out: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in there:
+        (out / name).write_text("mine", encoding="utf-8")
+    rename = Path.replace
+
+    def replace(path: Path, target: Path) -> Path:
+        if target.name == "a.txt":  # the last one
+            raise PermissionError(13, "Permission denied")
+        return rename(path, target)
+
+    recording = film()
+    monkeypatch.setattr(Path, "replace", replace)
+    assert main([str(recording), "-o", str(out / "a.gif"), "--siblings", "mp4", "--force"]) == 1
+    assert "a.txt can't be written (Permission denied)" in capsys.readouterr().err
+    assert {path.name: path.read_text(encoding="utf-8") for path in out.iterdir()} == dict.fromkeys(
+        there, "mine"
+    )
 
 
 def test_a_recording_is_never_replaced_by_what_is_made_of_it(
@@ -257,6 +304,6 @@ def test_help_says_which_ffmpeg_was_found(capsys: pytest.CaptureFixture[str], ff
         main(["--help"])
     assert ended.value.code == 0
     said = capsys.readouterr().out
-    assert f"found: ffmpeg {ffmpeg.version} ({ffmpeg.origin}" in said
+    assert f"found: {ffmpeg}" in said
     for preset in settings.presets():
         assert preset in said

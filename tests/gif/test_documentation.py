@@ -23,7 +23,7 @@ def test_every_preset_is_in_the_documentation() -> None:
     documented = set(
         re.findall(r"^\| `(\w+)` \|", TEXT.partition("## Presets")[2].partition("###")[0], re.MULTILINE)
     )
-    assert documented == set(presets(ROOT / "conf"))
+    assert documented == set(presets())
 
 
 def test_every_option_is_in_the_documentation() -> None:

@@ -11,8 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scripts.gif import tool
-from tests.gif.conftest import Film
+from tests.gif.conftest import PACKED, Film
 from tests.small_project import ROOT
 
 LIMIT_S = 60
@@ -36,7 +35,7 @@ def _heeded() -> Iterator[None]:
 
 @pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_nothing_is_left_of_an_interrupted_run(
-    told: signal.Signals, film: Film, out: Path, tmp_path: Path, ffmpeg: tool.Ffmpeg
+    told: signal.Signals, film: Film, out: Path, tmp_path: Path
 ) -> None:
     recording, child = film(), tmp_path / "child"
     # An ffmpeg that knows all that it should, and never ends when it is to work.
@@ -45,7 +44,7 @@ def test_nothing_is_left_of_an_interrupted_run(
     program.write_text(
         f"""#!/bin/sh
         case "$*" in *-progress*) echo $$ > {child}.new; mv {child}.new {child}; exec sleep 1000;; esac
-        exec "{ffmpeg.path}" "$@"
+        exec "{PACKED}" "$@"
         """,
         encoding="utf-8",
     )
@@ -53,7 +52,7 @@ def test_nothing_is_left_of_an_interrupted_run(
     running = subprocess.Popen(
         [sys.executable, "-m", "scripts.gif", str(recording), "-o", str(out / "new" / "a.gif")],
         cwd=ROOT,
-        env=os.environ | {"PATH": f"{program.parent}:{os.environ['PATH']}"},
+        env=os.environ | {"IMAGEIO_FFMPEG_EXE": str(program)},
         stderr=subprocess.PIPE,
         text=True,
     )

@@ -7,8 +7,8 @@ import yaml
 
 from pipeline.core.config import compose
 from pipeline.core.errors import DataError
-from scripts.gif import listing, stage
 from scripts.gif.settings import GifSettings
+from scripts.gif.stage import gifs, recordings
 from tests.gif import blocks
 from tests.gif.conftest import Film
 from tests.small_project import ROOT
@@ -33,8 +33,8 @@ def record(film: Film, project: Path, *names: str) -> None:
 
 def make() -> None:
     """Both stages."""
-    listing.write()
-    stage.make()
+    recordings.write()
+    gifs.make()
 
 
 def test_each_recording_has_its_gif_and_its_text(project: Path, film: Film) -> None:
@@ -88,19 +88,19 @@ def test_recordings_that_would_be_one_gif_are_refused(project: Path, film: Film)
 def test_list_changes_with_a_recording_and_with_nothing_else(project: Path, film: Film) -> None:
     record(film, project, "one.mp4")
     listed = project / "build" / "recordings.csv"
-    listing.write()
+    recordings.write()
     first = listed.read_text(encoding="utf-8")
     (project / "data" / "images").mkdir()
     (project / "data/images/new.jpg").touch()
     (project / "data/recordings/one.mp4").touch()
-    listing.write()
+    recordings.write()
     assert listed.read_text(encoding="utf-8") == first
     (project / "data/recordings/one.txt").write_text("What is seen.\n", encoding="utf-8")
-    listing.write()
+    recordings.write()
     second = listed.read_text(encoding="utf-8")
     assert second != first, "its text is written beside the GIF"
     record(film, project, "two.mp4")
-    listing.write()
+    recordings.write()
     assert listed.read_text(encoding="utf-8") != second
 
 

@@ -54,11 +54,17 @@ def test_what_was_not_measured_has_no_verdict() -> None:
 
 def test_report_has_a_line_for_every_contender() -> None:
     text = report(
-        _results(_worker("ours", 1, 30), _worker("fused", 1, 40), Row("page", "server", fps=30, main_ms=4)),
+        _results(
+            _worker("ours", 1, 30),
+            _worker("fused", 1, 40),
+            Row("page", "server", fps=30, main_ms=4),
+            Row("evidence", "server", fps=29, main_ms=5),
+        ),
         "make",
     )
     assert "| ours, onnxruntime-web 1.16 with XNNPACK | 1 | 30.0 | 33.3 | 0.0 | 384.0 |" in text
     assert "| the service | 30.0 |" in text
+    assert "| the service, evidence over the picture | 29.0 |" in text
 
 
 def test_csv_has_a_line_for_every_row() -> None:
@@ -74,11 +80,21 @@ def test_percentile_is_one_of_the_values() -> None:
     assert percentile([7.0], 99) == 7
 
 
+@pytest.mark.parametrize(
+    ("number", "percent", "rank"),
+    [(21, 95, 20), (12, 95, 12), (10, 50, 5), (10, 51, 6), (3, 99, 3), (3, 1, 1)],
+)
+def test_percentile_is_the_smallest_value_that_so_many_do_not_exceed(
+    number: int, percent: float, rank: int
+) -> None:
+    assert percentile([float(value) for value in range(1, number + 1)], percent) == rank
+
+
 def test_runtime_is_no_part_of_the_pages_weight(tmp_path: Path) -> None:
     (tmp_path / "assets").mkdir()
     for name, size in (("index.html", 10), ("assets/index-1.js", 500), ("assets/index-1.js.gz", 100)):
         (tmp_path / name).write_bytes(b"x" * size)
-    for name in ("assets/ort-wasm-1.wasm", "assets/device.worker-1.js"):
+    for name in ("assets/ort-wasm-1.wasm", "assets/inference.worker-1.js"):
         (tmp_path / name).write_bytes(b"x" * 1000)
     assert page.weigh(tmp_path) == (110, 2000)
 

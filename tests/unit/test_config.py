@@ -19,7 +19,7 @@ from pipeline.train.augment import AugmentSettings
 from pipeline.train.finetune import TrainSettings
 from pipeline.train.stage import ModelSettings
 from pipeline.validate.checks import ValidateSettings
-from scripts.gif.settings import GifSettings
+from scripts.gif.stage.gifs import StageSettings
 
 CONF = Path(__file__).parents[2] / "conf"
 ACCEPTED: dict[str, type[Settings]] = {
@@ -33,7 +33,7 @@ ACCEPTED: dict[str, type[Settings]] = {
     "evaluate": EvaluateSettings,
     "promote": PromoteSettings,
     "tracking": TrackingSettings,
-    "gif": GifSettings,
+    "gif": StageSettings,
 }
 
 

@@ -1,6 +1,6 @@
 /** The worker's side of the benchmark: set up once, then frame after frame; pixels are read as ours reads them. */
 
-import { Pixels } from "../src/inference/device-pixels";
+import { Pixels } from "../src/inference/local/pixels";
 import type { FromPeer, Setup, ToPeer } from "./messages";
 
 type Ready = Extract<FromPeer, { ready: object }>["ready"];

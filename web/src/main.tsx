@@ -1,10 +1,17 @@
 import { createRoot } from "react-dom/client";
-import { App } from "./app";
-import { Session } from "./session";
-import { isolate } from "./site/isolate";
-import { STANDALONE } from "./source";
-import "./page.css";
+import { isolate } from "./pwa/isolate";
+import { Session } from "./session/session";
+import { STANDALONE } from "./shared/endpoints";
+import { App } from "./ui/app";
+import { ErrorBoundary } from "./ui/error-boundary";
+import "./ui/page.css";
 
 const root = document.getElementById("root");
 // A page without a service may have to be loaded once more before it is isolated.
-if (root && (!STANDALONE || (await isolate()))) createRoot(root).render(<App session={new Session()} />);
+if (root && (!STANDALONE || (await isolate()))) {
+  createRoot(root).render(
+    <ErrorBoundary>
+      <App session={new Session()} />
+    </ErrorBoundary>,
+  );
+}

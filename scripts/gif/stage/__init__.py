@@ -1,0 +1,1 @@
+"""The stages ``recordings`` and ``gif`` of dvc.yaml; what `pip install .` packs is all of scripts/gif but this."""

@@ -1,0 +1,48 @@
+"""The stage ``recordings``: which recordings there are, so that an edit of a photo makes no GIF again.
+
+data/recordings/ need not be there; a stage that depended on it would fail then. This one depends on data/ and takes
+a moment, and the stage ``gif`` runs only when the list that this writes is another.
+"""
+
+import csv
+import hashlib
+import io
+import sys
+from pathlib import Path
+
+from pipeline.core import files
+from pipeline.core.errors import run_stage
+
+FOLDER = Path("data/recordings")
+LIST = Path("build/recordings.csv")
+TEXTS = {".txt", ".md", ".yaml", ".yml"}  # what belongs to a recording and is none
+
+
+def write() -> None:
+    """Write the list of all files in the folder with their sha256."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["file", "sha256"])
+    found = _files()
+    for path in found:
+        with path.open("rb") as file:
+            table.writerow([path.name, hashlib.file_digest(file, "sha256").hexdigest()])
+    files.write_text(LIST, text.getvalue())
+    print(f"{FOLDER}: {len(found)} files -> {LIST}")
+
+
+def films() -> list[Path]:
+    """The recordings of the list, by name; texts are none."""
+    with LIST.open(newline="", encoding="utf-8") as file:
+        listed = [FOLDER / row["file"] for row in csv.DictReader(file)]
+    return [path for path in listed if path.suffix.lower() not in TEXTS]
+
+
+def _files() -> list[Path]:
+    if not FOLDER.is_dir():
+        return []
+    return sorted(path for path in FOLDER.iterdir() if path.is_file() and not path.name.startswith("."))
+
+
+if __name__ == "__main__":
+    sys.exit(run_stage(write, description=__doc__))

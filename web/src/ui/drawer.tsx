@@ -1,0 +1,183 @@
+import { type RefObject, useEffect, useRef } from "react";
+import { PARTS } from "../results/history";
+import type { Session } from "../session/session";
+import { answerProblemOf, mirrored, type SessionState } from "../session/state";
+import { rememberKey } from "../shared/api";
+import { STANDALONE } from "../shared/endpoints";
+import { Answering } from "./answering";
+import { Gallery, GallerySources } from "./gallery";
+import { Icon } from "./icons";
+import { Model } from "./model";
+import { share } from "./share";
+import { milliseconds, useNumbers } from "./use-session";
+
+interface Props {
+  session: Session;
+  state: SessionState;
+  open: boolean;
+  close: () => void;
+}
+
+/** Everything that is not needed to point and look. */
+export function Drawer({ session, state, open, close }: Props) {
+  const title = useRef<HTMLHeadingElement>(null);
+  const key = useRef<HTMLInputElement>(null);
+  const numbers = useNumbers(session, open);
+  useEffect(() => {
+    if (open) (key.current ?? title.current)?.focus({ preventScroll: true });
+  }, [open]);
+  const keyNeeded = answerProblemOf(state)?.code === "key-needed";
+  const manifest = state.kind === "answering" ? state.manifest : null;
+  return (
+    <aside
+      id="drawer"
+      className="drawer"
+      data-testid="drawer"
+      aria-label="Settings and the model"
+      inert={!open}
+      data-open={open}
+    >
+      <header>
+        <h2 ref={title} tabIndex={-1}>
+          {STANDALONE ? "On this device" : "Who answers"}
+        </h2>
+        <button type="button" className="round" onClick={close}>
+          <Icon name="close" />
+          <span className="hidden">Close</span>
+        </button>
+      </header>
+      {keyNeeded && <Key session={session} field={key} />}
+      <Answering session={session} state={state} open={open} agreement={numbers?.agreement ?? Number.NaN} />
+      <CameraChoice session={session} state={state} />
+      <h3>Where the time goes</h3>
+      <dl className="facts">
+        {PARTS.map((part, place) => (
+          <div key={part} className="fact">
+            <dt>
+              <span className="swatch" data-of={part} />
+              {part}
+            </dt>
+            <dd data-testid={`part-${part}`}>{milliseconds(numbers?.parts[place] ?? Number.NaN) || "–"} ms</dd>
+          </div>
+        ))}
+      </dl>
+      <p className="after">
+        <button type="button" className="action soft" data-testid="download-csv" onClick={() => download(session)}>
+          Download as CSV
+        </button>
+      </p>
+      {manifest && <Model manifest={manifest} />}
+      {manifest && open && (
+        <>
+          <h3>Pictures to try</h3>
+          <Gallery session={session} labels={manifest.labels} />
+          <details>
+            <summary>Where they are from</summary>
+            <GallerySources />
+          </details>
+        </>
+      )}
+      <Keys session={session} shortcuts={state.shortcuts} />
+      <p className="after">
+        <button
+          type="button"
+          className="action soft"
+          data-testid="share"
+          onClick={async () => session.notice(await share())}
+        >
+          Share this page
+        </button>
+      </p>
+    </aside>
+  );
+}
+
+function Keys({ session, shortcuts }: { session: Session; shortcuts: boolean }) {
+  return (
+    <>
+      <h3>Keys</h3>
+      <p className="quietly">
+        <kbd>space</kbd> freezes and goes on, <kbd>e</kbd> shows why, <kbd>o</kbd> opens a picture, <kbd>p</kbd> pauses
+        the charts, <kbd>d</kbd> opens and closes this. A picture can also be dropped or pasted.
+      </p>
+      <label className="row">
+        <span>Use these keys</span>
+        <input
+          type="checkbox"
+          data-testid="shortcuts"
+          checked={shortcuts}
+          onChange={(event) => session.setShortcuts(event.target.checked)}
+        />
+      </label>
+    </>
+  );
+}
+
+function CameraChoice({ session, state }: { session: Session; state: SessionState }) {
+  const { cameras, camera } = state;
+  if (!cameras.length) return null;
+  return (
+    <>
+      <h3>Camera</h3>
+      <div className="row">
+        <select
+          aria-label="Camera"
+          data-testid="camera-select"
+          value={camera}
+          onChange={(event) => session.startCamera({ deviceId: event.target.value })}
+        >
+          {cameras.map((each, place) => (
+            <option key={each.deviceId} value={each.deviceId}>
+              {each.label || `Camera ${place + 1}`}
+            </option>
+          ))}
+        </select>
+      </div>
+      <label className="row">
+        <span>Show it like a mirror</span>
+        <input
+          type="checkbox"
+          data-testid="mirror"
+          checked={mirrored(state)}
+          onChange={(event) => session.setMirror(event.target.checked)}
+        />
+      </label>
+      <p className="quietly">The model sees the picture as it is, never mirrored.</p>
+    </>
+  );
+}
+
+function Key({ session, field }: { session: Session; field: RefObject<HTMLInputElement | null> }) {
+  return (
+    <form
+      className="row"
+      onSubmit={(event) => {
+        event.preventDefault();
+        rememberKey(String(new FormData(event.currentTarget).get("key")).trim());
+        session.again();
+      }}
+    >
+      <input
+        ref={field}
+        name="key"
+        type="password"
+        aria-label="Key of this service"
+        placeholder="Key"
+        required
+        data-testid="key"
+      />
+      <button type="submit" className="action">
+        Use it
+      </button>
+    </form>
+  );
+}
+
+function download(session: Session): void {
+  const text = session.seen.csv(performance.now() / 1000);
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+  link.download = "seen.csv";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}

@@ -1,0 +1,83 @@
+import { useEffect, useRef, useState } from "react";
+import { rejection } from "../results/rejection";
+import type { Session } from "../session/session";
+import { Announcer } from "./announcer";
+import { chartTheme, useThemeKey } from "./chart-theme";
+import { useFrames } from "./use-session";
+import { WordPainter } from "./word-painter";
+
+const REASON_MS = 400; // between two changes of the reason; faster ones can't be read
+
+/** What counts as recognised: null for none of these, undefined where nothing was seen. */
+interface Recognised {
+  label: string | null | undefined;
+  /** why it is none of these, where a word is likely all the same */
+  reason: string;
+}
+
+const NOTHING: Recognised = { label: undefined, reason: "" };
+
+/** The words, each as strong as the model is sure; under them what it is where it is none of them, and why. */
+export function Words({ session }: { session: Session }) {
+  const room = useRef<HTMLElement>(null);
+  const list = useRef<HTMLUListElement>(null);
+  const none = useRef<HTMLParagraphElement>(null);
+  const painter = useRef<WordPainter | null>(null);
+  const [{ label, reason }, setRecognised] = useState(NOTHING);
+  const [spoken, setSpoken] = useState("");
+  const themeKey = useThemeKey();
+
+  useEffect(() => {
+    if (!room.current || !list.current || !none.current) return undefined;
+    const made = new WordPainter(room.current, list.current, none.current);
+    painter.current = made;
+    const announcer = new Announcer(setSpoken);
+    let shown = NOTHING;
+    let shownAt = Number.NEGATIVE_INFINITY;
+    const end = session.listen({
+      labels: ({ labels }) => {
+        made.setLabels(labels);
+        made.setTheme(chartTheme());
+      },
+      answer: (answer, latched) => {
+        made.set(answer.probabilities, answer.label, answer.model);
+        made.light(latched);
+        announcer.say(latched ?? "none of these");
+        const now = performance.now();
+        if (latched === shown.label && now - shownAt < REASON_MS) return;
+        shownAt = now;
+        shown = { label: latched, reason: latched === null ? rejection(answer) : "" };
+        setRecognised(shown);
+      },
+    });
+    const quiet = session.store.subscribe(() => {
+      if (session.store.get().picture.kind !== "failed" || shown === NOTHING) return;
+      shown = NOTHING;
+      made.clear();
+      announcer.say("no picture");
+      setRecognised(NOTHING);
+    });
+    return () => {
+      end();
+      quiet();
+      announcer.close();
+      made.close();
+    };
+  }, [session]);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the key stands for what chartTheme() reads
+  useEffect(() => painter.current?.setTheme(chartTheme()), [themeKey]);
+  useFrames((now) => painter.current?.paint(now));
+
+  return (
+    <section ref={room} className="said" aria-label="What it is">
+      <ul ref={list} className="words" data-testid="words" data-answer="" data-model="" />
+      <p ref={none} className="none" data-testid="none" data-lit={label === null}>
+        none of these{reason && <span className="reason">: {reason}</span>}
+      </p>
+      <p className="hidden" data-testid="announcement" aria-live="polite">
+        {spoken}
+      </p>
+    </section>
+  );
+}

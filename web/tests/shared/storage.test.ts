@@ -1,0 +1,40 @@
+import { afterEach, expect, test, vi } from "vitest";
+import { apiKey, fetchManifest, rememberKey } from "../../src/shared/api";
+import { forget, recall, remember } from "../../src/shared/storage";
+
+/** A browser whose user allows no storage: it throws at the mere sight of it. */
+function blocked(): void {
+  for (const kind of ["localStorage", "sessionStorage"] as const) {
+    vi.spyOn(window, kind, "get").mockImplementation(() => {
+      throw new DOMException("blocked", "SecurityError");
+    });
+  }
+}
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllGlobals();
+  forget("localStorage", "a");
+  forget("sessionStorage", "key");
+});
+
+test("what is remembered is recalled, and forgotten", () => {
+  remember("localStorage", "a", "b");
+  expect([localStorage.getItem("a"), recall("localStorage", "a")]).toEqual(["b", "b"]);
+  forget("localStorage", "a");
+  expect(recall("localStorage", "a")).toBeNull();
+});
+
+test("where storage is blocked, it lasts as long as the page", () => {
+  blocked();
+  remember("localStorage", "a", "b");
+  expect(recall("localStorage", "a")).toBe("b");
+  rememberKey("sesame");
+  expect(apiKey()).toBe("sesame");
+});
+
+test("where storage is blocked, the service is asked all the same", async () => {
+  blocked();
+  vi.stubGlobal("fetch", vi.fn().mockResolvedValue(new Response('{"version": "m-1"}')));
+  expect((await fetchManifest()).version).toBe("m-1");
+});
