@@ -151,7 +151,6 @@ def make(root: Path) -> Project:
             shutil.copy2(ROOT / name, root / name)
     photos(ROOT / "data", root / "data")
     project = Project(root)
-    project.edit("conf/config.yaml", "- train: finetune", "- train: smoke")
     with (root / "conf" / "config.yaml").open("a", encoding="utf-8") as file:
         file.write(SMALL)
     project.run("git", "init", "--quiet", "--initial-branch", "main")

@@ -101,7 +101,7 @@ def _recipe() -> str:
 
 def _read(cache: Path) -> dict[str, NDArray[np.float32]]:
     try:
-        with np.load(cache) as kept:
+        with cache.open("rb") as file, np.load(file) as kept:
             return dict(zip(kept["sha256"].tolist(), kept["features"], strict=True))
     except (
         OSError,

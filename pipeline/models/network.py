@@ -1,6 +1,5 @@
 """The network: a backbone's body and a linear head on its global average pooling."""
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -43,7 +42,7 @@ def set_head(whole: nn.Sequential, head: Head) -> None:
 def head_of(whole: nn.Sequential) -> Head:
     """The network's linear layer as a head."""
     linear = whole[1][-1]  # type: ignore[index]
-    return Head(np.array(linear.weight.detach().cpu()), np.array(linear.bias.detach().cpu()))
+    return Head(linear.weight.detach().cpu().numpy().copy(), linear.bias.detach().cpu().numpy().copy())
 
 
 def averaged(

@@ -24,7 +24,7 @@ def read(names: list[str]) -> dict[VariantName, NDArray[np.float32]]:
         DataError: it is missing, or of other photos.
     """
     try:
-        with np.load(FILE) as kept:
+        with FILE.open("rb") as file, np.load(file) as kept:
             if kept["files"].tolist() != names:
                 raise DataError(f"{FILE} is of other photos; `dvc repro -f export` makes it anew")
             found: dict[VariantName, NDArray[np.float32]] = {}

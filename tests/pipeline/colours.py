@@ -1,18 +1,18 @@
 """Red and green pictures, and settings: what a few steps learn to tell apart."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from pipeline.data.split import SplitRow
-from pipeline.models.backbones import BACKBONES
-from pipeline.train.augment import AugmentSettings
-from pipeline.train.finetune import TrainSettings
+from pipeline.models.photos import Classes, Photos
+from pipeline.train.settings import AugmentSettings, ModelSettings, TrainSettings
 
 SIZE = 32
 GENTLE = AugmentSettings(min_scale=0.8, quarter_turns=0, max_rotate=0, max_warp=0, max_light=0.1, degrade=0)
-BACKBONE = BACKBONES["efficientnet_lite0"]
+MODEL = ModelSettings(backbone="efficientnet_lite0", size=SIZE)
 COLOURS = {"art": (220, 40, 40), "plant": (40, 200, 60)}
 
 
@@ -23,17 +23,25 @@ def paint(folder: Path, *, valid: int = 4, train: int = 8) -> list[SplitRow]:
         (folder / label).mkdir(parents=True)
         for i in range(valid + train):
             pixels = (np.array(colour) + rng.normal(0, 30, (40, 40, 3))).clip(0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(folder / label / f"{i}.png")
+            path = folder / label / f"{i}.png"
+            Image.fromarray(pixels).save(path)
             side = "valid" if i < valid else "train"
-            rows.append(SplitRow(f"{label}/{i}.png", label, str(i), "real", side, ""))
+            sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+            rows.append(SplitRow(f"{label}/{i}.png", label, f"{label}{i}", "real", side, sha256))
     return rows
 
 
-def settings(**changed: float) -> TrainSettings:
-    """One epoch of the head and two of everything, on one thread."""
+def photos(folder: Path, rows: list[SplitRow]) -> Photos:
+    """The photos of ``rows`` in ``folder``."""
+    return Photos.of(rows, folder, Classes.of(rows, "other"))
+
+
+def settings(**changed: float | str) -> TrainSettings:
+    """Two epochs of fine-tuning, on one thread."""
     values = {
-        "freeze_epochs": 1,
+        "recipe": "finetune",
         "epochs": 2,
+        "averaging": 0.5,
         "batch_size": 8,
         "epoch_pictures": 64,
         "base_lr": 2e-3,

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from pipeline.core.errors import PipelineError
 from pipeline.models.learner import FOLDER, load
-from pipeline.train.distributed import Processes, part_length, part_of
+from pipeline.train.distributed import part_length, part_of
+from pipeline.train.processes import Processes
 from scripts.clone import environment
 from scripts.train_distributed import launched, launcher_options, main
 from tests.small_project import ROOT, Project
@@ -146,6 +147,9 @@ def test_two_nodes_train_one_model_and_the_stages_go_on_from_it(
 ) -> None:
     """Two nodes of one process each, in checkouts of their own: the first keeps the model, the second nothing."""
     nodes = [made_project.copy(tmp_path / name) for name in ("first", "second")]
+    for node in nodes:
+        node.edit("conf/config.yaml", "- train: probe", "- train: smoke")
+        node.set("conf/train/smoke.yaml", "epochs", 2)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         first = f"127.0.0.1:{free.getsockname()[1]}"

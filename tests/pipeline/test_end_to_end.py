@@ -2,7 +2,11 @@
 
 import json
 
+import numpy as np
+from PIL import Image
+
 import bundle
+from pipeline.export.golden import FRAMES, made
 from tests.small_project import Project
 
 
@@ -21,6 +25,24 @@ def test_photos_become_a_promoted_model_with_its_reports(finished_project: Proje
         assert (root / report).stat().st_size > 1000, report
 
 
+def test_the_headline_is_what_is_served_on_pictures_from_elsewhere_with_its_interval(
+    finished_project: Project,
+) -> None:
+    card = (finished_project.root / "models" / "promoted" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert card.index("served accuracy: right and not rejected") < card.index("closed-set accuracy")
+    assert card.index("## Pictures from elsewhere") < card.index("## The test split")
+
+
+def test_no_photo_of_the_user_is_among_the_golden_frames(finished_project: Project) -> None:
+    """They travel with every copy of the model: made pictures, the same whatever the photos."""
+    promoted = bundle.load(finished_project.root / "models" / "promoted")
+    golden = promoted.manifest.golden
+    assert len(golden) == FRAMES
+    for number, each in enumerate(golden):
+        with Image.open(promoted.path(each.file)) as frame:
+            assert np.array_equal(np.asarray(frame), made(promoted.manifest.input.size, number))
+
+
 def test_promoted_model_names_what_is_in_a_photo(finished_project: Project) -> None:
     photo = next((finished_project.root / "data" / "images" / "plant").iterdir())
     answer = json.loads(finished_project.run("python", "-m", "service", "identify", "--json", str(photo)))
@@ -31,10 +53,11 @@ def test_promoted_model_names_what_is_in_a_photo(finished_project: Project) -> N
 
 def test_metrics_and_plots_are_dvcs_as_well(finished_project: Project) -> None:
     shown = json.loads(finished_project.run("dvc", "metrics", "show", "--json"))
-    assert 0 <= shown[""]["data"]["reports/evaluation.json"]["data"]["metrics"]["accuracy"]["value"] <= 1
+    metrics = shown[""]["data"]["reports/evaluation.json"]["data"]["metrics"]
+    assert 0 <= metrics["elsewhere"]["variants"]["fp32"]["served_accuracy"]["value"] <= 1
     finished_project.run("dvc", "plots", "show", "--out", "build/plots")
     page = (finished_project.root / "build" / "plots" / "index.html").read_text(encoding="utf-8")
-    for plot in ("curves.csv", "confusion.csv", "reliability.png", "worst_mistakes.png"):
+    for plot in ("confusion.csv", "robustness.csv", "reliability.png", "worst_mistakes.png"):
         assert plot in page
 
 
@@ -43,7 +66,8 @@ def test_summary_says_what_came_out_and_what_to_type_next(finished_project: Proj
     for part in (
         "promoted",
         "95 % intervals",
-        "test pictures",
+        "from elsewhere",
+        "test split",
         "MODEL_CARD.md",
         "make runs",
         "service identify",

@@ -1,4 +1,4 @@
-"""The network as it is served: one graph from pixels to calibrated answers."""
+"""The network as it is served: one graph from pixels to calibrated answers, with a head that can be replaced."""
 
 from pathlib import Path
 
@@ -6,9 +6,15 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from PIL import Image
+from scipy.special import softmax
 from torch import nn
 
-from pipeline.export.graph import Served, export, quantize, run, set_temperature
+from bundle import Variant
+from bundle.engine import Output
+from pipeline.export import golden
+from pipeline.export.graph import Served, export, features, quantize, run, set_head
+from pipeline.models.head import Head
 
 LABELS = ("art", "plant", "text")
 SIZE = 32
@@ -18,45 +24,90 @@ MEAN, STD = (0.5, 0.4, 0.3), (0.5, 0.25, 0.2)
 pytestmark = pytest.mark.filterwarnings("ignore")  # the exporter's and the quantiser's own deprecations
 
 
-def network(outputs: int) -> nn.Sequential:
+def body() -> nn.Sequential:
     torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(3, 8, 3, stride=2), nn.ReLU6(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, outputs)
-    ).eval()
+    return nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.ReLU6()).eval()
+
+
+def head(outputs: int, seed: int = 0) -> Head:
+    rng = np.random.default_rng(seed)
+    weights, bias = rng.normal(0, 2, (outputs, 8)), rng.normal(0, 1, outputs)
+    return Head(weights.astype(np.float32), bias.astype(np.float32))
+
+
+def served(outputs: int = 4) -> Served:
+    return Served(body(), head(outputs), 3, MEAN, STD)
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("onnx") / "model.onnx"
-    export(Served(network(4), 3, MEAN, STD), SIZE, LABELS, path)
+    export(served(), SIZE, LABELS, path)
+    return path.read_bytes()
+
+
+@pytest.fixture
+def model(exported: bytes, tmp_path: Path) -> Path:
+    """A file that a test may change."""
+    path = tmp_path / "model.onnx"
+    path.write_bytes(exported)
     return path
 
 
-def by_hand(temperature: float) -> tuple[np.ndarray, np.ndarray]:
+def by_hand(of: Head, temperature: float) -> np.ndarray:
+    """Logits [5, outputs]."""
     pixels = (FRAMES / 255 - np.array(MEAN)) / np.array(STD)
     with torch.no_grad():
-        logits = network(4)(torch.tensor(pixels.transpose(0, 3, 1, 2), dtype=torch.float32)) / temperature
-    return logits[:, :3].softmax(1).numpy(), (1 - logits.softmax(1)[:, 3]).numpy()
+        maps = body()(torch.tensor(pixels.transpose(0, 3, 1, 2), dtype=torch.float32)).numpy()
+    return np.asarray(of.logits(maps.mean((2, 3))) / temperature)
+
+
+def same(output: Output, logits: np.ndarray) -> None:
+    assert output.probabilities == pytest.approx(softmax(logits[:, :3], axis=1), abs=1e-5)
+    assert output.id_score == pytest.approx(1 - softmax(logits, axis=1)[:, 3], abs=1e-5)
+
+
+def test_the_graph_does_normalisation_head_and_softmax(model: Path) -> None:
+    same(run(model, FRAMES), by_hand(head(4), 1.0))
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5, 3.0])
-def test_the_graph_does_normalisation_temperature_and_softmax(model: Path, temperature: float) -> None:
-    set_temperature(model, temperature, LABELS)
-    probabilities, id_score = by_hand(temperature)
+def test_another_head_and_its_temperature_replace_those_that_were_exported(
+    model: Path, temperature: float
+) -> None:
+    set_head(model, head(4, seed=5), temperature, LABELS)
+    same(run(model, FRAMES), by_hand(head(4, seed=5), temperature))
+    set_head(model, head(4), 1.0, LABELS)  # and back: nothing is left of it
+    same(run(model, FRAMES), by_hand(head(4), 1.0))
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.5])
+def test_the_mean_of_a_labels_evidence_and_its_bias_are_its_logit(model: Path, temperature: float) -> None:
+    set_head(model, head(4), temperature, LABELS)
     output = run(model, FRAMES)
-    assert output.probabilities == pytest.approx(probabilities, abs=1e-5)
-    assert output.id_score == pytest.approx(id_score, abs=1e-5)
+    assert output.evidence is not None
+    assert output.evidence.shape == (5, 3, 15, 15)
+    logits = output.evidence.mean((2, 3)) + head(4).bias[:3] / temperature
+    assert logits == pytest.approx(by_hand(head(4), temperature)[:, :3], abs=1e-4)
+    assert softmax(logits, axis=1) == pytest.approx(output.probabilities, abs=1e-4)
 
 
 def test_without_a_none_output_known_is_the_largest_probability(tmp_path: Path) -> None:
-    export(Served(network(3), 3, MEAN, STD), SIZE, LABELS, tmp_path / "model.onnx")
+    export(served(3), SIZE, LABELS, tmp_path / "model.onnx")
     output = run(tmp_path / "model.onnx", FRAMES)
     assert output.id_score == pytest.approx(output.probabilities.max(1))
 
 
-def test_the_batch_is_free(model: Path) -> None:
-    whole, single = run(model, FRAMES), run(model, FRAMES, batch=1)
-    assert single.probabilities == pytest.approx(whole.probabilities, abs=1e-6)
+def test_the_features_are_what_the_head_makes_its_logits_of(model: Path) -> None:
+    x = features(model, FRAMES)
+    assert x.shape == (5, 8)
+    same(run(model, FRAMES), head(4).logits(x))
+
+
+def test_an_answer_does_not_depend_on_what_else_is_in_the_batch(model: Path) -> None:
+    whole = run(model, FRAMES)
+    for i in range(len(FRAMES)):
+        assert np.array_equal(run(model, FRAMES[i : i + 1]).probabilities[0], whole.probabilities[i])
 
 
 def test_labels_travel_in_the_metadata_and_nothing_else_does(model: Path) -> None:
@@ -65,22 +116,22 @@ def test_labels_travel_in_the_metadata_and_nothing_else_does(model: Path) -> Non
 
 
 def test_the_same_weights_give_the_same_bytes(model: Path, tmp_path: Path) -> None:
-    set_temperature(model, 1.5, LABELS)
     again = tmp_path / "elsewhere.onnx"
-    export(Served(network(4), 3, MEAN, STD), SIZE, LABELS, again)
-    set_temperature(again, 1.5, LABELS)
+    export(served(), SIZE, LABELS, again)
+    assert again.read_bytes() == model.read_bytes()
+    for path in (model, again):
+        set_head(path, head(4, seed=3), 1.5, LABELS)
     assert again.read_bytes() == model.read_bytes()
 
 
-def test_int8_follows_fp32_and_takes_its_own_temperature(model: Path, tmp_path: Path) -> None:
-    set_temperature(model, 2.0, LABELS)
+def test_int8_follows_fp32_and_takes_a_head_of_its_own(model: Path, tmp_path: Path) -> None:
     int8 = tmp_path / "model.int8.onnx"
     quantize(model, int8, FRAMES, LABELS)
     assert any("Quantize" in node.op_type for node in onnx.load(int8).graph.node)
-    assert run(int8, FRAMES).probabilities == pytest.approx(run(model, FRAMES).probabilities, abs=0.03)
-    set_temperature(int8, 0.2, LABELS)
-    assert run(int8, FRAMES).probabilities.max() > run(model, FRAMES).probabilities.max()
-    assert [path.name for path in tmp_path.iterdir()] == ["model.int8.onnx"], (
+    assert run(int8, FRAMES).probabilities == pytest.approx(run(model, FRAMES).probabilities, abs=0.05)
+    set_head(int8, head(4, seed=5), 0.5, LABELS)
+    same(run(int8, FRAMES), head(4, seed=5).logits(features(int8, FRAMES)) / 0.5)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.int8.onnx", "model.onnx"], (
         "something half-written was left"
     )
 
@@ -98,3 +149,20 @@ def test_int8_weights_leave_a_bit_so_that_every_x86_processor_gives_the_same_ans
     ]
     assert weights
     assert max(int(abs(weight.astype(int)).max()) for weight in weights) <= 64
+
+
+def test_golden_frames_are_made_differ_from_each_other_and_say_what_the_model_says(
+    model: Path, tmp_path: Path
+) -> None:
+    variants = {"fp32": Variant(file="model.onnx", threshold=0.5, temperature=1.0)}
+    found = golden.write(tmp_path, SIZE, variants)  # type: ignore[arg-type]
+    frames = []
+    for each in found:
+        with Image.open(tmp_path / each.file) as frame:
+            frames.append(np.asarray(frame))
+    assert len(found) == golden.FRAMES
+    assert len({frame.tobytes() for frame in frames}) == golden.FRAMES
+    assert np.array_equal(frames, [golden.made(SIZE, seed) for seed in range(golden.FRAMES)])
+    output = run(model, np.stack(frames))
+    assert np.array([each.probabilities["fp32"] for each in found]) == pytest.approx(output.probabilities)
+    assert [each.id_score["fp32"] for each in found] == pytest.approx(output.id_score)

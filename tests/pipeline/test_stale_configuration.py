@@ -32,10 +32,10 @@ def test_first_repro_runs_every_stage_and_a_second_nothing(
 
 
 def test_edit_in_conf_is_seen_by_a_plain_repro(small_project: Project) -> None:
-    small_project.set("conf/train/smoke.yaml", "freeze_epochs", 0)
+    small_project.set("conf/train/finetune.yaml", "seed", 21)
     assert small_project.repro("train") == ["configure", "train"]
-    assert small_project.params()["train"]["freeze_epochs"] == 0
-    assert runs(small_project, "train.freeze_epochs")["efficientnet_lite0"] == {"0", "1"}
+    assert small_project.params()["train"]["seed"] == 21
+    assert runs(small_project, "train.seed")["probe efficientnet_lite0"] == {"20", "21"}
     status = small_project.run("dvc", "status")
     assert "export" in status
     assert "validate" not in status
@@ -48,17 +48,17 @@ def test_edit_in_conf_reruns_only_the_stage_that_reads_it(small_project: Project
 
 
 def test_comment_in_conf_reruns_nothing_but_the_composition(small_project: Project) -> None:
-    with (small_project.root / "conf" / "train" / "smoke.yaml").open("a", encoding="utf-8") as file:
+    with (small_project.root / "conf" / "train" / "probe.yaml").open("a", encoding="utf-8") as file:
         file.write("# a thought\n")
     assert small_project.repro() == ["configure"]
 
 
 def test_edit_of_a_module_reruns_its_stage_and_what_follows_from_it(small_project: Project) -> None:
     """An edit that changes no output stops there: the stages after it see the same bytes."""
-    with (small_project.root / "pipeline" / "promote.py").open("a", encoding="utf-8") as file:
+    with (small_project.root / "pipeline" / "promote" / "table.py").open("a", encoding="utf-8") as file:
         file.write("# a thought\n")
     assert small_project.repro() == ["promote"]
-    with (small_project.root / "pipeline" / "validation_report.py").open("a", encoding="utf-8") as file:
+    with (small_project.root / "pipeline" / "validate" / "report.py").open("a", encoding="utf-8") as file:
         file.write("# a thought\n")
     assert small_project.repro() == ["validate"]
 
@@ -68,33 +68,33 @@ def test_experiment_runs_with_its_settings_and_leaves_a_state_that_check_names(
 ) -> None:
     small_project.set("conf/augment/handheld.yaml", "degrade", 0.123)  # and doesn't commit it
     conf = {path: path.read_bytes() for path in (small_project.root / "conf").rglob("*.yaml")}
-    output = small_project.run("dvc", "exp", "run", "--name", "tried", "-S", "train.freeze_epochs=0", "train")
+    output = small_project.run("dvc", "exp", "run", "--name", "tried", "-S", "train.seed=21", "train")
     assert ran(output) == ["configure", "train"]
-    assert small_project.params()["train"]["freeze_epochs"] == 0
-    assert runs(small_project, "train.freeze_epochs")["tried"] == {"0"}
+    assert small_project.params()["train"]["seed"] == 21
+    assert runs(small_project, "train.seed")["tried"] == {"21"}
     assert runs(small_project, "augment.degrade")["tried"] == {"0.123"}
     assert all(path.read_bytes() == text for path, text in conf.items())
     # The experiment is applied to the workspace: params.yaml is no longer what conf/ composes.
     said = small_project.run("python", "-m", "pipeline.core.config", "check", fails=True)
-    assert said.startswith("error: params.yaml is not what conf/ composes (train.freeze_epochs)")
+    assert said.startswith("error: params.yaml is not what conf/ composes (train.seed)")
     assert "dvc repro -f configure" in said
     # The way out that it names works.
     assert small_project.repro("--force", "--single-item", "configure") == ["configure"]
     small_project.run("python", "-m", "pipeline.core.config", "check")
-    assert small_project.params()["train"]["freeze_epochs"] == 1
+    assert small_project.params()["train"]["seed"] == 20
 
 
 def test_queued_experiment_runs_with_its_settings_and_reaches_the_projects_own_store(
     small_project: Project,
 ) -> None:
-    settings = ("-S", "augment=none", "-S", "train.freeze_epochs=0")
+    settings = ("-S", "augment=none", "-S", "train.seed=21")
     before = {path: path.stat().st_mtime_ns for path in (small_project.root / "build").rglob("*")}
     small_project.run("dvc", "exp", "run", "--queue", "--name", "queued", *settings, "train")
     small_project.run("dvc", "exp", "run", "--run-all", "--jobs", "1")
-    assert runs(small_project, "train.freeze_epochs")["queued"] == {"0"}
+    assert runs(small_project, "train.seed")["queued"] == {"21"}
     assert runs(small_project, "augment.degrade")["queued"] == {"0"}
     # It ran in a copy: the workspace is as it was.
-    assert small_project.params()["train"]["freeze_epochs"] == 1
+    assert small_project.params()["train"]["seed"] == 20
     assert {path: path.stat().st_mtime_ns for path in (small_project.root / "build").rglob("*")} == before
     assert small_project.repro() == []
     shown = small_project.run("dvc", "exp", "show", "--json")
@@ -102,6 +102,7 @@ def test_queued_experiment_runs_with_its_settings_and_reaches_the_projects_own_s
 
 
 def test_training_that_was_killed_starts_clean(small_project: Project) -> None:
+    small_project.edit("conf/config.yaml", "- train: probe", "- train: smoke")
     small_project.set("conf/train/smoke.yaml", "epochs", 50)
     with subprocess.Popen(
         ["dvc", "repro", "train"],

@@ -10,13 +10,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from pipeline.models.dataset import Classes, class_weights, dataloaders
 
 from pipeline.core.errors import PipelineError, run_stage
+from pipeline.data.split import TRAIN
 from pipeline.models.network import network
-from pipeline.train.distributed import Processes
-from pipeline.train.finetune import Epoch, fit, seed_everything
-from tests.pipeline.colours import BACKBONE, GENTLE, SIZE, paint, settings
+from pipeline.train.distributed import shared
+from pipeline.train.finetune import Epoch, finetune
+from pipeline.train.loaders import dataloaders
+from pipeline.train.processes import Processes
+from tests.pipeline.colours import GENTLE, MODEL, paint, photos, settings
 
 
 def train(folder: Path, how: str) -> None:
@@ -25,12 +27,11 @@ def train(folder: Path, how: str) -> None:
     The second one may "fail" before its first step, or "die" in the second epoch.
     """
     processes = Processes.of_launcher()
-    photos = folder / f"photos{processes.rank}"
-    rows = paint(photos, valid=7, train=10)[1:-1]  # odd numbers on both sides: each gives a picture out twice
-    classes = Classes.of(rows, "other")
-    chosen = settings()
+    place = folder / f"photos{processes.rank}"
+    rows = paint(place, valid=7, train=10)[1:-1]  # odd numbers on both sides: each gives a picture out twice
+    pictures = photos(place, rows)
+    teaching, chosen = pictures.side(TRAIN), settings(epoch_pictures=1, batch_size=6)
     torch.set_num_threads(1)
-    seed_everything(chosen.seed + processes.rank)
     heard: list[Epoch] = []
 
     def report(epoch: Epoch) -> None:
@@ -41,21 +42,12 @@ def train(folder: Path, how: str) -> None:
     with processes.joined(torch.device("cpu")):
         if how == "fail" and processes.rank == 1:
             raise PipelineError("the second process can't go on")
-        whole = dataloaders(
-            rows,
-            classes,
-            photos,
-            size=SIZE,
-            batch_size=6,
-            epoch_pictures=1,
-            augment=GENTLE,
-            backbone=BACKBONE,
-            device=torch.device("cpu"),
-        )
-        loaders = processes.shared(whole)
-        model = network(BACKBONE, 2, pretrained=True, dropout=0.2)
-        weights, callbacks = class_weights(rows, classes), processes.callbacks()
-        fit(loaders, model, BACKBONE, weights, 2, chosen, report, pretrained=True, callbacks=callbacks)
+        model = network(MODEL.body(), 2, pretrained=True, dropout=chosen.dropout)
+        finetune(
+            model, pictures, teaching, MODEL, chosen, GENTLE, report=report, processes=processes
+        )  # fmt: skip
+        whole = dataloaders(pictures, teaching, MODEL, chosen, GENTLE, torch.device("cpu"))
+        loaders = shared(whole, processes)
         given = [loader.get_idxs() for loader in loaders.loaders]
         steps = [len(loaders.train), sum(1 for _ in loaders.train)]
         # What one process alone makes of the same weights and all validation pictures.
