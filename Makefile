@@ -28,7 +28,8 @@ model: setup data ## the same without serving: set up, fetch the photos, run eve
 
 .PHONY: serve
 serve: setup page ## serve the promoted model and the page on http://127.0.0.1:8000 (Ctrl-C ends it)
-	@.venv-service/bin/python -m service
+	@.venv-service/bin/python -m service || { status=$$?; \
+		echo "the service ended (status $$status); the lines above say why, \`make serve\` starts it again" >&2; exit $$status; }
 
 .PHONY: photos
 photos: setup data ## train on the photos that you put into data/images/<label>/
@@ -128,7 +129,8 @@ bench: setup ## compare the service with other ways to serve the same model, sid
 	@$(IN_VENV) python -m scripts.bench_service
 
 .PHONY: bench-web
-bench-web: promoted page browser ## time the page in a real browser, beside TensorFlow.js (about 5 minutes)
+bench-web: promoted page browser ## time the page in a real browser, beside TensorFlow.js and LiteRT.js (about 8 minutes)
+	@$(PYTHON) scripts/environment.py requirements/litert.lock .venv-litert
 	@$(IN_VENV) python -m scripts.bench_web
 
 .PHONY: bench-scale

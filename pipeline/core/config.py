@@ -8,7 +8,7 @@ params.yaml is not what conf/ composes, which is the state that an applied exper
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -74,21 +74,32 @@ def parse(section: str, values: Any, model: type[M]) -> M:
         raise ConfigError(f"{wrong}. Edit {CONF}/{section}/ and run `dvc repro`.") from error
 
 
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested ``values`` under dotted names."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        found |= flat(value, f"{prefix}{name}.") if value and isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return found
+
+
+def in_experiment() -> bool:
+    """Whether `dvc exp run` runs this stage."""
+    return any(name in os.environ for name in IN_EXPERIMENT)
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path} is missing; `dvc repro configure` composes it from {CONF}/") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is no YAML ({error}); `dvc repro -f configure` makes it anew") from error
+    except (FileNotFoundError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path} can't be read ({error}); `dvc repro -f configure` makes it from {CONF}/") from error
     if not isinstance(values, dict):
-        raise ConfigError(f"{path} holds no settings; `dvc repro -f configure` makes it anew")
+        raise ConfigError(f"{path} holds no settings; `dvc repro -f configure` makes it from {CONF}/")
     return values
 
 
 def configure() -> None:
     """Write params.yaml from conf/, unless an experiment has written it."""
-    if any(name in os.environ for name in IN_EXPERIMENT):
+    if in_experiment():
         print(f"experiment: {PARAMS} as composed by DVC")
         return
     # Keys sorted as DVC's own composition sorts nothing: the order of conf/ is kept by both.
@@ -102,23 +113,14 @@ def check() -> None:
     Raises:
         ConfigError: names the settings that differ.
     """
-    differing = sorted(_differences(_read(PARAMS), compose()))
-    if differing:
+    kept, composed = flat(_read(PARAMS)), flat(compose())
+    if differing := sorted(name for name in kept | composed if kept.get(name, ...) != composed.get(name, ...)):
         raise ConfigError(
             f"{PARAMS} is not what {CONF}/ composes ({', '.join(differing)}): an applied experiment, or an edit "
             f"by hand. Write the settings that you want to keep into {CONF}/, then run `dvc repro -f configure` "
             "and `dvc repro`."
         )
     print(f"{PARAMS} is what {CONF}/ composes")
-
-
-def _differences(one: Any, other: Any, path: str = "") -> set[str]:
-    if isinstance(one, dict) and isinstance(other, dict):
-        keys = one.keys() | other.keys()
-        return set().union(
-            *(_differences(one.get(k), other.get(k), f"{path}.{k}" if path else str(k)) for k in keys)
-        )
-    return set() if one == other else {path}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,11 +1,4 @@
-"""What can go wrong in the pipeline, said so that a person can act on it.
-
-PipelineError
-├── ConfigError      a setting in conf/ is missing, unknown or out of range
-├── DataError        photos, manifest or split can't be used as they are
-├── TrackingError    the MLflow store can't be reached, read or written
-└── StorageError     a file can't be written (disk full, no permission)
-"""
+"""What can go wrong in the pipeline, said so that a person can act on it."""
 
 import argparse
 import sys
@@ -32,18 +25,14 @@ class StorageError(PipelineError):
     """A file can't be written: disk full, no permission, read-only file system."""
 
 
-def run_stage(
-    stage: Callable[[], None], *, description: str | None = None, argv: Sequence[str] | None = None
-) -> int:
+def run_stage(stage: Callable[[], None], *, description: str | None = None, argv: Sequence[str] | None = None) -> int:
     """Run ``stage`` and return the exit status of the process: 0, 1 on a PipelineError, 130 on Ctrl-C.
 
     With a ``description`` the command line ``argv`` is looked at first, for ``--help`` and for arguments that the
     stage, which takes none, would not notice.
     """
     if description:
-        parser = argparse.ArgumentParser(
-            description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-        )
+        parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
         parser.parse_args(argv)
     try:
         stage()

@@ -5,9 +5,8 @@ import io
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +30,16 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         StorageError: the disk is full or the folder can't be written; ``path`` is as it was.
     """
-    temporary: str | None = None
+    temporary = _beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        os.chmod(temporary, 0o644)  # mkstemp makes it 0600, which a service of another user can't read
+        temporary.write_bytes(data)
         os.replace(temporary, path)
     except OSError as error:
         raise explain(error, path) from error
     finally:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -74,23 +70,19 @@ def replace_dir(path: Path) -> Iterator[Path]:
         StorageError: the disk is full or the folder can't be written; ``path`` is as it was.
     """
     recover_dir(path)
-    new: Path | None = None
+    new = _beside(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
-        new.chmod(0o755)
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
         yield new
-        old = _aside(path)
         if path.exists():
-            path.rename(old)
+            path.rename(_aside(path))
         new.rename(path)
-        shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise explain(error, path) from error
     finally:
         recover_dir(path)
-        if new is not None:
-            shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(new, ignore_errors=True)
 
 
 def recover_dir(path: Path) -> None:
@@ -101,6 +93,11 @@ def recover_dir(path: Path) -> None:
             shutil.rmtree(old, ignore_errors=True)
         else:
             old.rename(path)
+
+
+def _beside(path: Path) -> Path:
+    """A name of this process's own, so that two processes never write one file."""
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
 def _aside(path: Path) -> Path:

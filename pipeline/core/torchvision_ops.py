@@ -11,30 +11,22 @@ from pathlib import Path
 import torch
 
 _SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-_kept: list[torch.library.Library] = []  # declarations live as long as their Library object
-
-
-def declare() -> None:
-    """Declare ``torchvision::nms`` and ``qnms`` where torchvision's own extension does not load; else do nothing."""
-    if _kept or _extension_loads():
-        return
-    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
-    for name in ("nms", "qnms"):
-        library.define(name + _SCHEMA)  # type: ignore[no-untyped-call]
-    _kept.append(library)
 
 
 def _extension_loads() -> bool:
     spec = importlib.util.find_spec("torchvision")  # finds the folder without importing it
     if spec is None or spec.origin is None:
         return True  # then the import of torchvision itself tells what is missing
-    for extension in Path(spec.origin).parent.glob("_C*.so"):
-        try:
+    try:
+        for extension in Path(spec.origin).parent.glob("_C*.so"):
             torch.ops.load_library(extension)  # type: ignore[no-untyped-call]
-        except OSError:
-            return False
-        return True
+            return True
+    except OSError:
+        pass
     return False
 
 
-declare()
+if not _extension_loads():
+    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]  # lives as long as this
+    for name in ("nms", "qnms"):
+        library.define(name + _SCHEMA)  # type: ignore[no-untyped-call]

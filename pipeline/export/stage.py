@@ -41,7 +41,7 @@ FILES: dict[VariantName, str] = {"fp32": "model.onnx", "int8": "model.int8.onnx"
 class ExportSettings(Settings):
     """Section ``export``."""
 
-    default_variant: VariantName
+    int8: bool  # whether to try an int8 twin
     rejected: float = Field(gt=0, lt=1)  # share of the labels' pictures that may be answered "none of these"
     parity: float = Field(gt=0)  # largest difference of a probability between torch and ONNX
     calibration_photos: int = Field(ge=1)  # training photos that int8 takes its ranges from
@@ -74,20 +74,19 @@ def export() -> None:
         graph.export(served, trained.size, trained.labels, fp32)
         parity = _parity(served, fp32, frames[:: max(1, len(frames) // 64)], settings.parity)
         print(f"model.onnx: torch and ONNX differ by {parity:.1e} at most", flush=True)
-        teaching = frames[_first(photos, photos.side(TRAIN) & shown, settings.calibration_photos)]
-        graph.quantize(fp32, int8, _as_seen(teaching), trained.labels)
-        print("model.int8.onnx: quantised; features of every photo by each model", flush=True)
-        features = {name: graph.features(folder / file, frames) for name, file in FILES.items()}
-        heads: dict[VariantName, Head] = {
-            "fp32": head_of(network),
-            "int8": _refit(features["int8"], photos, trained),
-        }
+        heads = {"fp32": head_of(network)}  # type: dict[VariantName, Head]
+        features = {"fp32": graph.features(fp32, frames)}  # type: dict[VariantName, NDArray[np.float32]]
+        if settings.int8:
+            teaching = frames[_first(photos, photos.side(TRAIN) & shown, settings.calibration_photos)]
+            graph.quantize(fp32, int8, _as_seen(teaching), trained.labels)
+            features["int8"] = graph.features(int8, frames)
+            heads["int8"] = _refit(features["int8"], photos, trained)
         variants = {
             name: _calibrate(name, folder, features[name], heads[name], photos, trained, settings)
-            for name in FILES
+            for name in features
         }
         held = frames[_first(photos, photos.fitted, settings.agreement_photos)]
-        if not _agrees(folder, variants, held, settings.int8_agreement):
+        if "int8" in variants and not _agrees(folder, variants, held, settings.int8_agreement):
             int8.unlink()
             del variants["int8"], features["int8"]
         write_photos(folder / PHOTOS, {row.sha256: row.split for row in photos.rows})
@@ -97,7 +96,7 @@ def export() -> None:
             labels=trained.labels,
             input=InputSpec(size=trained.size),
             variants=variants,
-            default_variant=settings.default_variant if settings.default_variant in variants else "fp32",
+            default_variant="int8" if "int8" in variants else "fp32",
             golden=golden.write(folder, trained.size, variants),
             golden_tolerance=settings.golden_tolerance,
             metrics=Exported(

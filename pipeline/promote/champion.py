@@ -2,66 +2,43 @@
 
 The alias is the truth. A change goes: files into the registry, a copy beside models/promoted/, the alias,
 the copy into its place, the history. Interrupted anywhere, the champion before it or the new one is whole,
-and `reconcile`, with which the next run begins, brings the three in step again.
+and `repair`, with which the next run begins, brings the three in step again.
 """
 
 import fcntl
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import bundle
 from bundle.engine import Engine
 from bundle.errors import BundleError
 from pipeline.core import files
-from pipeline.core.errors import DataError, PipelineError, StorageError, TrackingError
+from pipeline.core.errors import DataError, PipelineError, StorageError
 from pipeline.promote import history
 from pipeline.promote.history import Action, Entry
-from pipeline.tracking import runs as tracking
+from pipeline.tracking import mlflow_model, runs
 from pipeline.tracking.lineage import Lineage
-from pipeline.tracking.registry import OlderSchema, Registry, Version, tags_of
+from pipeline.tracking.registry import Registry, Unreadable, Version
 
 PROMOTED = "promoted"  # in the folder of models
 
 
 @dataclass(frozen=True)
 class Champion:
-    """The bundle that is served, and its version; at least one of the two.
+    """The model that is served, and its bundle, or ``why_not``: why no copy of it can be read any more."""
 
-    ``version`` is None where the registry does not have it yet; ``bundle`` is None where it is of an older schema,
-    which this version can't read.
-    """
-
+    version: Version
     bundle: bundle.Bundle | None
-    version: Version | None
-
-    @property
-    def fingerprint(self) -> str:
-        """Of the bundle."""
-        if self.version:
-            return self.version.fingerprint
-        assert self.bundle
-        return bundle.fingerprint(self.bundle.manifest)
-
-    @property
-    def title(self) -> str:
-        """The bundle's version."""
-        if self.version:
-            return self.version.bundle
-        assert self.bundle
-        return self.bundle.manifest.version
-
-    @property
-    def name(self) -> str:
-        """As a person calls it."""
-        return f"{self.title} (version {self.version.number})" if self.version else self.title
+    why_not: str = ""
 
 
 @contextmanager
 def lock(models: Path) -> Iterator[None]:
-    """Keep every other promotion and rollback out, and remove what a killed one left half-written.
+    """Keep every other promotion and rollback out, and mend what a killed one left half-written.
 
     Raises:
         StorageError: the folder can't be written.
@@ -79,71 +56,75 @@ def lock(models: Path) -> Iterator[None]:
             raise PipelineError(
                 f"another promotion or rollback is at work in {models}; run this again when it is done"
             ) from error
-        for litter in models.glob(f".{PROMOTED}.*.tmp"):  # of one that was killed
+        files.recover_dir(models / PROMOTED)
+        for litter in models.glob(f".{PROMOTED}.*.tmp"):
             shutil.rmtree(litter, ignore_errors=True)
         yield
 
 
-def current(reg: Registry, models: Path, scratch: Path) -> Champion | None:
-    """The champion, changing nothing; where models/promoted/ is another, it is fetched into ``scratch``.
+def find(reg: Registry, models: Path, candidate: bundle.Bundle, scratch: Path) -> Champion | None:
+    """The champion, changing nothing.
+
+    Its bundle is that of models/promoted/, else the registry's, fetched into ``scratch``, else ``candidate``, should
+    that be the same model.
 
     Raises:
-        TrackingError: the store can't be read, or has lost the champion's files.
+        TrackingError: the store can't be read.
     """
-    version, held = reg.champion(), _held(models)
-    if version is None or (held and bundle.fingerprint(held.manifest) == version.fingerprint):
-        return Champion(held, version) if held else None
+    version, held, folder = reg.champion(), None, models / PROMOTED
     try:
-        return Champion(reg.fetch(version, scratch), version)
-    except OlderSchema:
-        return Champion(None, version)
+        held = bundle.load(folder) if folder.exists() else None
+    except BundleError as error:
+        print(f"{folder} can't be read: {error}")
+    if version is None:
+        return Champion(Version.of(held), held) if held else None
+    if held and Version.of(held).fingerprint == version.fingerprint:
+        return Champion(version, held)
+    try:
+        return Champion(version, reg.fetch(version, scratch))
+    except Unreadable as error:
+        same = Version.of(candidate).fingerprint == version.fingerprint
+        return Champion(version, candidate if same else None, str(error))
 
 
-def reconcile(reg: Registry, models: Path, candidate: bundle.Bundle) -> Champion | None:
-    """The champion, after repairing what an interruption, a removed folder or a removed store left.
-
-    Args:
-        reg: where the alias is. models: the folder that holds promoted/ and the history. candidate: taken
-        in place of the champion's files where the store has lost them and it is the same model.
+def repair(reg: Registry, models: Path, found: Champion) -> Champion:
+    """Mend what an interruption, a removed folder or a removed store left: alias, models/promoted/ and history.
 
     Raises:
-        TrackingError: the store can't be read or written, or has lost the champion's files.
+        TrackingError: the store can't be written.
         StorageError: models/promoted/ can't be written.
     """
-    folder = models / PROMOTED
-    files.recover_dir(folder)
-    version, held = reg.champion(), _held(models)
-    if version is None:
-        if held is None:
-            return None
-        version = _register(reg, held)
+    folder, version = models / PROMOTED, found.version
+    if not version.number and found.bundle:
+        version = _register(reg, found.bundle)
         reg.set_alias(version)
-    elif held is None or bundle.fingerprint(held.manifest) != version.fingerprint:
-        try:
-            with files.replace_dir(folder) as new:
-                _bring_back(reg, version, candidate, new)
-            held = bundle.load(folder)
-            print(f"{folder} is {version.bundle} again, the champion that the registry names")
-        except OlderSchema:
-            held = None
+    if found.bundle and found.bundle.folder != folder:
+        with files.replace_dir(folder) as new:
+            mlflow_model.copy(found.bundle, new)
+        print(f"{folder} is {version.bundle} again, the champion that the registry names")
     entries = history.read(models)
     if not entries or entries[-1].fingerprint != version.fingerprint:
         _record(models, "repair", version, None, "found as champion; the change itself was not recorded")
-    return Champion(held, version)
+    return replace(found, version=version)
 
 
-def promote(
-    reg: Registry, models: Path, candidate: bundle.Bundle, before: Champion | None, why: str
-) -> Version:
+def promote(reg: Registry, models: Path, candidate: bundle.Bundle, before: Version | None, why: str) -> Version:
     """Make ``candidate`` the champion.
 
     Raises:
         StorageError, TrackingError: something can't be written; the champion ``before`` is untouched.
     """
+    manifest, parent = candidate.manifest, {"parent": before.bundle if before else None}
     with files.replace_dir(models / PROMOTED) as new:
-        version = _register(reg, _copy(candidate, new, before.title if before else None))
+        descended = manifest.model_copy(update={"lineage": manifest.lineage.model_copy(update=parent)})
+        try:
+            mlflow_model.copy(candidate, new)
+            sealed = bundle.Bundle(new, bundle.seal(new, descended))
+        except BundleError as error:
+            raise StorageError(str(error)) from error
+        version = _register(reg, sealed)
         reg.set_alias(version)
-    _record(models, "promote", version, before.version if before else None, why)
+    _record(models, "promote", version, before, why)
     return version
 
 
@@ -157,13 +138,11 @@ def roll_back(reg: Registry, models: Path, to: str | None, why: str) -> tuple[Ve
         DataError: there is nothing to go back to, or ``to`` names no version.
         TrackingError: the store has lost the files.
     """
-    files.recover_dir(models / PROMOTED)
     if (present := reg.champion()) is None:
         raise DataError("there is no champion yet, so nothing to roll back; `dvc repro` promotes the first")
-    entries = history.read(models)
-    version = _named(reg, entries, to) if to else _before(reg, entries, present)
+    version = _target(reg, history.read(models), present, to)
     if version == present:
-        raise DataError(f"{present.bundle} (version {present.number}) is the champion already")
+        raise DataError(f"{present.name} is the champion already")
     with files.replace_dir(models / PROMOTED) as new:
         fetched = reg.fetch(version, new)
         try:
@@ -175,85 +154,32 @@ def roll_back(reg: Registry, models: Path, to: str | None, why: str) -> tuple[Ve
     return present, version
 
 
-def _before(reg: Registry, entries: list[Entry], present: Version) -> Version:
-    earlier = [e for e in history.champions(entries) if e.fingerprint != present.fingerprint]
-    if not earlier:
-        raise DataError(f"{present.bundle} (version {present.number}) is the only champion there was")
-    if (version := reg.find(earlier[-1].fingerprint)) is None:
-        raise TrackingError(
-            f"the champion before, {earlier[-1].bundle}, is no longer in the store {reg.store.place}; name "
-            "another by `--to` (`python -m pipeline.promote history` shows them)"
-        )
-    return version
-
-
-def _named(reg: Registry, entries: list[Entry], to: str) -> Version:
-    if to.isdecimal():
+def _target(reg: Registry, entries: list[Entry], present: Version, to: str | None) -> Version:
+    if to and to.isdecimal():
         return reg.get(int(to))
-    for entry in reversed(entries):
-        if entry.bundle == to and (version := reg.find(entry.fingerprint)):
+    earlier = [e for e in history.champions(entries) if e.fingerprint != present.fingerprint][-1:]
+    chosen = [e for e in reversed(entries) if e.bundle == to] if to else earlier
+    for entry in chosen:
+        if version := reg.find(entry.fingerprint):
             return version
-    raise DataError(f"no version is called {to}; `python -m pipeline.promote history` shows what there is")
-
-
-def _held(models: Path) -> bundle.Bundle | None:
-    folder = models / PROMOTED
-    if not folder.exists():
-        return None
-    try:
-        return bundle.load(folder)
-    except BundleError as error:
-        print(f"{folder} can't be read: {error}")
-        return None
-
-
-def _bring_back(reg: Registry, version: Version, candidate: bundle.Bundle, new: Path) -> None:
-    try:
-        reg.fetch(version, new)
-    except TrackingError as error:
-        if isinstance(error, OlderSchema):
-            raise
-        if bundle.fingerprint(candidate.manifest) != version.fingerprint:
-            raise TrackingError(
-                f"the champion can't be brought back: {error}. Go back to another with "
-                "`python -m pipeline.promote rollback --to …`"
-            ) from error
-        for path in new.iterdir():  # what came of it
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        _copy(candidate, new, candidate.manifest.lineage.parent)
+    if not to and not earlier:
+        raise DataError(f"{present.name} is the only champion there was")
+    wanted = to or earlier[0].bundle
+    raise DataError(
+        f"no version is called {wanted} in the store {reg.store.place}; name another by `--to` "
+        "(`python -m pipeline.promote history` shows them)"
+    )
 
 
 def _register(reg: Registry, candidate: bundle.Bundle) -> Version:
     line = candidate.manifest.lineage
     lineage = Lineage(line.git_commit, line.git_dirty, line.data_hash, line.config, line.config_hash)
-    settings, name = reg.store.settings, f"promote {candidate.manifest.version}"
-    with tracking.resume(settings, line.mlflow_run_id, name=name, lineage=lineage) as run:
-        return reg.register(candidate, run, tags_of(candidate))
-
-
-def _copy(source: bundle.Bundle, folder: Path, parent: str | None) -> bundle.Bundle:
-    """Copy the files that the manifest lists (and no others) and seal them with their ``parent``."""
-    for name in source.manifest.files:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(source.read(name))
-    lineage = source.manifest.lineage.model_copy(update={"parent": parent})
-    try:
-        return bundle.Bundle(
-            folder, bundle.seal(folder, source.manifest.model_copy(update={"lineage": lineage}))
-        )
-    except BundleError as error:
-        raise StorageError(str(error)) from error
+    name = f"promote {candidate.manifest.version}"
+    with runs.resume(reg.store.settings, line.mlflow_run_id, name=name, lineage=lineage) as run:
+        return reg.register(candidate, run)
 
 
 def _record(models: Path, action: Action, version: Version, before: Version | None, why: str) -> None:
-    entry = Entry(
-        when=history.now(),
-        who=history.who(),
-        action=action,
-        version=version.number,
-        bundle=version.bundle,
-        fingerprint=version.fingerprint,
-        previous=before.number if before else None,
-        why=why,
-    )
-    history.append(models, entry)
+    now, previous = datetime.now(UTC).isoformat(timespec="seconds"), before.number if before else None
+    names = version.number, version.bundle, version.fingerprint
+    history.append(models, Entry(now, history.who(), action, *names, previous, why))

@@ -6,19 +6,18 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bundle import Bundle, VariantName, decode
+from bundle import Bundle, VariantName
 from bundle.engine import Engine, Timing
-from bundle.errors import BundleError, PictureError
+from bundle.errors import BundleError
 from pipeline.core.errors import DataError
-from pipeline.data.heif import FORMATS
+from pipeline.data.frames import served_frames
 from pipeline.data.settings import DataSettings
 from pipeline.data.split import SPLIT, TEST, SplitRow, read_split
 from pipeline.metrics.predictions import PHOTOS, PREDICTIONS, Prediction, read, read_photos
 from pipeline.promote.champion import Champion
 from pipeline.promote.paired import Difference, difference, least_pictures
-from pipeline.promote.policy import LABELS, OTHER, ChampionRule, Comparison, Gate
+from pipeline.promote.policy import LABELS, OTHER, ChampionRule, Comparison
 from pipeline.tracking.registry import Registry
 
 BATCH = 32  # pictures answered at once
@@ -47,26 +46,27 @@ class Challenger:
         """
         return [p for p in read(self.bundle.path(PREDICTIONS)) if p.variant in self.variants]
 
-    def with_champion(self, champion: Champion) -> tuple[list[Comparison], list[Gate]]:
-        """Compare by cross-validation and on the test split, or say in a note why that can't be.
+    def obstacle(self, champion: Champion) -> str:
+        """Why the two can't be compared; empty where they can."""
+        model = champion.bundle
+        if model is None:
+            return f"can't be read any more ({champion.why_not})"
+        if set(model.manifest.labels) != set(self.bundle.manifest.labels):
+            return f"knows other labels ({', '.join(model.manifest.labels)})"
+        return "" if {PREDICTIONS, PHOTOS} <= model.manifest.files.keys() else "keeps no answers from elsewhere"
+
+    def with_champion(self, model: Bundle, name: str) -> list[Comparison]:
+        """Compare with the champion, which `obstacle` lets pass, by cross-validation and on the test split.
 
         It has to be proved not inferior where both know the same photos by the same labels. Where photos were added,
         removed or relabelled the champion answers an older question, and may only not be proved better on the photos
-        that both know; where the labels are others there is nothing to compare. The test split decides where it is
-        large enough by itself and else must only not speak against the candidate; its pictures that taught the
-        champion are left out.
+        that both know. The test split decides where it is large enough by itself and else must only not speak against
+        the candidate; its pictures that taught the champion are left out.
 
         Raises:
             DataError: a table or a test picture can't be read, or a model can't be loaded.
         """
-        model, labels = champion.bundle, self.bundle.manifest.labels
-        if model is None:
-            return _not_comparable(champion, "was made by an older version of this project and can't be read")
-        if set(model.manifest.labels) != set(labels):
-            return _not_comparable(champion, f"knows other labels ({', '.join(model.manifest.labels)})")
-        if not {PREDICTIONS, PHOTOS} <= model.manifest.files.keys():
-            return _not_comparable(champion, "keeps no answers from elsewhere")
-        theirs, rival = read(model.path(PREDICTIONS)), ("the champion", champion.name)
+        labels, theirs = self.bundle.manifest.labels, read(model.path(PREDICTIONS))
         taught = {sha256 for sha256, side in read_photos(model.path(PHOTOS)).items() if side != TEST}
         rows = [row for row in read_split(SPLIT) if row.split == TEST and row.sha256 not in taught]
         rows = [row for row in rows if row.label in (*labels, self.data.ood_label)]
@@ -75,13 +75,15 @@ class Challenger:
         same = _photos(theirs) == _photos(self.predictions)
         try:
             was, now = (answers(each, rows, self.data.images, self.variants) for each in (model, self.bundle))
-            found = [
-                self._compare(rival, "cross-validation", theirs, self.predictions, same and not decisive),
-                self._compare(rival, "test split", was, now, same and decisive),
-            ]
         except BundleError as error:
             raise DataError(f"the models can't be compared: {error}") from error
-        return found, []
+        return [
+            Comparison("the champion", name, on, prove, differences(old, new, labels, self.rule.confidence))
+            for on, old, new, prove in (
+                ("cross-validation", theirs, self.predictions, same and not decisive),
+                ("test split", was, now, same and decisive),
+            )
+        ]
 
     def with_best(self, registry: Registry, fingerprints: Iterable[str]) -> list[Comparison]:
         """Compare with the best of earlier champions, so that losses within the margin do not add up.
@@ -89,31 +91,24 @@ class Challenger:
         Raises:
             TrackingError: the registry can't be read.
         """
-        found, others = [], {self.data.ood_label}
+        found, own, others = [], self.predictions, {self.data.ood_label}
+        key = (self.bundle.manifest.default_variant, LABELS)
         for version in filter(None, map(registry.find, fingerprints)):
             theirs = registry.predictions(version)
-            if {p.truth for p in theirs} - others == {p.truth for p in self.predictions} - others:
-                same = _photos(theirs) == _photos(self.predictions)
-                rival = "the best before it", f"{version.bundle} (version {version.number})"
-                found.append(self._compare(rival, "cross-validation", theirs, self.predictions, same))
-        key = (self.bundle.manifest.default_variant, LABELS)
-        found = [comparison for comparison in found if key in comparison.differences]
+            if {p.truth for p in theirs} - others == {p.truth for p in own} - others:
+                compared = differences(theirs, own, self.bundle.manifest.labels, self.rule.confidence)
+                if key in compared:
+                    same = _photos(theirs) == _photos(own)
+                    found.append(Comparison("the best before it", version.name, "cross-validation", same, compared))
         return [min(found, key=lambda comparison: comparison.differences[key].value)] if found else []
-
-    def _compare(
-        self, rival: tuple[str, str], on: str, theirs: list[Prediction], ours: list[Prediction], prove: bool
-    ) -> Comparison:
-        found = differences(theirs, ours, self.bundle.manifest.labels, self.rule.confidence)
-        return Comparison(*rival, on, prove, found)
 
 
 def differences(
     theirs: Iterable[Prediction], ours: Iterable[Prediction], labels: Sequence[str], confidence: float
 ) -> dict[tuple[str, str], Difference]:
-    """Pair two models' answers to the photos that both know by the same label.
+    """Pair the answers of a champion and a challenger to the photos that both know by the same label.
 
     Args:
-        theirs: answers of the champion. ours: answers of the challenger.
         labels: of both; any other truth is none of them.
         confidence: see `pipeline.promote.paired.difference`.
 
@@ -121,32 +116,30 @@ def differences(
         By variant and part: all pictures of the labels, all others, and those of each label.
     """
     known = {(p.sha256, p.truth, p.variant): p for p in theirs}
-    parts: dict[tuple[str, str], list[tuple[Prediction, Prediction]]] = {}
+    parts: dict[tuple[str, str], list[tuple[bool, bool, str]]] = {}
     for key, own in {(p.sha256, p.truth, p.variant): p for p in ours}.items():
         if other := known.get(key):
             for part in (LABELS, own.truth) if own.truth in labels else (OTHER,):
-                parts.setdefault((own.variant, part), []).append((other, own))
+                pair = other.right(labels), own.right(labels), own.group
+                parts.setdefault((own.variant, part), []).append(pair)
     found = {}
     for place, pairs in parts.items():
-        theirs_right, ours_right = (np.array([pair[i].right(labels) for pair in pairs]) for i in (0, 1))
-        found[place] = difference(theirs_right, ours_right, [own.group for _, own in pairs], confidence)
+        theirs_right, ours_right, groups = zip(*pairs, strict=True)
+        found[place] = difference(np.array(theirs_right), np.array(ours_right), groups, confidence)
     return found
 
 
-def answers(
-    model: Bundle, rows: Sequence[SplitRow], images: Path, variants: Iterable[VariantName]
-) -> list[Prediction]:
+def answers(model: Bundle, rows: Sequence[SplitRow], images: Path, variants: Iterable[VariantName]) -> list[Prediction]:
     """What ``model`` answers to the pictures of ``rows``, whose files are relative to ``images``, as it is served.
 
     Raises:
         DataError: a picture is missing or can't be read.
         BundleError: the model can't be loaded.
     """
-    engines = [Engine(model, variant) for variant in variants if variant in model.manifest.variants]
-    found = []
+    engines, found = [Engine(model, variant) for variant in variants if variant in model.manifest.variants], []
     for first in range(0, len(rows), BATCH):
         part = rows[first : first + BATCH]
-        frames = np.stack([_frame(images / row.file, model.manifest.input.size) for row in part])
+        frames = served_frames([images / row.file for row in part], model.manifest.input.size)
         for engine in engines:
             output = engine.run(frames)
             for place, row in enumerate(part):
@@ -157,15 +150,3 @@ def answers(
 
 def _photos(rows: Iterable[Prediction]) -> set[tuple[str, str]]:
     return {(row.sha256, row.truth) for row in rows}
-
-
-def _not_comparable(champion: Champion, why: str) -> tuple[list[Comparison], list[Gate]]:
-    note = f"{champion.name} {why}: no comparison, the floors decide"
-    return [], [Gate("champion", True, None, "comparable", note)]
-
-
-def _frame(path: Path, size: int) -> NDArray[np.uint8]:
-    try:
-        return decode.decode(path.read_bytes(), size, formats=FORMATS)
-    except (OSError, PictureError) as error:
-        raise DataError(f"{path} can't be read ({error}); `dvc repro` checks the photos again") from error

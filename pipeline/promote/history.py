@@ -7,8 +7,8 @@ import getpass
 import json
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -44,17 +44,13 @@ def read(folder: Path) -> list[Entry]:
     Raises:
         DataError: a line can't be read; names it.
     """
-    path = folder / FILE
-    if not path.exists():
-        return []
-    entries = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    path, entries = folder / FILE, []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    for number, line in enumerate(lines, 1):
         try:
             entries.append(Entry(**json.loads(line)))
         except (ValueError, TypeError) as error:
-            raise DataError(
-                f"{path}, line {number}, is damaged ({error}); repair or remove that line"
-            ) from error
+            raise DataError(f"{path}, line {number}, is damaged ({error}); repair or remove that line") from error
     return entries
 
 
@@ -75,43 +71,35 @@ def champions(entries: Sequence[Entry]) -> list[Entry]:
 
     Rolling back removes those that it passes: after promoting a, b, c and a rollback (to b), the next one goes to a.
     """
-    found: list[Entry] = []
-    for entry in entries:
-        fingerprints = [champion.fingerprint for champion in found]
-        if entry.fingerprint in fingerprints:
-            place = fingerprints.index(entry.fingerprint)
-            del found[place : None if entry.action == "rollback" else place + 1]
-        found.append(entry)
-    return found
+    return _replay(entries)[0]
 
 
 def rolled_back(entries: Sequence[Entry], fingerprint: str) -> Entry | None:
     """The rollback that removed the model with ``fingerprint``, unless it was made champion again since."""
-    removed_by: Entry | None = None
-    before: set[str] = set()
-    for place, entry in enumerate(entries, 1):
-        after = {champion.fingerprint for champion in champions(entries[:place])}
-        if fingerprint in after:
-            removed_by = None
-        elif fingerprint in before:
-            removed_by = entry
-        before = after
-    return removed_by
+    return _replay(entries)[1].get(fingerprint)
 
 
-def now() -> str:
-    """This moment, as entries have it."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def _replay(entries: Sequence[Entry]) -> tuple[list[Entry], dict[str, Entry]]:
+    """The champions, and by fingerprint the rollback that removed each that a rollback has removed."""
+    stack: dict[str, Entry] = {}
+    removed: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.action == "rollback" and entry.fingerprint in stack:
+            while (last := next(reversed(stack))) != entry.fingerprint:
+                del stack[last]
+                removed[last] = entry
+        stack.pop(entry.fingerprint, None)
+        removed.pop(entry.fingerprint, None)
+        stack[entry.fingerprint] = entry
+    return list(stack.values()), removed
 
 
 def who() -> str:
     """git's user where one is set, else the system's."""
-    try:
+    with suppress(OSError):
         done = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True, check=False)
         if name := done.stdout.strip():
             return name
-    except OSError:
-        pass
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a container's user without a name

@@ -80,9 +80,7 @@ def _limit(losses: float, gains: float, n: float, z: float) -> float:
 
     def excess(d: float) -> float:
         b, c = (2 * n - gains + losses) * d - gains - losses, -losses * d * (1 - d)
-        q = (sqrt(max(0.0, b * b - 8 * n * c)) - b) / (
-            4 * n
-        )  # P(only the champion is right), were d the difference
+        q = (sqrt(max(0.0, b * b - 8 * n * c)) - b) / (4 * n)  # P(only the champion is right), were d the difference
         return n * (value - d) - z * sqrt(max(0.0, n * (2 * q + d * (1 - d))))
 
     return float(brentq(excess, -1, value - 1e-9))  # at ``value`` itself it may be 0 as well

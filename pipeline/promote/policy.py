@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from math import ceil, floor
-from typing import Any
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
@@ -14,39 +14,44 @@ from bundle import VariantName
 from pipeline.core.config import Settings
 from pipeline.metrics.intervals import NONE, wilson
 from pipeline.metrics.predictions import Prediction
-from pipeline.metrics.schema import Figure, Metrics, Scores, VariantFacts
+from pipeline.metrics.schema import Figure, Metrics, Scores
 from pipeline.promote.paired import Difference, design_effect, least_pictures
 
 LABELS = "labels"  # the part of the pictures that show one of the labels
 OTHER = "other"  # the part that shows none of them, whatever the project calls it
 
+Share = Annotated[float, Field(ge=0, le=1)]
+Margin = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+Row = tuple[str, Figure | float, Literal["<=", ">="], float, int]  # name, measured, asked, below how many it is lenient
+
 
 class Floors(Settings):
-    """Least values: shares in 0..1."""
+    """Least values."""
 
-    served_accuracy_low: float = Field(ge=0, le=1)
-    recall: float = Field(ge=0, le=1)
-    auroc: float = Field(ge=0, le=1)
-    agreement: float = Field(ge=0, le=1)
+    served_accuracy_low: Share
+    recall: Share
+    auroc: Share
+    agreement: Share
 
 
 class Ceilings(Settings):
-    """Greatest values: shares in 0..1, parity as a difference of probabilities, MB, milliseconds."""
+    """Greatest values: shares, parity as a difference of probabilities, MB, milliseconds."""
 
-    fnr: float = Field(ge=0, le=1)
-    fnr_of_label: float = Field(ge=0, le=1)
-    fpr: float = Field(ge=0, le=1)
-    calibration_error: float = Field(ge=0, le=1)
-    parity: float = Field(gt=0, le=1)
-    size_mb: float = Field(gt=0)
-    latency_ms: float = Field(gt=0)
+    fnr: Share
+    fnr_of_label: Share
+    fpr: Share
+    calibration_error: Share
+    parity: Margin
+    size_mb: Positive
+    latency_ms: Positive
 
 
 class ChampionRule(Settings):
     """How much worse than the champion is still not inferior (shares), and how sure that must be (one-sided)."""
 
-    margin: float = Field(gt=0, lt=1)
-    other_margin: float = Field(gt=0, lt=1)
+    margin: Margin
+    other_margin: Margin
     confidence: float = Field(gt=0.5, lt=1)
 
 
@@ -55,7 +60,7 @@ class SmallSet(Settings):
 
     below: int = Field(ge=0)
     label_below: int = Field(ge=0)
-    guess_p: float = Field(gt=0, lt=1)
+    guess_p: Margin
 
 
 class PromoteSettings(Settings):
@@ -87,21 +92,13 @@ class Gate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The challenger and another model on the same pictures.
+    """The challenger and another model on the same pictures."""
 
-    Attributes:
-        rival: what the other is: "the champion" or "the best before it".
-        name: the other's.
-        pictures: which pictures these are: "cross-validation" or "test split".
-        prove: whether the challenger has to be proved not inferior; else it must not be proved worse.
-        differences: by variant and part (`LABELS`, `OTHER`, or a label).
-    """
-
-    rival: str
-    name: str
-    pictures: str
-    prove: bool
-    differences: Mapping[tuple[str, str], Difference]
+    rival: str  # "the champion" or "the best before it"
+    name: str  # the other's
+    pictures: str  # "cross-validation" or "test split"
+    prove: bool  # whether the challenger has to be proved not inferior; else it must not be proved worse
+    differences: Mapping[tuple[str, str], Difference]  # by variant and part (`LABELS`, `OTHER`, or a label)
 
 
 @dataclass(frozen=True)
@@ -112,7 +109,6 @@ class Decision:
 
     @property
     def passed(self) -> bool:
-        """Whether every line passed."""
         return all(gate.passed for gate in self.gates)
 
     @property
@@ -126,10 +122,6 @@ class Decision:
         told = [gate for gate in self.gates if not gate.passed] or [g for g in self.gates if g.provisional]
         return [f"{g.name}{f', {g.variant}' if g.variant else ''}: {g.note}" for g in told]
 
-    def to_json(self) -> list[dict[str, Any]]:
-        """The gates as plain values."""
-        return [asdict(gate) for gate in self.gates]
-
 
 def decide(
     metrics: Metrics,
@@ -139,37 +131,62 @@ def decide(
     settings: PromoteSettings,
     comparisons: Iterable[Comparison] = (),
 ) -> Decision:
-    """Hold a candidate against the policy, and against other models.
+    """Hold a candidate against the policy, and against the models of ``comparisons``.
 
-    Args:
-        metrics: of the candidate; floors are about pictures from elsewhere.
-        predictions: of the candidate, from elsewhere.
-        labels: of the candidate.
-        variants: those that are served; each has to pass.
-        settings: conf/promote/.
-        comparisons: with the champion and the best before it.
+    ``metrics``, ``predictions`` (from elsewhere) and ``labels`` are the candidate's; each of ``variants``, those that
+    are served, has to pass.
     """
-    gates, floor = [], settings.floors.served_accuracy_low
+    gates = []
     for variant in variants:
-        scores, test = metrics.elsewhere.variants.get(variant), metrics.test.get(variant)
-        facts = metrics.variants.get(variant)
-        if not (scores and test and facts) or not (
-            set(scores.recall) >= set(labels) and scores.confusion[len(labels) - 1 :]
-        ):
+        scores = metrics.elsewhere.variants.get(variant)
+        complete = scores and set(scores.recall) >= set(labels) and len(scores.confusion) >= len(labels)
+        if scores and complete and variant in metrics.test and variant in metrics.variants:
+            own = [p for p in predictions if p.variant == variant and p.truth in labels]
+            found = [_served_accuracy(scores.served_accuracy, own, labels, settings)]
+            found += [_judged(*row) for row in _rows(metrics, scores, variant, labels, settings)]
+        else:
             note = "not measured, or of other labels; `dvc repro -f evaluate` measures it"
-            gates.append(Gate("figures", False, None, "measured", note, variant=variant))
-            continue
-        own = [p for p in predictions if p.variant == variant and p.truth in labels]
-        found = [_served_accuracy(scores.served_accuracy, own, labels, settings)]
-        found += _scores(scores, labels, settings)
-        # The file itself, on pictures that it was not trained on: those from elsewhere are answered by refitted heads.
-        found.append(
-            _judged("served accuracy, test split", test.served_accuracy, floor, settings.small_set.below)
-        )
-        found += _file(facts, settings)
+            found = [Gate("figures", False, None, "measured", note)]
         gates += [replace(gate, variant=variant) for gate in found]
-    gates.append(_ceiling("parity with torch", metrics.parity, settings.ceilings.parity))
-    return Decision((*gates, *(gate for each in comparisons for gate in _against(each, settings))))
+    gates.append(_judged("parity with torch", metrics.parity, "<=", settings.ceilings.parity, 0))
+    return Decision((*gates, *(gate for each in comparisons for gate in _against(each, settings.champion))))
+
+
+def _rows(
+    metrics: Metrics, scores: Scores, variant: VariantName, labels: Sequence[str], settings: PromoteSettings
+) -> list[Row]:
+    low, high, few, one = settings.floors, settings.ceilings, settings.small_set.below, settings.small_set.label_below
+    test, facts = metrics.test[variant].served_accuracy, metrics.variants[variant]
+    rows: list[Row] = [
+        ("rejected (FNR)", scores.fnr, "<=", high.fnr, few),
+        ("others accepted (FPR)", scores.fpr, "<=", high.fpr, one),
+        ("none of these, AUROC", scores.auroc, ">=", low.auroc, one),
+        ("calibration error", scores.calibration_error, "<=", high.calibration_error, few),
+        # The file itself, on pictures that it was not trained on: those from elsewhere are answered by refitted heads.
+        ("served accuracy, test split", test, ">=", low.served_accuracy_low, few),
+        ("same answer as fp32", facts.agreement, ">=", low.agreement, 0),
+        ("size, MB", facts.size_mb, "<=", high.size_mb, 0),
+        ("latency, ms", facts.latency_ms.p50, "<=", high.latency_ms, 0),
+    ]
+    for label, answers in zip(labels, scores.confusion, strict=False):
+        rows.append((f"served, {label}", scores.recall[label], ">=", low.recall, one))
+        rows.append((f"rejected, {label}", _share(answers[-1], sum(answers)), "<=", high.fnr_of_label, one))
+    return rows
+
+
+def _judged(name: str, measured: Figure | float, sign: Literal["<=", ">="], limit: float, few: int) -> Gate:
+    """Hold one row against its limit; of fewer than ``few`` pictures, what the interval allows."""
+    figure = measured if isinstance(measured, Figure) else Figure(value=measured, low=None, high=None, n=0)
+    asked, way = f"{sign} {limit:g}", 1 if sign == ">=" else -1
+    if figure.value is None:
+        return Gate(name, True, None, asked, "there are no pictures to measure it, so nobody knows", provisional=True)
+    if way * (figure.value - limit) >= 0:
+        return Gate(name, True, figure.value, asked)
+    pictures = f" of {figure.n} pictures" if figure.n else ""
+    note = f"{figure.value:.3g}{pictures} is {'below' if way > 0 else 'above'} {limit:g}"
+    best = figure.high if way > 0 else figure.low
+    lenient = figure.n < few and best is not None and way * (best - limit) >= 0
+    return Gate(name, lenient, figure.value, asked, note + ", but so few may be chance" * lenient, lenient)
 
 
 def _served_accuracy(
@@ -183,93 +200,37 @@ def _served_accuracy(
         return Gate(name, False, None, limit, note)
     if len(predictions) >= few.below:
         low = figure.low or 0.0
-        return _gate(name, low >= least, low, limit, f"{low:.3f} is below {least:g}")
+        return Gate(name, low >= least, low, limit, "" if low >= least else f"{low:.3f} is below {least:g}")
     right = np.array([p.right(labels) for p in predictions])
     effect = design_effect(right.astype(float), [p.group for p in predictions])
     chance = max(Counter(p.truth for p in predictions).values()) / len(right)
-    successes, n = (
-        floor(right.sum() / effect + 1e-9),
-        ceil(len(right) / effect - 1e-9),
-    )  # both against the model
+    successes, n = floor(right.sum() / effect + 1e-9), ceil(len(right) / effect - 1e-9)  # both against the model
     p_guess = binomtest(successes, n, chance, "greater").pvalue
-    note = f"{right.sum()} right of only {len(right)} pictures of the labels, "
-    if p_guess < few.guess_p:
-        note += f"fewer than {few.below}: better than a guess is all that can be asked"
-        return Gate(name, True, figure.value, f"no guess, p < {few.guess_p:g}", note, provisional=True)
-    note += f"which the commonest label alone may reach (p = {p_guess:.2g}): add photos"
-    return Gate(name, False, figure.value, f"no guess, p < {few.guess_p:g}", note)
+    better = bool(p_guess < few.guess_p)
+    why = f"fewer than {few.below}: better than a guess is all that can be asked"
+    if not better:
+        why = f"which the commonest label alone may reach (p = {p_guess:.2g}): add photos"
+    note = f"{right.sum()} right of only {len(right)} pictures of the labels, {why}"
+    return Gate(name, better, figure.value, f"no guess, p < {few.guess_p:g}", note, provisional=better)
 
 
-def _scores(scores: Scores, labels: Sequence[str], settings: PromoteSettings) -> list[Gate]:
-    floors, ceilings, few = settings.floors, settings.ceilings, settings.small_set
-    gates = [
-        _judged("rejected (FNR)", scores.fnr, ceilings.fnr, few.below, least=False),
-        _judged("others accepted (FPR)", scores.fpr, ceilings.fpr, few.label_below, least=False),
-        _judged("none of these, AUROC", scores.auroc, floors.auroc, few.label_below),
-        _judged(
-            "calibration error", scores.calibration_error, ceilings.calibration_error, few.below, least=False
-        ),
-    ]
-    for label, answers in zip(labels, scores.confusion, strict=False):
-        gates.append(_judged(f"served, {label}", scores.recall[label], floors.recall, few.label_below))
-        rejected = _share(answers[-1], sum(answers))
-        gates.append(
-            _judged(f"rejected, {label}", rejected, ceilings.fnr_of_label, few.label_below, least=False)
-        )
-    return gates
-
-
-def _judged(name: str, figure: Figure, limit: float, few: int, *, least: bool = True) -> Gate:
-    """``figure`` at least (else at most) ``limit``; of fewer than ``few`` pictures, what the interval allows."""
-    sign, asked = (1, f">= {limit:g}") if least else (-1, f"<= {limit:g}")
-    if figure.value is None:
-        note = "there are no pictures to measure it, so nobody knows"
-        return Gate(name, True, None, asked, note, provisional=True)
-    if sign * (figure.value - limit) >= 0:
-        return Gate(name, True, figure.value, asked)
-    note = f"{figure.value:.3f} of {figure.n} pictures is {'below' if least else 'above'} {limit:g}"
-    best = figure.high if least else figure.low
-    lenient = figure.n < few and best is not None and sign * (best - limit) >= 0
-    return Gate(name, lenient, figure.value, asked, note + ", but so few may be chance" * lenient, lenient)
-
-
-def _file(facts: VariantFacts, settings: PromoteSettings) -> list[Gate]:
-    least, ceilings = settings.floors.agreement, settings.ceilings
-    note = f"only {facts.agreement:.3f} of the views get the answer of fp32"
-    return [
-        _gate("same answer as fp32", facts.agreement >= least, facts.agreement, f">= {least:g}", note),
-        _ceiling("size, MB", facts.size_mb, ceilings.size_mb),
-        _ceiling("latency, ms", facts.latency_ms.p50, ceilings.latency_ms),
-    ]
-
-
-def _ceiling(name: str, value: float, ceiling: float) -> Gate:
-    return _gate(name, value <= ceiling, value, f"<= {ceiling:g}", f"{value:g} is above {ceiling:g}")
-
-
-def _against(comparison: Comparison, settings: PromoteSettings) -> list[Gate]:
+def _against(comparison: Comparison, rule: ChampionRule) -> Iterable[Gate]:
     """Not inferior where that can be asked, not proved worse elsewhere; a label not proved worse by the margin."""
-    rule, gates = settings.champion, []
     for (variant, part), found in comparison.differences.items():
         margin = rule.other_margin if part == OTHER else rule.margin
         enough = part != OTHER or found.pictures >= least_pictures(margin, rule.confidence)
         if part in (LABELS, OTHER) and comparison.prove and enough:
-            value, least, verdict = found.low, -margin, f"not proved to be within {margin:g} of"
+            end, value, least, verdict = "low", found.low, -margin, f"not proved to be within {margin:g} of"
         else:
-            value, verdict = found.high, "proved worse than"
-            least = 0.0 if part in (LABELS, OTHER) else -margin
+            end, value, least, verdict = "high", found.high, -margin, "proved worse than"
+            if part in (LABELS, OTHER):
+                least = 0.0
         note = (
             f"{verdict} {comparison.name}, which alone is right on {found.losses} of {found.pictures} pictures, this "
             f"model alone on {found.gains}; difference {found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
         )
-        limit = f"{'low' if value == found.low else 'high'} >= {least:g}"
-        name = f"against {comparison.rival}, {comparison.pictures}: {part}"
-        gates.append(replace(_gate(name, value >= least, value, limit, note), variant=variant))
-    return gates
-
-
-def _gate(name: str, passed: bool, value: float, limit: str, note: str) -> Gate:
-    return Gate(name, passed, value, limit, "" if passed else note)
+        name, passed = f"against {comparison.rival}, {comparison.pictures}: {part}", value >= least
+        yield Gate(name, passed, value, f"{end} >= {least:g}", "" if passed else note, variant=variant)
 
 
 def _share(count: int, of: int) -> Figure:

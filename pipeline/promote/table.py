@@ -8,7 +8,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.promote import history
 from pipeline.promote.history import Entry
 
 MARKS = {"passed": "green", "provisional": "yellow", "refused": "bold red"}
@@ -22,28 +21,24 @@ def show_decision(report: Mapping[str, Any]) -> None:
         lines.setdefault((gate["name"], gate["limit"]), []).append(gate)
     rows = []
     for (name, limit), gates in lines.items():
-        measured = " / ".join(
-            " ".join(filter(None, (gate["variant"], "" if gate["value"] is None else f"{gate['value']:.4g}")))
-            for gate in gates
-        )
-        refused, provisional = not all(g["passed"] for g in gates), any(g["provisional"] for g in gates)
-        rows.append(
-            (name, measured, limit, "refused" if refused else "provisional" if provisional else "passed")
-        )
+        values = ("" if gate["value"] is None else f"{gate['value']:.4g}" for gate in gates)
+        measured = " / ".join(f"{g['variant'] or ''} {value}".strip() for g, value in zip(gates, values, strict=True))
+        lenient = "provisional" if any(gate["provisional"] for gate in gates) else "passed"
+        rows.append((name, measured, limit, lenient if all(gate["passed"] for gate in gates) else "refused"))
     if rows:
         _show(("check", "measured", "asked", ""), rows)
-    name = report["candidate"]["version"]
-    print(f"{name}: {report['decision']}{' (provisional)' if report['provisional'] else ''}")
+    decision = report["decision"]
+    print(f"{report['candidate']['version']}: {decision}{' (provisional)' if report['provisional'] else ''}")
     for reason in report["reasons"]:
         print(f"  {reason}")
-    if report["decision"] == "promoted":
+    if decision == "promoted":
         print(f"models/promoted holds it; it is version {report['model_version']} in the registry")
-    elif report["decision"] == "would be promoted":
+    elif decision == "would be promoted":
         # An experiment that ran in a copy leaves no model behind: the outputs are not in DVC's cache.
         print(
             "  in the workspace: `dvc exp apply` it, `dvc repro`, and if that ran nothing `python -m pipeline.promote`"
         )
-    elif report["champion"] and report["decision"] != "already champion":
+    elif report["champion"] and decision != "already champion":
         print(f"the champion stays {report['champion']['version']}")
 
 
@@ -52,19 +47,8 @@ def show_history(entries: Sequence[Entry]) -> None:
     if not entries:
         print("no model was promoted yet; `dvc repro` makes and promotes one")
         return
-    present = history.champions(entries)[-1]
-    rows = [
-        (
-            "*" if entry is present else "",
-            entry.when[:16].replace("T", " "),
-            entry.who,
-            entry.action,
-            str(entry.version),
-            entry.bundle,
-            entry.why,
-        )
-        for entry in entries
-    ]
+    rows = [("", e.when[:16].replace("T", " "), e.who, e.action, str(e.version), e.bundle, e.why) for e in entries]
+    rows[-1] = ("*", *rows[-1][1:])
     _show(("", "when (UTC)", "who", "what", "version", "bundle", "why"), rows)
 
 

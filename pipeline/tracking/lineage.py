@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import subprocess
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,9 @@ from pipeline.core.errors import PipelineError
 
 UNKNOWN = "unknown"
 DATA = Path("data")
-OUTPUTS = (
-    "params.yaml",
-    "dvc.lock",
-    "reports/",
-)  # tracked files that `dvc repro` writes: no sign of edited code
-SOURCES = ("pipeline/", "service/", "conf/")  # where a file that git doesn't know decides what is made
+POINTER = Path("data.dvc")
+OUTPUTS = ("params.yaml", "dvc.lock", "reports")  # tracked files that `dvc repro` writes: no sign of edited code
+SOURCES = ("pipeline", "service", "conf")  # where a file that git doesn't know decides what is made
 
 
 @dataclass(frozen=True)
@@ -41,90 +38,54 @@ class Lineage:
     experiment: str | None = None
 
     def tags(self) -> dict[str, str]:
-        """As tags of an MLflow run or model version."""
-        tags = {
-            "git_commit": self.git_commit,
-            "git_dirty": str(self.git_dirty).lower(),
-            "data_hash": self.data_hash,
-            "config_hash": self.config_hash,
-        }
-        return tags | {"dvc_experiment": self.experiment} if self.experiment else tags
+        """As tags of an MLflow run."""
+        tags = asdict(self) | {"git_dirty": str(self.git_dirty).lower(), "dvc_experiment": self.experiment}
+        return {name: value for name, value in tags.items() if value and name not in ("config", "experiment")}
 
 
-def lineage(root: Path | None = None, *, params: Path = PARAMS) -> Lineage:
-    """Read the lineage of what runs in ``root`` (by default the current folder: an experiment's copy counts).
+def lineage() -> Lineage:
+    """Read the lineage of what runs in the current folder (an experiment's copy counts).
 
     Raises:
         PipelineError: git is missing or refuses, or params.yaml or data.dvc can't be read.
     """
-    root = root or Path.cwd()
-    commit, dirty = _git(root)
-    config = _yaml(root / params)
-    return Lineage(
-        git_commit=commit,
-        git_dirty=dirty,
-        data_hash=data_hash(root),
-        config=config,
-        config_hash=config_hash(config),
-        experiment=os.environ.get("DVC_EXP_NAME"),
-    )
-
-
-def config_hash(config: dict[str, Any]) -> str:
-    """The sha256 of ``config`` as canonical JSON: order of keys and layout of the file don't matter."""
+    commit, dirty, config = UNKNOWN, False, _yaml(PARAMS)
+    if any((folder / ".git").exists() for folder in (Path.cwd(), *Path.cwd().parents)):
+        commit = _git("rev-parse", "--verify", "--quiet", "HEAD") or UNKNOWN
+        edited = _git("status", "--porcelain", "-uno", "--", ".", *(f":!{name}" for name in OUTPUTS))
+        dirty = bool(edited or _git("ls-files", "--others", "--exclude-standard", "--", *SOURCES))
+    # Canonical JSON: order of keys and layout of the file don't matter.
     text = json.dumps(config, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    config_hash = hashlib.sha256(text.encode()).hexdigest()
+    return Lineage(commit, dirty, _data_hash(), config, config_hash, os.environ.get("DVC_EXP_NAME"))
 
 
-def data_hash(root: Path) -> str:
-    """The md5 that data.dvc has of data/ ("….dir"); without it "sha256:…" over every file's name and bytes.
-
-    Raises:
-        PipelineError: data.dvc is malformed.
-    """
-    pointer = root / "data.dvc"
-    if pointer.exists():
+def _data_hash() -> str:
+    if POINTER.exists():
         try:
-            return str(_yaml(pointer)["outs"][0]["md5"])
+            return str(_yaml(POINTER)["outs"][0]["md5"])
         except (KeyError, IndexError, TypeError) as error:
-            raise PipelineError(
-                f"{pointer} names no data (outs: - md5: …); `dvc add data` writes it anew"
-            ) from error
-    if not (root / DATA).is_dir():
+            raise PipelineError(f"{POINTER} names no data (outs: - md5: …); `dvc add data` writes it anew") from error
+    if not DATA.is_dir():
         return UNKNOWN
     total = hashlib.sha256()
-    for path in sorted(p for p in (root / DATA).rglob("*") if p.is_file()):
-        total.update(f"{path.relative_to(root).as_posix()}\0".encode())
+    for path in sorted(p for p in DATA.rglob("*") if p.is_file()):
+        total.update(f"{path.as_posix()}\0".encode())
         total.update(hashlib.sha256(path.read_bytes()).digest())
     return f"sha256:{total.hexdigest()}"
 
 
-def _git(root: Path) -> tuple[str, bool]:
-    if not any((folder / ".git").exists() for folder in (root, *root.resolve().parents)):
-        return UNKNOWN, False
-    commit = _run_git(root, "rev-parse", "--verify", "--quiet", "HEAD", empty_is_fine=True).strip()
-    status = _run_git(root, "status", "--porcelain", "--untracked-files=normal", "-z")
-    return commit or UNKNOWN, any(_counts(entry) for entry in status.split("\0") if entry)
-
-
-def _counts(entry: str) -> bool:
-    """Whether a line of git's status ("XY path") means that the commit doesn't say what ran."""
-    state, path = entry[:2], entry[3:]
-    return path.startswith(SOURCES) if state == "??" else not path.startswith(OUTPUTS)
-
-
-def _run_git(root: Path, *arguments: str, empty_is_fine: bool = False) -> str:
+def _git(*arguments: str) -> str:
+    command = ["git", "--no-optional-locks", *arguments]
     try:
-        done = subprocess.run(
-            ["git", "--no-optional-locks", *arguments], cwd=root, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
         raise PipelineError(
             "git is not installed (or not on PATH), and a model's lineage needs the commit: install git"
         ) from error
-    if done.returncode and not (empty_is_fine and not done.stderr):
-        raise PipelineError(f"git {arguments[0]} failed in {root}: {done.stderr.strip()}")
-    return done.stdout
+    if done.stderr and done.returncode:  # rev-parse fails silently where there is no commit yet
+        raise PipelineError(f"git {arguments[0]} failed: {done.stderr.strip()}")
+    return done.stdout.strip()
 
 
 def _yaml(path: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ beside the package bundle/, and may import nothing else of this project.
 """
 
 import warnings
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,6 +16,18 @@ import bundle
 from bundle.engine import Engine
 
 PACKAGES = ("numpy", "onnxruntime", "pandas", "pillow", "pydantic")  # that bundle/ and this file need
+
+
+def copy(source: bundle.Bundle, folder: Path) -> None:
+    """Copy the files that the manifest lists, and it, into ``folder``; whatever else lies beside them stays.
+
+    Raises:
+        BundleError: a file is missing or damaged.
+    """
+    for name in source.manifest.files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(source.read(name))
+    (folder / bundle.MANIFEST).write_bytes((source.folder / bundle.MANIFEST).read_bytes())
 
 
 def write(source: bundle.Bundle, folder: Path) -> None:
@@ -28,7 +41,6 @@ def write(source: bundle.Bundle, folder: Path) -> None:
         ColSpec(DataType.double, "id_score"),
         ColSpec(Map(DataType.double), "probabilities"),
     ]
-    example = pd.DataFrame({"image": [source.read(golden.file) for golden in source.manifest.golden[:1]]})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow's, of its own type hints and of its use of pandas
         from mlflow.pyfunc import save_model
@@ -38,19 +50,17 @@ def write(source: bundle.Bundle, folder: Path) -> None:
             loader_module=Path(__file__).stem,
             code_paths=[str(Path(bundle.__file__).parent), __file__],
             signature=ModelSignature(Schema([ColSpec(DataType.binary, "image")]), Schema(outputs)),
-            input_example=example,
+            input_example=pd.DataFrame({"image": [source.read(each.file) for each in source.manifest.golden[:1]]}),
             pip_requirements=[f"{name}=={version(name)}" for name in PACKAGES],
         )
-    for name in (*source.manifest.files, bundle.MANIFEST):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes((source.folder / name).read_bytes())
+    copy(source, folder)
 
 
+@dataclass(frozen=True)
 class PictureModel:
     """What `mlflow.pyfunc.load_model` wraps."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    engine: Engine
 
     def predict(self, pictures: pd.DataFrame) -> pd.DataFrame:
         """One answer a row.
@@ -58,16 +68,11 @@ class PictureModel:
         Raises:
             PictureError: a picture can't be decoded.
         """
-        answers = [self._engine.identify(bytes(picture)) for picture in pictures["image"]]
-        return pd.DataFrame(
-            {
-                "label": pd.Series([answer.label for answer in answers], dtype=object),  # keeps None
-                "id_score": [answer.id_score for answer in answers],
-                "probabilities": [answer.probabilities for answer in answers],
-            }
-        )
+        answers = [self.engine.identify(bytes(picture)) for picture in pictures["image"]]
+        rows = [(answer.label, answer.id_score, answer.probabilities) for answer in answers]
+        # As objects, since a column of text would turn None into NaN.
+        return pd.DataFrame(rows, columns=["label", "id_score", "probabilities"], dtype=object)
 
 
 def _load_pyfunc(path: str) -> PictureModel:
-    folder = Path(path)
-    return PictureModel(Engine(bundle.Bundle(folder, bundle.load_manifest(folder))))
+    return PictureModel(Engine(bundle.Bundle(Path(path), bundle.load_manifest(Path(path)))))

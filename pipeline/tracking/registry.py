@@ -8,11 +8,8 @@ tests/pipeline/test_registry_over_rest.py): `GET
 of each file that the manifest lists gives the rest.
 """
 
-import json
-import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 import bundle
+from bundle import Bundle
 from bundle.errors import BundleError
 from pipeline.core.errors import TrackingError
 from pipeline.metrics.predictions import PHOTOS, PREDICTIONS, Prediction, read, read_photos
@@ -32,18 +30,28 @@ CHAMPION = "champion"  # the alias
 FOLDER = "bundle"  # of a run's artifacts; in it one for each fingerprint: a training may be exported twice
 
 
-class OlderSchema(TrackingError):
-    """A version's bundle was made by an older version of this project, which alone can read it."""
+class Unreadable(TrackingError):
+    """The store answers, but a version's bundle is lost, damaged, or of a schema that this project no longer reads."""
 
 
 @dataclass(frozen=True)
 class Version:
-    """A model version: its number, the bundle's name and fingerprint, and where the files lie."""
+    """A model version: its number (0: not in the registry yet), the bundle's name and fingerprint, and the run."""
 
     number: int
     bundle: str
     fingerprint: str
     run_id: str
+
+    @classmethod
+    def of(cls, found: Bundle) -> "Version":
+        """Of a bundle that the registry doesn't have yet."""
+        return cls(0, found.manifest.version, bundle.fingerprint(found.manifest), found.manifest.lineage.mlflow_run_id)
+
+    @property
+    def name(self) -> str:
+        """As a person calls it."""
+        return f"{self.bundle} (version {self.number})" if self.number else self.bundle
 
     @property
     def path(self) -> str:
@@ -53,127 +61,80 @@ class Version:
 
 @dataclass(frozen=True)
 class Registry:
-    """The versions of one registered model in a store."""
+    """The versions of one registered model in a store; every method raises TrackingError where that refuses."""
 
     store: Store
     model: str
 
     def champion(self) -> Version | None:
-        """The version that the alias points to.
-
-        Raises:
-            TrackingError: the store can't be read, or the alias was put on a version that promote did not
-            make.
-        """
-        from mlflow.exceptions import MlflowException
-
-        with explained(self.store):
-            try:
-                aliases = self.store.client.get_registered_model(self.model).aliases
-            except MlflowException as error:
-                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                    raise
-                return None
-        return self.get(int(aliases[CHAMPION])) if CHAMPION in aliases else None
+        """The version that the alias points to; see `get`."""
+        found = self.store.call("search_registered_models", f"name = '{self.model}'")
+        number = found[0].aliases.get(CHAMPION) if found else None
+        return self.get(int(number)) if number else None
 
     def get(self, number: int) -> Version:
-        """One version.
-
-        Raises:
-            TrackingError: there is none, or promote did not make it.
-        """
-        with explained(self.store):
-            return self._version(self.store.client.get_model_version(self.model, str(number)))
+        """One version; a TrackingError where there is none, or promote did not make it."""
+        return self._version(self.store.call("get_model_version", self.model, str(number)))
 
     def find(self, fingerprint: str) -> Version | None:
         """The version whose bundle has ``fingerprint``; the newest, should there be several."""
         query = f"name = '{self.model}' and tags.fingerprint = '{fingerprint}'"
-        with explained(self.store):
-            found = self.store.client.search_model_versions(query, order_by=["version_number DESC"])
+        found = self.store.call("search_model_versions", query, order_by=["version_number DESC"])
         return self._version(found[0]) if found else None
 
-    def register(self, candidate: bundle.Bundle, run: Run, tags: Mapping[str, str]) -> Version:
+    def register(self, candidate: Bundle, run: Run) -> Version:
         """Keep ``candidate`` as a version; the one that is there, if it was registered before.
 
         The files go first, so that a version which exists has all of them, whenever this is interrupted.
         """
-        fingerprint = bundle.fingerprint(candidate.manifest)
-        if known := self.find(fingerprint):
+        new, client = Version.of(candidate), self.store.client
+        if known := self.find(new.fingerprint):
             return known
-        version = Version(0, candidate.manifest.version, fingerprint, run.run_id)
-        with explained(self.store), tempfile.TemporaryDirectory() as scratch:
+        with explained(self.store.place), tempfile.TemporaryDirectory() as scratch:
             mlflow_model.write(candidate, Path(scratch) / "model")
-            run.artifact(Path(scratch) / "model", version.path)
-        client = self.store.client
-        self._ensure_model()
-        with explained(self.store):
-            root = client.get_run(run.run_id).info.artifact_uri
-            made = client.create_model_version(
-                self.model,
-                source=f"{root}/{version.path}",
-                run_id=run.run_id,
-                tags=dict(tags) | {"fingerprint": fingerprint, "bundle": version.bundle},
-            )
+            run.artifact(Path(scratch) / "model", new.path)
+            if not client.search_registered_models(f"name = '{self.model}'"):
+                client.create_registered_model(self.model)
+            source = f"{client.get_run(run.run_id).info.artifact_uri}/{new.path}"
+            made = client.create_model_version(self.model, source, run.run_id, tags=_tags(candidate))
         return self._version(made)
 
     def set_alias(self, version: Version) -> None:
         """Point the alias to ``version``; what serves the alias takes it over."""
-        with explained(self.store):
-            self.store.client.set_registered_model_alias(self.model, CHAMPION, str(version.number))
+        self.store.call("set_registered_model_alias", self.model, CHAMPION, str(version.number))
 
-    def fetch(self, version: Version, folder: Path) -> bundle.Bundle:
+    def fetch(self, version: Version, folder: Path) -> Bundle:
         """Copy the bundle of ``version`` into the empty ``folder`` and check it.
 
         Raises:
-            TrackingError: the files are gone, damaged, or others than the version says; `OlderSchema`.
-            StorageError, OSError: they can't be written.
+            Unreadable: the files are gone, damaged, of an older schema, or others than the version says.
+            OSError: they can't be written.
         """
-        where = f"version {version.number} of {self.model} ({version.bundle})"
-        download = folder / ".download"
-        download.mkdir()
-        with explained(self.store):
-            got = Path(self.store.client.download_artifacts(version.run_id, version.path, str(download)))
-        if (schema := older_schema(got)) is not None:
-            raise OlderSchema(
-                f"{where} is of schema {schema}, which only an older version of this project reads"
-            )
-        try:
-            manifest = bundle.load_manifest(got)
-            for name in (bundle.MANIFEST, *manifest.files):
-                if (got / name).exists():  # else `load` says it
-                    (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                    (got / name).rename(folder / name)
-            shutil.rmtree(download)
-            fetched = bundle.load(folder)
-            fits = bundle.fingerprint(fetched.manifest) == version.fingerprint
-        except BundleError as error:
-            raise TrackingError(f"{where} is damaged in the store {self.store.place}: {error}") from error
-        if not fits:
-            raise TrackingError(f"{where} in the store {self.store.place} is another model than its tags say")
+        where = f"{version.name} of {self.model}"
+        with tempfile.TemporaryDirectory() as scratch:
+            if not self.store.call("list_artifacts", version.run_id, version.path):
+                raise Unreadable(f"the store {self.store.place} has lost the files of {where}")
+            got = Path(self.store.call("download_artifacts", version.run_id, version.path, scratch))
+            try:
+                mlflow_model.copy(Bundle(got, bundle.load_manifest(got)), folder)
+                fetched = bundle.load(folder)
+            except BundleError as error:
+                raise Unreadable(f"{where} can't be read from the store {self.store.place}: {error}") from error
+        if Version.of(fetched).fingerprint != version.fingerprint:
+            raise Unreadable(f"{where} in the store {self.store.place} is another model than its tags say")
         return fetched
 
     def predictions(self, version: Version) -> list[Prediction]:
         """The answers from elsewhere of ``version``; none where its bundle has none, or the store lost them.
 
         Raises:
-            TrackingError: the store can't be read. DataError: the table is damaged.
+            DataError: the table is damaged.
         """
         path = f"{version.path}/{PREDICTIONS}"
-        client = self.store.client
-        with explained(self.store), tempfile.TemporaryDirectory() as scratch:
-            if path not in {file.path for file in client.list_artifacts(version.run_id, version.path)}:
-                return []
-            return read(Path(client.download_artifacts(version.run_id, path, scratch)))
-
-    def _ensure_model(self) -> None:
-        from mlflow.exceptions import MlflowException
-
-        with explained(self.store):
-            try:
-                self.store.client.create_registered_model(self.model)
-            except MlflowException as error:
-                if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                    raise
+        if path not in {file.path for file in self.store.call("list_artifacts", version.run_id, version.path)}:
+            return []
+        with tempfile.TemporaryDirectory() as scratch:
+            return read(Path(self.store.call("download_artifacts", version.run_id, path, scratch)))
 
     def _version(self, made: Any) -> Version:
         try:
@@ -185,31 +146,22 @@ class Registry:
             ) from error
 
 
-def older_schema(folder: Path) -> int | None:
-    """The schema of the bundle in ``folder``, if it is an older one than this version reads."""
+def metrics_of(manifest: bundle.Manifest) -> Metrics | None:
+    """The figures of a bundle; None where they are not as this version writes them."""
     try:
-        schema = json.loads((folder / bundle.MANIFEST).read_bytes())["schema_version"]
-    except (OSError, ValueError, LookupError, TypeError):
-        return None  # `bundle.load` says what is wrong
-    return schema if isinstance(schema, int) and schema < bundle.SCHEMA_VERSION else None
+        return Metrics.model_validate(manifest.metrics)
+    except ValidationError:
+        return None
 
 
-def tags_of(candidate: bundle.Bundle) -> dict[str, str]:
-    """Lineage, number of photos and the main figures of a bundle as tags of its version.
-
-    Raises:
-        DataError: its table of photos is damaged.
-    """
-    manifest, line = candidate.manifest, candidate.manifest.lineage
+def _tags(candidate: Bundle) -> dict[str, str]:
+    """What MLflow's page shows of a version: what it is, lineage, number of photos and the main figures."""
+    manifest = candidate.manifest
     tags = {
-        "git_commit": line.git_commit,
-        "git_dirty": str(line.git_dirty).lower(),
-        "data_hash": line.data_hash,
-        "config_hash": line.config_hash,
-        "parent": line.parent or "none",
-        "created": manifest.created.isoformat(),
-        "labels": ", ".join(manifest.labels)[:1000],
+        name: str(value) for name, value in manifest.lineage.model_dump(exclude={"config", "mlflow_run_id"}).items()
     }
+    tags |= {"bundle": manifest.version, "fingerprint": bundle.fingerprint(manifest)}
+    tags |= {"created": manifest.created.isoformat(), "labels": ", ".join(manifest.labels)[:1000]}
     if PHOTOS in manifest.files:
         sides = Counter(read_photos(candidate.path(PHOTOS)).values())
         tags["photos"] = ", ".join(f"{side} {count}" for side, count in sorted(sides.items()))
@@ -217,17 +169,6 @@ def tags_of(candidate: bundle.Bundle) -> dict[str, str]:
     scores = metrics.elsewhere.variants.get(manifest.default_variant) if metrics else None
     for name in ("served_accuracy", "fnr", "fpr", "calibration_error") if scores else ():
         figure = getattr(scores, name)
-        if figure.value is not None:
-            value, low, high = (
-                "?" if x is None else f"{x:.4f}" for x in (figure.value, figure.low, figure.high)
-            )
-            tags[f"metric.{name}"] = f"{value} [{low}, {high}], n = {figure.n}"
+        value, low, high = ("?" if x is None else f"{x:.4f}" for x in (figure.value, figure.low, figure.high))
+        tags[f"metric.{name}"] = f"{value} [{low}, {high}], n = {figure.n}"
     return tags
-
-
-def metrics_of(manifest: bundle.Manifest) -> Metrics | None:
-    """The figures of a bundle; None where they are not as this version writes them."""
-    try:
-        return Metrics.model_validate(manifest.metrics)
-    except ValidationError:
-        return None

@@ -89,7 +89,7 @@ def _service(task: Task) -> list[str]:
 def _before(task: Task) -> list[str]:
     # Its bundle is of an older schema: the same network, as its own pipeline makes it.
     options = ["--model", str(OLD / "models/promoted"), "--variant", task.variant, "--port", str(task.port)]
-    return [str(OLD / ".venv-service/bin/python"), "-m", "service", *options, "--workers", str(WORKERS)]
+    return [str(OLD / ".venv-service/bin/python"), "-P", "-m", "service", *options, "--workers", str(WORKERS)]
 
 
 def _checked_out(_: Task) -> None:

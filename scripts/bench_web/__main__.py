@@ -6,6 +6,8 @@ Writes docs/bench/web.csv and the tables of docs/bench-web.md. Everything stays 
 import argparse
 import json
 import os
+import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -31,6 +33,7 @@ CSV = Path("docs/bench/web.csv")
 PAGE = Path("docs/bench-web.md")
 PROMOTED = Path("models/promoted")
 BENCH = node.WEB / "bench"
+LITERT = Path(".venv-litert/bin/python")  # `make bench-web` sees to it
 
 
 def bench(turns: int, seconds: float, write: bool) -> None:
@@ -53,6 +56,7 @@ def bench(turns: int, seconds: float, write: bool) -> None:
         scratch = Path(folder)
         try:
             node.build("build", scratch / "bench", BENCH, env, "")
+            _litert(scratch / "bench", PROMOTED / manifest["variants"]["fp32"]["file"])
             _browse(scratch, manifest, turns, seconds, results)
         except SetupError as error:
             raise PipelineError(str(error)) from error
@@ -62,6 +66,20 @@ def bench(turns: int, seconds: float, write: bool) -> None:
         files.write_text(CSV, to_csv(results.rows))
         readme.write("tables", tables, PAGE)
         print(f"-> {CSV}, {PAGE}")
+
+
+def _litert(built: Path, model: Path) -> None:
+    """Put LiteRT's own files, and the network as it has it, beside the benchmark's page.
+
+    Raises:
+        PipelineError: the network could not be written.
+    """
+    for path in (BENCH / "node_modules/@litertjs/core/wasm").glob("litert_wasm_internal.*"):
+        shutil.copy(path, built / "assets" / path.name)
+    command = [str(LITERT), "scripts/bench_web/litert.py", str(model), str(built / "model.tflite")]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    if run.returncode != 0:
+        raise PipelineError(f"the network could not be written for LiteRT: {run.stderr.strip()[-500:]}")
 
 
 def _browse(scratch: Path, manifest: dict[str, Any], turns: int, seconds: float, results: Results) -> None:

@@ -12,6 +12,7 @@ PEERS = {
     "fused": "TensorFlow.js, folded and fused",
     "layers": "TensorFlow.js, layer by layer",
     "newest": "onnxruntime-web 1.30, its own kernels",
+    "litert": "LiteRT.js 2.5 with XNNPACK",
 }
 
 

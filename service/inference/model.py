@@ -34,7 +34,6 @@ class LoadedModel:
         """
         engine = Engine(bundle.load(folder, verify=False), variant, concurrency=concurrency)
         engine.check_golden()
-        _give_back()
         return cls(engine, (folder / bundle.MANIFEST).read_bytes())
 
     @property
@@ -53,8 +52,8 @@ class LoadedModel:
         return hashlib.sha256(self.manifest).hexdigest()
 
 
-def _give_back() -> None:
-    """Let the C heap return what compiling a model left free (40 MB in fp32), which glibc keeps by itself."""
+def give_back() -> None:
+    """Let the C heap return what compiling a model, or a model that was replaced, left free (glibc keeps it)."""
     libc = ctypes.CDLL(None)
     if hasattr(libc, "malloc_trim"):
         libc.malloc_trim(0)

@@ -18,7 +18,7 @@ from typing import Final
 import bundle
 from bundle.errors import BundleError, UserError
 from service import log
-from service.inference.model import LoadedModel
+from service.inference.model import LoadedModel, give_back
 from service.inference.queue import InferenceQueue
 from service.metrics import Metrics
 from service.models.source import Source, Unavailable
@@ -128,6 +128,7 @@ class Watcher:
         before = [] if old is None else [old.bundle.folder]  # files of it may be on their way to a client
         del old
         self._workspace.keep_only(new.bundle.folder, *before)
+        await asyncio.to_thread(give_back)
 
     def _note(self, old: LoadedModel | None, new: LoadedModel) -> None:
         variant = new.engine.variant

@@ -82,6 +82,5 @@ def test_the_service_is_asked_to_explain_only_then_and_a_frozen_picture_is_expla
     at(page, "freeze").click()
     state(page, "frozen")
     at(page, "explain").click()
-    expect(at(page, "evidence")).to_have_count(1)
-    page.wait_for_timeout(500)
+    expect(at(page, "evidence")).to_have_attribute("data-label", "plant", timeout=PATIENCE_MS)
     assert streams[-1] == "stream?explain=1"

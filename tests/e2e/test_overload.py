@@ -16,7 +16,7 @@ from tests.tiny_bundle import make_bundle, picture
 # A model that takes its time without taking the processor, which the browser needs.
 TIRED: Final = (
     "import time; from bundle.engine import Engine; quick = Engine.run; "
-    "Engine.run = lambda self, frames: (time.sleep(0.3), quick(self, frames))[1]"
+    "Engine.run = lambda self, frames, **options: (time.sleep(0.3), quick(self, frames, **options))[1]"
 )
 OTHERS: Final = 6  # that ask all the time; two find room, one in work and one waiting
 
@@ -25,7 +25,7 @@ def test_a_service_that_others_overload_is_left_alone_until_there_is_room(
     tmp_path: Path, open_page: Open
 ) -> None:
     make_bundle(tmp_path / "promoted")
-    with running(tmp_path, page=WEB / "dist", threads=1, queue=1, patch=TIRED) as service:
+    with running(tmp_path, page=WEB / "dist", threads=1, queue=1, address_share=1, patch=TIRED) as service:
         page = open_page(url=service.url, watched=False)
         state(page, "live")
         problem(page, "")

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,6 +36,9 @@ class WebKit:
         self._session = "/session"
         answer = self._send("", {"capabilities": {"alwaysMatch": {"webkitgtk:browserOptions": wanted}}})
         self._session = f"/session/{answer['sessionId']}"
+
+    def close(self) -> None:
+        self._client.close()
 
     def open(self, url: str) -> None:
         self._send("/url", {"url": url})
@@ -79,7 +82,8 @@ def webkit() -> Iterator[Callable[..., WebKit]]:
     ):
         address = f"http://127.0.0.1:{port}"
         _await(f"{address}/status")
-        yield lambda *options: WebKit(address, *options)
+        with ExitStack() as pages:
+            yield lambda *options: pages.enter_context(closing(WebKit(address, *options)))
 
 
 @contextmanager

@@ -203,9 +203,28 @@ def test_a_champion_of_an_older_schema_is_replaced_by_the_floors_and_said(projec
     run()
     assert project.promoted() == project.champion() == newer
     assert bundle.load(PROMOTED).manifest.lineage.parent == f"tiny-{old[:8]}"
-    assert any("was made by an older version" in gate["note"] for gate in project.report()["gates"])
+    assert any("is of schema 1" in gate["note"] for gate in project.report()["gates"])
     assert project.history() == [("promote", old), ("promote", newer)]
     run("anyway", "--why", "still there")
+
+
+def test_a_champion_whose_files_are_lost_does_not_stop_promotion(project: Project) -> None:
+    """models/promoted/ is of an older schema, the store has lost its copy: the floors decide, the report says so."""
+    old = project.candidate(GOOD)
+    run()
+    manifest = PROMOTED / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"schema_version": 2', '"schema_version": 1'))
+    (stored,) = (project.root / ".mlflow").rglob(f"{old[:12]}/manifest.json")
+    shutil.rmtree(stored.parent)
+    project.candidate(EQUAL, wrong=90)
+    run()
+    assert project.report()["decision"] == "refused"
+    assert project.champion() == old
+    newer = project.candidate(EQUAL)
+    run()
+    assert project.promoted() == project.champion() == newer
+    assert any("has lost the files of" in gate["note"] for gate in project.report()["gates"])
+    assert project.history() == [("promote", old), ("promote", newer)]
 
 
 def test_mlflow_loads_the_champion_and_it_answers_for_a_picture(project: Project) -> None:
@@ -279,7 +298,7 @@ def test_both_served_variants_are_judged_and_compared(project: Project) -> None:
     project.candidate(EQUAL, variants=("int8", "fp32"), variants__int8__agreement=0.97)
     run()
     assert project.report()["reasons"] == [
-        "same answer as fp32, int8: only 0.970 of the views get the answer of fp32"
+        "same answer as fp32, int8: 0.97 is below 0.98"
     ]
     compared = {
         gate["name"]: [g["variant"] for g in project.report()["gates"] if g["name"] == gate["name"]]

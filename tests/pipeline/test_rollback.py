@@ -86,7 +86,7 @@ def test_a_damaged_version_is_not_rolled_back_to(
     run()
     (model,) = (project.root / ".mlflow").rglob(f"{first[:12]}/model.onnx")
     model.write_bytes(b"x" * model.stat().st_size)
-    assert "is damaged in the store" in error(capsys, "rollback")
+    assert "can't be read from the store" in error(capsys, "rollback")
     assert project.promoted() == project.champion() == second
     assert sorted(path.name for path in Path("models").iterdir() if path.is_dir()) == [
         "candidate",

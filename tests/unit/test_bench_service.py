@@ -118,7 +118,7 @@ def test_each_sample_of_the_profiler_counts_for_the_innermost_part_that_the_read
         ]
     )
     found = by_part(raw)
-    assert found["inference (ONNX Runtime)"] == 7
+    assert found["inference (OpenVINO)"] == 7
     assert found["decoding (Pillow)"] == 2
     assert found["log"] == 1
     assert found["HTTP, routing, event loop"] == 2

@@ -6,7 +6,7 @@ import { fileUrl } from "../src/shared/endpoints";
 import type { FromPeer, Setup, ToPeer } from "./messages";
 import type { Style } from "./network";
 
-type Who = "ours" | "newest" | Style;
+type Who = "ours" | "newest" | "litert" | Style;
 
 const WARM_MS = 4000; // before any frame is counted: engines go on compiling while they run
 
@@ -53,6 +53,33 @@ function newest(threads: number, manifest: Manifest): Promise<Contender> {
   return peer(worker, { model, threads, size: manifest.input.size });
 }
 
+function litert(manifest: Manifest): Promise<Contender> {
+  const worker = new Worker(new URL("./litert.worker.ts", import.meta.url), { type: "module", name: "litert" });
+  return peer(worker, { model: new URL("model.tflite", document.baseURI).href, threads: 1, size: manifest.input.size });
+}
+
+/** Workers of one thread each, as ours are. */
+async function several(workers: number, make: () => Promise<Contender>): Promise<Contender> {
+  const made = await Promise.all(Array.from({ length: workers }, make));
+  const free = [...made];
+  return {
+    about: made[0]?.about ?? {},
+    maxInFlight: workers,
+    identify: async (bitmap) => {
+      const one = free.pop();
+      if (!one) throw new Error("more frames than workers");
+      try {
+        return await one.identify(bitmap);
+      } finally {
+        free.push(one);
+      }
+    },
+    close: () => {
+      for (const each of made) each.close();
+    },
+  };
+}
+
 async function peer(worker: Worker, setup: Setup): Promise<Contender> {
   const ask = (message: ToPeer, transfer: Transferable[]): Promise<FromPeer> =>
     new Promise((resolve, reject) => {
@@ -89,6 +116,7 @@ async function run(contender: Contender, picture: ImageBitmap, seconds: number):
 
 function contend(who: Who, manifest: Manifest, threads: number): Promise<Contender> {
   if (who === "ours") return ours(manifest, threads);
+  if (who === "litert") return several(threads, () => litert(manifest));
   return who === "newest" ? newest(threads, manifest) : tensorflow(who, threads, manifest);
 }
 

@@ -5,6 +5,8 @@ import { vi } from "vitest";
 export const answerOf = (changed: Record<string, unknown> = {}): Record<string, unknown> => ({
   label: "plant",
   probabilities: { art: 0.1, plant: 0.8, text: 0.1 },
+  score: 0.9,
+  threshold: 0.5,
   model: "m-1",
   timing_ms: { decode: 1, queue: 0, inference: 3 },
   dropped: 0,

@@ -49,7 +49,7 @@ export class Camera {
     this.stream = stream;
     const [track] = stream.getVideoTracks();
     if (!track) throw new Problem("camera-missing");
-    track.addEventListener("ended", () => void this.lost(stream));
+    track.onended = () => void this.lost(stream);
     this.video.srcObject = stream;
     await this.video.play().catch(() => undefined); // a later stop interrupts it, and says so
     const settings = track.getSettings();
@@ -119,5 +119,8 @@ function problemOf(name: string, cause: unknown): Problem {
 }
 
 function halt(stream: MediaStream): void {
-  for (const track of stream.getTracks()) track.stop();
+  for (const track of stream.getTracks()) {
+    track.onended = null;
+    track.stop();
+  }
 }

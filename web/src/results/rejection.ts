@@ -6,7 +6,7 @@ const LIKELY = 0.5; // of the likeliest word; below it there is nothing to be su
 
 /** A sentence's second half, or "" where there is nothing to explain. */
 export function rejection({ label, labels, probabilities, score, threshold }: Answer): string {
-  if (label !== null || score === null || threshold === null || score >= threshold) return "";
+  if (label !== null || score >= threshold) return "";
   const highest = Math.max(...probabilities);
   if (!(highest >= LIKELY)) return "";
   const likeliest = (labels[probabilities.indexOf(highest)] ?? "").toUpperCase();

@@ -31,10 +31,10 @@ export interface Answer {
   /** [labels], in their order; they sum to 1 */
   probabilities: Float32Array;
   labels: readonly string[];
-  /** how much the frame looks like something that the model was trained on, 0..1; null where that is not told */
-  score: number | null;
+  /** how much the frame looks like something that the model was trained on, 0..1 */
+  score: number;
   /** the score below which the answer is none of these */
-  threshold: number | null;
+  threshold: number;
   /** of `label`; null where nobody asked for it, and for none of these */
   evidence: Evidence | null;
   /** version of the model */

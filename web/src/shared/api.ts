@@ -1,15 +1,13 @@
 /** The service's answers over HTTP; their types come from its OpenAPI document. */
 
 import type { components } from "../api.gen";
-import type { Evidence } from "./answer";
 import { cardUrl, manifestUrl } from "./endpoints";
 import { Problem } from "./problem";
 import { recall, remember } from "./storage";
 
 type Schemas = components["schemas"];
 export type Manifest = Schemas["Manifest"];
-/** A service older than these fields leaves them out. */
-export type ServiceAnswer = Schemas["Answer"] & { score?: number; threshold?: number; evidence?: Evidence | null };
+export type ServiceAnswer = Schemas["Answer"];
 export type ServiceProblem = Schemas["Problem"];
 
 const KEY = "key"; // in sessionStorage: it is gone with the tab

