@@ -15,9 +15,7 @@ from pipeline.evaluate.stage import EvaluateSettings
 from pipeline.export.stage import ExportSettings
 from pipeline.promote.policy import PromoteSettings
 from pipeline.tracking.store import Settings as TrackingSettings
-from pipeline.train.augment import AugmentSettings
-from pipeline.train.finetune import TrainSettings
-from pipeline.train.stage import ModelSettings
+from pipeline.train.settings import AugmentSettings, ModelSettings, TrainSettings
 from pipeline.validate.checks import ValidateSettings
 from scripts.gif.stage.gifs import StageSettings
 
@@ -70,7 +68,8 @@ def test_every_choice_in_conf_is_accepted_by_its_stage(option: str) -> None:
 def test_composition_takes_groups_and_values() -> None:
     composed = compose(["train=smoke", "train.epochs=4"], CONF)
     assert composed["train"]["epochs"] == 4
-    assert composed["train"]["freeze_epochs"] == 1
+    assert composed["train"]["recipe"] == "finetune"
+    assert composed["train"]["epoch_pictures"] == 1
 
 
 def test_unknown_setting_and_value_out_of_range_are_named_together() -> None:

@@ -5,19 +5,25 @@ from typing import Any
 
 import pytest
 
-from scripts import bench_pipeline, compare, readme, verify
+from pipeline.metrics.schema import Figure
+from pipeline.models.photos import Photos
+from pipeline.models.settings import ModelSettings
+from scripts import bench_pipeline, readme, verify
+from scripts.compare import __main__ as compare
+from scripts.compare import few, recipes
+from tests import measured
 
-FIGURE = {"value": 0.9, "low": 0.8, "high": 0.95, "n": 40}
-METRICS: dict[str, Any] = {
-    "accuracy": FIGURE,
-    "recall": {"art": FIGURE},
-    "by_kind": {"real": FIGURE},
-    "log_loss": FIGURE,
-    "ece": {"value": None, "low": None, "high": None, "n": 0},
-    "none_of_these": None,
-    "size_mb": 13.5,
-    "latency_ms": {"p50": 6.6},
-}
+FIGURE = Figure(value=0.9, low=0.8, high=0.95, n=40)
+PHOTOS = Photos((), Path("nowhere"), (), 0)
+
+
+def evaluation() -> dict[str, Any]:
+    """A report as evaluate writes it."""
+    baseline = {readme.COMMONEST: FIGURE.model_dump()}
+    found = measured.metrics(
+        measured.answers(wrong=9), elsewhere__baselines=baseline, test_baselines=baseline
+    )
+    return {"model": "tiny-12345678", "default_variant": "fp32", "metrics": found.model_dump()}
 
 
 def test_verify_tells_same_bytes_from_others_and_from_none(tmp_path: Path) -> None:
@@ -41,28 +47,60 @@ def test_benchmark_marks_a_missed_target() -> None:
     assert "| train | 400.0 | 2.50 |" in table
 
 
-def test_comparison_has_a_row_for_each_experiment_and_a_reason_for_each_that_was_skipped() -> None:
-    lines = [
-        compare.Line(compare.EXPERIMENTS[0], METRICS, 123.4),
-        compare.Line(compare.EXPERIMENTS[-1], None, reason="its weights can't be downloaded"),
+def test_comparison_has_the_cost_of_each_backbone_and_names_those_that_it_could_not_try(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = [
+        few.Backbone("lite", {**dict.fromkeys(map(str, few.COUNTS), FIGURE), "all": FIGURE}, "", 6.6, 13.5),
+        few.Backbone("resnet", {}, "its weights can't be downloaded", 0.0, 0.0),
     ]
-    table = compare.table(lines)
-    assert (
-        "| fine tuned | nothing | 90.0% (80.0% to 95.0%) | 0.90 (0.80 to 0.95) | 123 s | 13.5 MB | 6.6 ms |"
-        in table
-    )
-    assert "| resnet50 | `model=resnet50` | skipped |" in table
-    assert "- resnet50: its weights can't be downloaded" in table
+    monkeypatch.setattr(few, "backbones", lambda _: iter(found))
+    lines = list(compare._few(PHOTOS))
+    figure = "90% (80% to 95%)"
+    assert lines[2] == f"| lite | {' | '.join([figure] * 6)} | 6.6 | 13.5 |"
+    assert lines[-1] == "Not tried, as their weights could not be downloaded here: resnet."
+    columns = {line.count("|") for line in lines[:3]}
+    assert len(columns) == 1
+
+
+def test_comparison_gives_a_recipes_mean_over_the_seeds_with_its_least_and_greatest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    once, thrice = (0.9, 0.9, 0.9), (0.9, 0.85, 0.95)
+    line = recipes.Line("probe", closed_set=thrice, served=once, auroc=thrice, rejected_at_90_caught=once)
+    monkeypatch.setattr(recipes, "compare", lambda _: iter([line]))
+    *_, row = compare._recipes(PHOTOS)
+    assert row == "| probe | 90.0% (85.0% to 95.0%) | 90.0% | 0.900 (0.850 to 0.950) | 90.0% |"
+
+
+def test_what_the_learning_curve_foretold_stands_beside_what_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [
+        few.Foretold("art", 30, 0.02, -0.01, 0.05, 0.03),
+        few.Foretold("text", 30, 0.02, 0.01, 0.03, 0.06),
+        few.Foretold("plant", 4, None, None, None, 0.1),
+    ]
+    monkeypatch.setattr(few, "curve", lambda *_: iter(found))
+    lines = list(compare._curve(PHOTOS, ModelSettings(backbone="efficientnet_lite0", size=32)))
+    assert lines[2] == "| art | 30 | +2.0 (-1.0 to +5.0) | +3.0 |"
+    assert lines[4] == "| plant | 4 | declined | +10.0 |"
+    assert lines[-1].endswith("1 of 2 inside the interval, 2.5 points off on average.")
 
 
 def test_figures_go_between_their_markers_and_nowhere_else(tmp_path: Path) -> None:
     page = tmp_path / "README.md"
     page.write_text("before\n<!-- figures -->\nold\n<!-- /figures -->\nafter\n", encoding="utf-8")
-    readme.write("figures", readme.figures({"metrics": METRICS}), page)
+    readme.write("figures", readme.figures(evaluation()), page)
     text = page.read_text(encoding="utf-8")
     assert text.startswith("before\n<!-- figures -->\n")
     assert text.endswith("<!-- /figures -->\nafter\n")
-    assert "| right, of art | 90.0% (80.0% to 95.0%) | 40 |" in readme.part(text, "figures")
-    assert "| calibration error | - | 0 |" in text
+    assert "old" not in text
     with pytest.raises(ValueError, match="needs the lines <!-- compare -->"):
         readme.write("compare", "a table", page)
+
+
+def test_the_readme_says_first_what_is_served_right_from_elsewhere_and_the_test_split_beside_it() -> None:
+    lines = readme.figures(evaluation()).splitlines()
+    assert lines[0] == "| | from elsewhere (180 pictures) | test split (180) |"
+    assert lines[2].startswith("| **served right: right and not rejected** | 95.0% (")
+    assert any(line.startswith("| served right, of art | 95.0% (") for line in lines)
+    assert lines[-1].endswith("| 90.0% (80.0% to 95.0%) | 90.0% (80.0% to 95.0%) |")
