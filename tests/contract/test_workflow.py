@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from tests.small_project import ROOT
+from tests.small_project import ROOT, files_in_git
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 TEXT = "\n".join(path.read_text(encoding="utf-8") for path in WORKFLOWS)
@@ -51,5 +51,6 @@ def test_dependabot_looks_into_every_folder_that_has_dependencies() -> None:
         assert json.loads((ROOT / folder.strip("/") / "package.json").read_text(encoding="utf-8"))
     for folder in folders["docker"]:
         assert list((ROOT / folder.strip("/")).glob("*Dockerfile"))
-    locks = {path.parent for path in ROOT.glob("*/*.lock") if path.name != "dvc.lock"}
+    tracked = (ROOT / name for name in files_in_git() if name.endswith(".lock"))
+    locks = {path.parent for path in tracked if path.parent != ROOT}
     assert locks <= {ROOT / folder.strip("/") for folder in folders["pip"]}
