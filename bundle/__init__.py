@@ -7,7 +7,8 @@ reads a manifest loads no engine.
 
 import os
 
-# ONNX Runtime starts a thread on import that reports usage to its maker, unless this is set before.
+# ONNX Runtime, which the pipeline and tests import beside this, starts a thread that reports usage to its maker unless
+# this is set before.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 from bundle.folder import (

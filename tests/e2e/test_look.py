@@ -107,6 +107,22 @@ HEAVY = """() => [...document.querySelectorAll(".word")].every((word) => {
 })"""
 
 
+def test_none_of_these_has_room_for_two_lines_at_every_size(open_page: Open) -> None:
+    page = open_page()
+    _still(page)
+    for width, height in SIZES.items():
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_function(
+            """() => {
+                const find = (name) => document.querySelector(`[data-testid=${name}]`);
+                const all = [find("none"), find("words"), find("words").parentElement];
+                const [none, list, room] = all.map((each) => each.getBoundingClientRect());
+                return none.height >= 40 && none.bottom <= room.bottom + 1 && none.top >= list.bottom - 1;
+            }""",
+            timeout=PATIENCE_MS,
+        )
+
+
 def test_everything_is_large_enough_for_a_finger(open_page: Open) -> None:
     page = open_page()
     _offer(page)

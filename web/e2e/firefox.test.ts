@@ -40,7 +40,7 @@ async function visit(by = browser, before = ""): Promise<void> {
   page = await by.newPage();
   said.length = 0;
   page.on("pageerror", (error) => said.push(String(error)));
-  if (before) await page.evaluateOnNewDocument(before);
+  await page.evaluateOnNewDocument(`try { localStorage.clear(); } catch {} ${before}`); // the page remembers who answers
   await page.goto(SERVICE);
 }
 
