@@ -109,16 +109,19 @@ def test_a_camera_in_other_hands_is_waited_for(open_page: Open) -> None:
     problem(page, "")
 
 
-def test_a_page_that_is_not_secure_says_so(service: Running, blind: Browser, open_page: Open) -> None:
+def test_a_page_that_is_not_secure_says_so(tmp_path: Path, blind: Browser, open_page: Open) -> None:
     """Through another name: only localhost may do without https."""
-    port = service.port
     browser = blind.browser_type.launch(
         executable_path=find_chromium(),
         args=["--no-sandbox", "--host-resolver-rules=MAP shop.example 127.0.0.1"],
     )
-    page = open_page(by=browser, url=f"http://shop.example:{port}/", watched=False)
-    problem(page, "insecure-origin")
-    expect(at(page, "problem-action")).to_have_text("Choose a picture")
+    with running(
+        tmp_path, model=PROMOTED, page=WEB / "dist", threads=1, allowed_hosts="shop.example"
+    ) as service:
+        page = open_page(by=browser, url=f"http://shop.example:{service.port}/", watched=False)
+        problem(page, "insecure-origin")
+        expect(at(page, "problem-action")).to_have_text("Choose a picture")
+        page.close()  # before its service
     browser.close()
 
 
