@@ -25,7 +25,6 @@ from pipeline.train.loaders import class_weights, dataloaders
 from pipeline.train.processes import Processes
 from pipeline.train.settings import AugmentSettings, ModelSettings, TrainSettings
 
-from fastai.callback.training import BnFreeze  # isort: skip
 from fastai.torch_core import set_seed  # isort: skip
 from fastai.vision.all import (  # isort: skip
     AccumMetric,
@@ -33,6 +32,7 @@ from fastai.vision.all import (  # isort: skip
     CancelFitException,
     CrossEntropyLossFlat,
     Learner,
+    TrainEvalCallback,
 )
 
 
@@ -86,6 +86,17 @@ class Epochs(Callback):  # type: ignore[misc]
         )
 
 
+class PretrainedStatistics(Callback):  # type: ignore[misc]
+    """Leaves batch norm's mean and variance as pretrained; fastai's BnFreeze does so in frozen layers only."""
+
+    run_after = TrainEvalCallback
+
+    def before_train(self) -> None:
+        for layer in self.learn.model.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.eval()
+
+
 def label_accuracy(labels: int) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
     """Accuracy over the pictures of the first ``labels`` classes, none-of-these left out of pictures and answers."""
 
@@ -133,7 +144,7 @@ def finetune(
     epochs = Epochs(settings.epochs, report)
     together = [AveragedGradients()] if processes.together else []
     pretrained = settings.recipe != "scratch"  # from scratch there is nothing that slow layers would keep
-    learner.add_cbs([epochs, *together, *callbacks, *([BnFreeze()] if pretrained else [])])
+    learner.add_cbs([epochs, *together, *callbacks, *([PretrainedStatistics()] if pretrained else [])])
     rates = slice(settings.base_lr / settings.lr_mult, settings.base_lr) if pretrained else settings.base_lr
     with learner.no_logging():
         learner.fit_one_cycle(settings.epochs, rates, pct_start=0.3, div=5.0)

@@ -1,7 +1,6 @@
 """Fine-tuning and the recipes around it: what is learnt, what is left alone, and how it ends when it can't go on."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest

@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.models import crossval
-from pipeline.models.crossval import FOLDS, MOST_SOURCES, Parts, choose_strength, grouped_folds, out_of_fold, parts
+from pipeline.models.crossval import (
+    FOLDS,
+    MOST_SOURCES,
+    Parts,
+    choose_strength,
+    grouped_folds,
+    out_of_fold,
+    parts,
+)
 from pipeline.models.head import Space
 
 RNG = np.random.default_rng(4)
@@ -63,7 +71,15 @@ def test_a_label_with_a_single_source_goes_by_group_and_is_never_left_out_as_a_w
 
 
 def test_a_group_that_is_partly_of_a_known_source_stays_whole() -> None:
-    photos = [("ada", 1, 0), ("", 1, 0), ("ada", 2, 0), ("ben", 3, 0), ("ada", 4, 1), ("ben", 5, 1), ("", 6, 1)]
+    photos = [
+        ("ada", 1, 0),
+        ("", 1, 0),
+        ("ada", 2, 0),
+        ("ben", 3, 0),
+        ("ada", 4, 1),
+        ("ben", 5, 1),
+        ("", 6, 1),
+    ]
     _, groups, _, found = made(photos)
     together = {index for group, index in zip(groups, found.index, strict=True) if group == "g1"}
     assert len(together) == 1

@@ -12,7 +12,9 @@ from pipeline.metrics.schema import Condition, Evidence, Figure, Gain, Metrics
 from pipeline.metrics.scores import Answers
 from tests import measured
 
-FILES = [f"{name}.jpg" for name in ("right", "sure and wrong", "unsure and wrong", "rejected", "none", "accepted")]
+FILES = [
+    f"{name}.jpg" for name in ("right", "sure and wrong", "unsure and wrong", "rejected", "none", "accepted")
+]
 ROBUSTNESS = {
     "as it is": Condition(served_accuracy=0.9, closed_set_accuracy=0.95, fnr=0.05).model_dump(),
     "dark": Condition(served_accuracy=0.25, closed_set_accuracy=0.5, fnr=0.5).model_dump(),
@@ -133,7 +135,12 @@ def test_what_more_photos_would_bring_is_said_or_that_it_can_not_be_said() -> No
 
 def test_the_checks_of_the_maps_are_told_in_words() -> None:
     found = Evidence(
-        pictures=30, drop_hot=0.6, drop_random=0.1, correlation_random_head=0.05, border=0.3, border_places=0.49
+        pictures=30,
+        drop_hot=0.6,
+        drop_random=0.1,
+        correlation_random_head=0.05,
+        border=0.3,
+        border_places=0.49,
     )
     text = card(metrics(evidence=found.model_dump()))
     assert "lowers its probability by 0.60, covering a random quarter by 0.10" in text
