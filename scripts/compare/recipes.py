@@ -26,7 +26,7 @@ from pipeline.train.settings import AugmentSettings, ModelSettings, TrainSetting
 FOLDER = Path("build/compare")
 PARTS = 4
 SEEDS = (20, 21, 22)
-EPOCHS = (2, 6)
+EPOCHS = (2,)
 AVERAGING = (0.3, 0.6, 1.0)
 REJECTED = 0.05
 
