@@ -20,10 +20,11 @@ from pipeline.core import torchvision_ops  # noqa: F401  (before fastai)
 from pipeline.core.errors import PipelineError
 from pipeline.models.backbones import Backbone
 from pipeline.models.photos import Photos
+from pipeline.models.settings import ModelSettings
 from pipeline.train.distributed import AveragedGradients, shared
 from pipeline.train.loaders import class_weights, dataloaders
 from pipeline.train.processes import Processes
-from pipeline.train.settings import AugmentSettings, ModelSettings, TrainSettings
+from pipeline.train.settings import AugmentSettings, TrainSettings
 
 from fastai.torch_core import set_seed  # isort: skip
 from fastai.vision.all import (  # isort: skip

@@ -11,8 +11,9 @@ from pipeline.core import torchvision_ops  # noqa: F401  (before fastai)
 from pipeline.data.frames import read_photo
 from pipeline.data.split import SplitRow
 from pipeline.models.photos import Photos
+from pipeline.models.settings import ModelSettings
 from pipeline.train.augment import batch_transforms, picture_transforms
-from pipeline.train.settings import AugmentSettings, ModelSettings, TrainSettings
+from pipeline.train.settings import AugmentSettings, TrainSettings
 
 from fastai.vision.all import (  # isort: skip
     Categorize,

@@ -17,8 +17,9 @@ from pipeline.models import crossval, features
 from pipeline.models.head import Space
 from pipeline.models.network import averaged, network, set_head
 from pipeline.models.photos import Photos
+from pipeline.models.settings import ModelSettings
 from pipeline.train.processes import Processes
-from pipeline.train.settings import AugmentSettings, ModelSettings, TrainSettings
+from pipeline.train.settings import AugmentSettings, TrainSettings
 
 if TYPE_CHECKING:  # augmentation and fine-tuning load fastai, which takes longer than a probe
     from pipeline.train.finetune import Epoch

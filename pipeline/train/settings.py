@@ -1,29 +1,10 @@
-"""The settings of training: sections ``model``, ``augment`` and ``train``."""
+"""The settings of training: sections ``augment`` and ``train``."""
 
 from typing import Literal
 
 from pydantic import Field
 
 from pipeline.core.config import Settings
-from pipeline.core.errors import ConfigError
-from pipeline.models.backbones import BACKBONES, Backbone
-
-
-class ModelSettings(Settings):
-    """Section ``model``."""
-
-    backbone: str
-    size: int = Field(ge=32, le=1024)  # pixels a side of the square frame
-
-    def body(self) -> Backbone:
-        """The backbone.
-
-        Raises:
-            ConfigError: there is none of that name.
-        """
-        if self.backbone not in BACKBONES:
-            raise ConfigError(f"model.backbone: {self.backbone!r} is none of {', '.join(BACKBONES)}")
-        return BACKBONES[self.backbone]
 
 
 class AugmentSettings(Settings):

@@ -24,10 +24,11 @@ from pipeline.data.split import SPLIT, TRAIN, read_split
 from pipeline.models import learner
 from pipeline.models.learner import FOLDER, LearnerFile
 from pipeline.models.photos import Classes, Photos
+from pipeline.models.settings import ModelSettings
 from pipeline.tracking import runs
 from pipeline.train.processes import Processes
 from pipeline.train.recipe import train as train_by
-from pipeline.train.settings import AugmentSettings, ModelSettings, TrainSettings
+from pipeline.train.settings import AugmentSettings, TrainSettings
 
 if TYPE_CHECKING:
     from pipeline.train.finetune import Epoch
@@ -51,7 +52,6 @@ def train() -> None:
     model = config.load("model", ModelSettings)
     settings = config.load("train", TrainSettings)
     augment = config.load("augment", AugmentSettings)
-    model.body()
     rows = read_split(SPLIT)
     classes = Classes.of(rows, data.ood_label)
     every = Photos.of(rows, data.images, classes)

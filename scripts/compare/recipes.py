@@ -19,9 +19,10 @@ from pipeline.models import crossval, features
 from pipeline.models.head import Floats, Space
 from pipeline.models.network import averaged, head_of, network
 from pipeline.models.photos import Photos
+from pipeline.models.settings import ModelSettings
 from pipeline.train.finetune import finetune
 from pipeline.train.processes import Processes
-from pipeline.train.settings import AugmentSettings, ModelSettings, TrainSettings
+from pipeline.train.settings import AugmentSettings, TrainSettings
 
 FOLDER = Path("build/compare")
 PARTS = 4

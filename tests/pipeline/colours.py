@@ -8,7 +8,8 @@ from PIL import Image
 
 from pipeline.data.split import SplitRow
 from pipeline.models.photos import Classes, Photos
-from pipeline.train.settings import AugmentSettings, ModelSettings, TrainSettings
+from pipeline.models.settings import ModelSettings
+from pipeline.train.settings import AugmentSettings, TrainSettings
 
 SIZE = 32
 GENTLE = AugmentSettings(min_scale=0.8, quarter_turns=0, max_rotate=0, max_warp=0, max_light=0.1, degrade=0)

@@ -14,8 +14,9 @@ from pipeline.core.errors import DataError
 from pipeline.data.frames import read_photo
 from pipeline.data.split import TRAIN, SplitRow
 from pipeline.models.photos import Classes, Photos
+from pipeline.models.settings import ModelSettings
 from pipeline.train.loaders import OpenPicture, class_weights, dataloaders, shown_in_an_epoch
-from pipeline.train.settings import AugmentSettings, ModelSettings
+from pipeline.train.settings import AugmentSettings
 from tests.pipeline.colours import settings
 
 SIZE = 48

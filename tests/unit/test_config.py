@@ -13,9 +13,10 @@ from pipeline.data.settings import DataSettings
 from pipeline.data.split import SplitSettings
 from pipeline.evaluate.stage import EvaluateSettings
 from pipeline.export.stage import ExportSettings
+from pipeline.models.settings import ModelSettings
 from pipeline.promote.policy import PromoteSettings
 from pipeline.tracking.store import Settings as TrackingSettings
-from pipeline.train.settings import AugmentSettings, ModelSettings, TrainSettings
+from pipeline.train.settings import AugmentSettings, TrainSettings
 from pipeline.validate.checks import ValidateSettings
 from scripts.gif.stage.gifs import StageSettings
 
