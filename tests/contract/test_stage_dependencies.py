@@ -91,6 +91,17 @@ def _sections(path: Path) -> set[str]:
     }
 
 
+def test_no_output_is_pushed_to_the_remote_that_travels_with_the_clone() -> None:
+    pushed = set()
+    for stage in STAGES.values():
+        for kind in ("outs", "metrics", "plots"):
+            for out in stage.get(kind, ()):
+                for path, options in out.items() if isinstance(out, dict) else [(out, {})]:
+                    if options.get("cache", True) and options.get("push", True):
+                        pushed.add(path)
+    assert not pushed, f"dvc.yaml: push: false for {sorted(pushed)}"
+
+
 def test_git_holds_what_dvc_does_not_cache() -> None:
     """An output that neither keeps would be lost by a checkout."""
     loose = set()

@@ -167,7 +167,7 @@ def test_two_nodes_train_one_model_and_the_stages_go_on_from_it(
     with ThreadPoolExecutor(2) as pool:
         said = list(pool.map(lambda i: nodes[i].run(*command, "--node", str(i)), (0, 1)))
     assert said[0].count("epoch  2/2") == 1
-    assert "2 processes, cpu" in said[0]
+    assert "2 process(es)" in said[0]
     assert "epoch" not in said[1]
     description, _ = load(nodes[0].root / FOLDER)
     assert description.labels == ("art", "plant", "text")
