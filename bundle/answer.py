@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainSerializer
 
-Share = Annotated[
-    float, Field(ge=0, le=1), PlainSerializer(lambda v: round(v, 6), return_type=float, when_used="json")
-]
+Share = Annotated[float, Field(ge=0, le=1), PlainSerializer(lambda v: round(v, 6), return_type=float, when_used="json")]
 Milliseconds = Annotated[
     float, Field(ge=0), PlainSerializer(lambda v: round(v, 3), return_type=float, when_used="json")
 ]
@@ -71,9 +69,7 @@ class Answer(BaseModel):
     )
     threshold: Share = Field(description="where `score` is below, the label is null")
     model: str = Field(description="version of the model")
-    timing: Timing = Field(
-        serialization_alias="timing_ms", description="where the time went, in milliseconds"
-    )
+    timing: Timing = Field(serialization_alias="timing_ms", description="where the time went, in milliseconds")
     evidence: Evidence | None = Field(
         default=None,
         description="where in the frame the label shows; only where it is asked for (explain=1), null without a label",

@@ -146,13 +146,9 @@ def open_rgb(
     except UnidentifiedImageError as error:
         if kind is None:
             raise NotAPicture(f"this is no picture that can be read; {_taken(formats)}") from error
-        raise TruncatedPicture(
-            f"this {_NAMES.get(kind, kind)} is damaged at its head; use an intact copy"
-        ) from error
+        raise TruncatedPicture(f"this {_NAMES.get(kind, kind)} is damaged at its head; use an intact copy") from error
     except _PILLOW_RAISES as error:
-        raise TruncatedPicture(
-            f"the picture breaks off or is damaged ({error}); use an intact copy"
-        ) from error
+        raise TruncatedPicture(f"the picture breaks off or is damaged ({error}); use an intact copy") from error
 
 
 def _sniff(data: bytes) -> str | None:

@@ -43,9 +43,7 @@ class Engine:
     cores while it runs. The answer for a frame does not depend on what else is in its batch.
     """
 
-    def __init__(
-        self, bundle: Bundle, variant: str | None = None, threads: int = 1, concurrency: int = 1
-    ) -> None:
+    def __init__(self, bundle: Bundle, variant: str | None = None, threads: int = 1, concurrency: int = 1) -> None:
         """Load and warm up.
 
         Args:
@@ -139,9 +137,7 @@ class Engine:
         """
         manifest = self.bundle.manifest
         if not manifest.golden:
-            raise GoldenMismatch(
-                f"{self.bundle.folder} has no golden frames; nothing proves that it works here"
-            )
+            raise GoldenMismatch(f"{self.bundle.folder} has no golden frames; nothing proves that it works here")
         for golden in manifest.golden:
             path = self.bundle.path(golden.file)
             try:
@@ -222,9 +218,7 @@ class Engine:
             assert output.evidence is not None
             shapes = (output.probabilities.shape, output.id_score.shape, output.evidence.shape[:2])
             if shapes != ((batch, len(self.labels)), (batch,), (batch, len(self.labels))):
-                raise self._refuse(
-                    f"gives shapes {shapes} for a batch of {batch} and {len(self.labels)} labels"
-                )
+                raise self._refuse(f"gives shapes {shapes} for a batch of {batch} and {len(self.labels)} labels")
 
 
 def _choose(bundle: Bundle, variant: str | None) -> VariantName:

@@ -75,9 +75,7 @@ def load(folder: Path, verify: bool = True) -> Bundle:
         raise BundleError(f"{folder / MANIFEST} speaks of {name}, which is not among its files; {_MAKE_ANEW}")
     found = _listing(folder)
     for name in sorted(found - manifest.files.keys()):
-        raise BundleError(
-            f"{folder / name} does not belong to the bundle: {MANIFEST} has no such file; remove it"
-        )
+        raise BundleError(f"{folder / name} does not belong to the bundle: {MANIFEST} has no such file; remove it")
     bundle = Bundle(folder, manifest)
     for name, entry in sorted(manifest.files.items()):
         path = folder / name
@@ -216,9 +214,7 @@ def _write_atomically(path: Path, data: bytes) -> None:
         temporary.chmod(0o644)  # mkstemp makes it 0600, which a service of another user can't read
         temporary.replace(path)
     except OSError as error:
-        raise BundleError(
-            f"{path} can't be written: {error.strerror}; free space or change permissions"
-        ) from error
+        raise BundleError(f"{path} can't be written: {error.strerror}; free space or change permissions") from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

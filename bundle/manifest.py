@@ -21,13 +21,7 @@ SCHEMA_VERSION: Final = 2
 def _safe(name: str) -> str:
     """Let pass only what stays inside a folder, on every system."""
     parts = name.split("/")
-    if (
-        not name
-        or "\\" in name
-        or ":" in name
-        or "\0" in name
-        or any(part in ("", ".", "..") for part in parts)
-    ):
+    if not name or "\\" in name or ":" in name or "\0" in name or any(part in ("", ".", "..") for part in parts):
         raise ValueError(f"{name!r} is no plain path inside the bundle")
     return name
 
@@ -116,10 +110,7 @@ class Manifest(_Frozen):
         if self.default_variant not in self.variants:
             raise ValueError(f"default_variant {self.default_variant} is none of the variants")
         for golden in self.golden:
-            if (
-                golden.probabilities.keys() != self.variants.keys()
-                or golden.id_score.keys() != self.variants.keys()
-            ):
+            if golden.probabilities.keys() != self.variants.keys() or golden.id_score.keys() != self.variants.keys():
                 raise ValueError(f"{golden.file} must have an answer of every variant")
             if any(len(numbers) != len(self.labels) for numbers in golden.probabilities.values()):
                 raise ValueError(f"{golden.file} must have one probability per label")

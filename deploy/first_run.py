@@ -52,9 +52,7 @@ def ask(port: int, path: str, body: bytes | None = None) -> tuple[int, bytes]:
     """Status and body of an answer; status 0 where nobody answers."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
-        connection.request(
-            "GET" if body is None else "POST", path, body, {"Content-Type": "image/png"} if body else {}
-        )
+        connection.request("GET" if body is None else "POST", path, body, {"Content-Type": "image/png"} if body else {})
         answer = connection.getresponse()
         return answer.status, answer.read()
     except OSError:

@@ -42,9 +42,7 @@ OPTIONS: Final = (
 
 def docker(*words: str) -> str:
     """What `docker` prints, both streams."""
-    done = subprocess.run(
-        ["docker", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
+    done = subprocess.run(["docker", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"error: docker {words[0]}: {done.stdout.strip()}")
     return done.stdout.strip()
@@ -54,9 +52,7 @@ def start(image: str) -> float:
     """Start a container and wait until it serves; seconds."""
     docker("run", "--detach", "--name", NAME, *OPTIONS, image)
     end = time.monotonic() + PATIENCE_S
-    while not (
-        serves := re.search(r"^(\S+) http\S+ serves ", docker("logs", "--timestamps", NAME), re.MULTILINE)
-    ):
+    while not (serves := re.search(r"^(\S+) http\S+ serves ", docker("logs", "--timestamps", NAME), re.MULTILINE)):
         if time.monotonic() > end:
             raise SystemExit(f"error: {image} does not come to serve:\n{docker('logs', NAME)}")
         time.sleep(0.05)
@@ -76,17 +72,13 @@ def stop() -> float:
 
 def memory() -> float:
     """What the container uses now without what the kernel could drop, in MB, as `docker stats` counts."""
-    value, unit = re.match(
-        r"([\d.]+)(\w+)", docker("stats", "--no-stream", "--format", "{{.MemUsage}}", NAME)
-    ).groups()  # type: ignore[union-attr]
+    value, unit = re.match(r"([\d.]+)(\w+)", docker("stats", "--no-stream", "--format", "{{.MemUsage}}", NAME)).groups()  # type: ignore[union-attr]
     return float(value) * {"KiB": 1_024, "MiB": 1_024**2, "GiB": 1_024**3}[unit] / 1e6
 
 
 def ask(picture: bytes) -> None:
     """Have a picture answered."""
-    port = json.loads(docker("inspect", "--format", "{{json .NetworkSettings.Ports}}", NAME))["8000/tcp"][0][
-        "HostPort"
-    ]
+    port = json.loads(docker("inspect", "--format", "{{json .NetworkSettings.Ports}}", NAME))["8000/tcp"][0]["HostPort"]
     url = f"http://127.0.0.1:{port}/identify"
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     for _ in range(PICTURES):

@@ -95,8 +95,7 @@ def table(measured: Measured, idle: Sequence[float]) -> str:
     """The figures as a Markdown table, each target beside its figure."""
     cold = sum(measured.seconds.values())
     rows = [
-        (name, f"{seconds:.1f}", f"{measured.memory.get(name, 0):.2f}")
-        for name, seconds in measured.seconds.items()
+        (name, f"{seconds:.1f}", f"{measured.memory.get(name, 0):.2f}") for name, seconds in measured.seconds.items()
     ]
     rows.append(("**cold, all stages**", f"{cold:.1f}", f"{max(measured.memory.values(), default=0):.2f}"))
     rows.append((f"**nothing to do** (median of {len(idle)})", f"{statistics.median(idle):.2f}", ""))

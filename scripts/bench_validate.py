@@ -100,9 +100,7 @@ def prepare(folder: Path, number: int, data: Path | None) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Make the sets, run the stage on each, print medians and ratios."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1000, 10_000])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--data", type=Path, help="a data folder (images/, manifest.csv) to look at as well")
@@ -118,9 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             page = (folder / "reports/validation.html").stat().st_size / 1e6
             lines.append((name, pictures, result, page))
 
-    print(
-        f"\ncores: {len(os.sched_getaffinity(0))}, load: {os.getloadavg()[0]:.1f}, median of {arguments.rounds}"
-    )
+    print(f"\ncores: {len(os.sched_getaffinity(0))}, load: {os.getloadavg()[0]:.1f}, median of {arguments.rounds}")
     columns = (
         ("set", 6),
         ("pictures", 9),

@@ -33,7 +33,5 @@ def fresh_clone(into: Path, of: Path = Path()) -> Path:
 
 def uncommitted(of: Path = Path()) -> list[str]:
     """Files whose state the last commit does not have, as git names them."""
-    status = subprocess.run(
-        ["git", "status", "--porcelain"], cwd=of, check=True, capture_output=True, text=True
-    )
+    status = subprocess.run(["git", "status", "--porcelain"], cwd=of, check=True, capture_output=True, text=True)
     return [line[3:] for line in status.stdout.splitlines()]

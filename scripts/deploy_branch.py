@@ -67,13 +67,9 @@ def make(root: Path) -> str:
         changed = plain("status", "--porcelain", "--", *INPUTS)
         if changed:
             first = changed.splitlines()[0].split(maxsplit=1)[1]
-            raise DeployError(
-                f"{first} is not committed, so the host would build something else: commit it first"
-            )
+            raise DeployError(f"{first} is not committed, so the host would build something else: commit it first")
         if plain("branch", "--show-current") == BRANCH:
-            raise DeployError(
-                f"this is the branch {BRANCH}, which is made anew each time: go back to yours first"
-            )
+            raise DeployError(f"this is the branch {BRANCH}, which is made anew each time: go back to yours first")
         head = plain("rev-parse", "HEAD")
         git = Git(root, Path(scratch) / "index")
         git("read-tree", head)
@@ -87,9 +83,7 @@ def make(root: Path) -> str:
         message = f"{promoted.manifest.version} on {head[:12]}\n\nMade by `make deploy-branch`, which replaces it.\n"
         commit = git("commit-tree", git("write-tree"), "-p", head, "-m", message)
         git("update-ref", f"refs/heads/{BRANCH}", commit)
-    return (
-        f"branch {BRANCH}: {promoted.manifest.version} on {head[:12]}. Now: git push --force origin {BRANCH}"
-    )
+    return f"branch {BRANCH}: {promoted.manifest.version} on {head[:12]}. Now: git push --force origin {BRANCH}"
 
 
 def main() -> int:

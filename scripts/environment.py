@@ -41,8 +41,7 @@ def require(version: tuple[int, ...] = sys.version_info[:3]) -> None:
         )
     if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
         raise SetupError(
-            f"{sys.executable} can't make virtual environments; "
-            "on Debian and Ubuntu: apt-get install python3-venv"
+            f"{sys.executable} can't make virtual environments; on Debian and Ubuntu: apt-get install python3-venv"
         )
     if shutil.which("git") is None:
         raise SetupError("git is missing; on Debian and Ubuntu: apt-get install git")
@@ -107,9 +106,7 @@ def install(python: Path, lock: Path) -> None:
                 shown = now
                 print(f"  {now - started:3.0f} s: {min(seen, total)} of {total} packages fetched", flush=True)
     if pip.returncode:
-        raise SetupError(
-            f"{''.join(tail)}pip could not install {lock} (see above); run the same command again"
-        )
+        raise SetupError(f"{''.join(tail)}pip could not install {lock} (see above); run the same command again")
     print(f"  {time.monotonic() - started:3.0f} s: done", flush=True)
 
 

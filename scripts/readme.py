@@ -49,10 +49,7 @@ def figures(evaluation: Mapping[str, Any]) -> str:
     outside, test = metrics.elsewhere.variants[default], metrics.test[default]
     rows: list[tuple[str, Figure, Figure, str]] = [
         ("**served right: right and not rejected**", outside.served_accuracy, test.served_accuracy, "{:.1%}"),
-        *(
-            (f"served right, of {name}", outside.recall[name], test.recall[name], "{:.1%}")
-            for name in test.recall
-        ),
+        *((f"served right, of {name}", outside.recall[name], test.recall[name], "{:.1%}") for name in test.recall),
         ("likeliest label right", outside.closed_set_accuracy, test.closed_set_accuracy, "{:.1%}"),
         ("rejected, of the labels' pictures", outside.fnr, test.fnr, "{:.1%}"),
         ("accepted, of the others", outside.fpr, test.fpr, "{:.1%}"),
@@ -62,9 +59,7 @@ def figures(evaluation: Mapping[str, Any]) -> str:
     ]
     counts = (outside.served_accuracy.n, test.served_accuracy.n)
     lines = [f"| | from elsewhere ({counts[0]} pictures) | test split ({counts[1]}) |", "| --- | --- | --- |"]
-    lines += [
-        f"| {name} | {interval(one, form)} | {interval(other, form)} |" for name, one, other, form in rows
-    ]
+    lines += [f"| {name} | {interval(one, form)} | {interval(other, form)} |" for name, one, other, form in rows]
     return "\n".join(lines)
 
 

@@ -48,9 +48,7 @@ def scan(image: str) -> dict[str, Any]:
         check=False,
     )
     if done.returncode:
-        raise SbomError(
-            f"{image} can't be looked into: {done.stderr.strip().splitlines()[-1]}; `make image` makes one"
-        )
+        raise SbomError(f"{image} can't be looked into: {done.stderr.strip().splitlines()[-1]}; `make image` makes one")
     document: dict[str, Any] = json.loads(done.stdout)
     return document
 
@@ -152,9 +150,7 @@ def write(image: str) -> None:
         raise SbomError(f"{', '.join(silent)}: no licence named; find it out before this is given away")
     files.write_text(FOLDER / "image.cdx.json", json.dumps(document, indent=1) + "\n")
     files.write_text(FOLDER / "licences.md", listing(components, image))
-    print(
-        f"{FOLDER.relative_to(ROOT)}: {len(components)} packages and the model, their licences in licences.md"
-    )
+    print(f"{FOLDER.relative_to(ROOT)}: {len(components)} packages and the model, their licences in licences.md")
 
 
 def main(arguments: list[str]) -> int:

@@ -71,9 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for command in commands:
         print(f"$ {shlex.join(command)}", flush=True)
         if status := subprocess.run(command, check=False).returncode:
-            print(
-                f"error: `{shlex.join(command)}` ended with {status}; what it said tells why", file=sys.stderr
-            )
+            print(f"error: `{shlex.join(command)}` ended with {status}; what it said tells why", file=sys.stderr)
             return 1
     return 0
 

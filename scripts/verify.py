@@ -29,9 +29,7 @@ def rebuild(clone: Path) -> dict[str, str]:
 def digests(bundle: Path) -> dict[str, str]:
     """sha256 of the compared files, of those that exist: int8 is there only where it passed its gates."""
     return {
-        name: hashlib.sha256((bundle / name).read_bytes()).hexdigest()
-        for name in COMPARED
-        if (bundle / name).exists()
+        name: hashlib.sha256((bundle / name).read_bytes()).hexdigest() for name in COMPARED if (bundle / name).exists()
     }
 
 

@@ -50,12 +50,8 @@ def types(web: Path = node.WEB) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write or check; exit status 0, or 1 with a sentence."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.web_api", description=(__doc__ or "").splitlines()[0]
-    )
-    parser.add_argument(
-        "--check", action="store_true", help="change nothing; exit status 1 where they differ"
-    )
+    parser = argparse.ArgumentParser(prog="python -m scripts.web_api", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="change nothing; exit status 1 where they differ")
     arguments = parser.parse_args(argv)
     path = node.WEB / TYPES
     try:

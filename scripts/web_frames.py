@@ -74,9 +74,7 @@ def measure(address: str) -> list[Sent]:
             jpeg = sent.value
             assert isinstance(jpeg, bytes)
             whole, shown = answer(png, "image/png"), answer(jpeg, "image/jpeg")
-            offs = [
-                abs(whole["probabilities"][label] - value) for label, value in shown["probabilities"].items()
-            ]
+            offs = [abs(whole["probabilities"][label] - value) for label, value in shown["probabilities"].items()]
             found.append(Sent(max(offs), shown["label"] != whole["label"], len(jpeg)))
         browser.close()
     return found
@@ -102,9 +100,7 @@ def compare(address: str) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and run; return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.web_frames", description=(__doc__ or "").splitlines()[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m scripts.web_frames", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("address", help="of a running service")
     address = parser.parse_args(argv).address.rstrip("/")
     return run_stage(lambda: compare(address))

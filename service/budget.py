@@ -12,9 +12,7 @@ from service.settings import Settings
 
 BASE: Final = 175_000_000  # Python, its packages, the engine's libraries, and what compiling a model takes
 MODEL: Final = 50_000_000  # a loaded model of the default size; two at a swap
-CONNECTION: Final = (
-    350_000  # what is read of a request before the application takes it: 64 KB and one read of 256 KB
-)
+CONNECTION: Final = 350_000  # what is read of a request before the application takes it: 64 KB and one read of 256 KB
 STREAM: Final = 100_000  # beside its frames
 
 

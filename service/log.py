@@ -13,9 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 LOGGER: Final = logging.getLogger("service")
-_MAX_LINE: Final = (
-    4_096  # POSIX' least PIPE_BUF: a pipe that is writable takes so many bytes without blocking
-)
+_MAX_LINE: Final = 4_096  # POSIX' least PIPE_BUF: a pipe that is writable takes so many bytes without blocking
 _MAX_TRACE: Final = 3_000
 
 
@@ -26,9 +24,7 @@ def set_up(level: str) -> None:
     for name in ("service", "uvicorn.error", "asyncio"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(
-            level.upper() if name == "service" else max(logging.WARNING, getattr(logging, level.upper()))
-        )
+        logger.setLevel(level.upper() if name == "service" else max(logging.WARNING, getattr(logging, level.upper())))
 
 
 def event(level: int, what: str, **fields: Any) -> None:

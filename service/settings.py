@@ -69,9 +69,7 @@ class Settings(BaseSettings):
         le=65535,
         description="second port for /healthz, /readyz and /metrics alone, without a key; don't publish it",
     )
-    threads: int = Field(
-        0, ge=0, le=64, description="inference threads; 0 for one a core of the container's quota"
-    )
+    threads: int = Field(0, ge=0, le=64, description="inference threads; 0 for one a core of the container's quota")
     page: Path = Field(Path("web/dist"), description="folder of the built page, served at /")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="origins of other pages that may ask, separated by commas; none without it"
@@ -158,18 +156,14 @@ class Settings(BaseSettings):
         for origin in value:
             parts = urlsplit(origin)
             if parts.scheme not in ("http", "https") or f"{parts.scheme}://{parts.netloc}" != origin:
-                raise ValueError(
-                    f"{origin!r} is no origin; name each one as https://host or https://host:port"
-                )
+                raise ValueError(f"{origin!r} is no origin; name each one as https://host or https://host:port")
         return value
 
     @field_validator("api_key")
     @classmethod
     def _strong(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not _TOKEN.fullmatch(value.get_secret_value()):
-            raise ValueError(
-                "it must be 16 to 200 letters, digits or any of . _ ~ -, as `openssl rand -hex 16` gives"
-            )
+            raise ValueError("it must be 16 to 200 letters, digits or any of . _ ~ -, as `openssl rand -hex 16` gives")
         return value
 
     @field_validator("allowed_hosts")
@@ -197,23 +191,17 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.drain_s + self.grace_s > STOP_WITHIN_S - 0.5:
-            raise ValueError(
-                f"DRAIN_S and GRACE_S together must leave 0.5 s of {STOP_WITHIN_S:g} s to stop in"
-            )
+            raise ValueError(f"DRAIN_S and GRACE_S together must leave 0.5 s of {STOP_WITHIN_S:g} s to stop in")
         if self.body_bytes > self.buffer_bytes or self.frame_bytes > self.buffer_bytes:
             raise ValueError("BUFFER_BYTES must hold at least one body and one frame")
         if self.require_key and self.api_key is None:
-            raise ValueError(
-                "REQUIRE_KEY is set, and there is no API_KEY; set one, as `openssl rand -hex 16` gives it"
-            )
+            raise ValueError("REQUIRE_KEY is set, and there is no API_KEY; set one, as `openssl rand -hex 16` gives it")
         if self.model.startswith(REGISTRY):
             if not _NAMED.fullmatch(self.model):
                 raise ValueError(f"MODEL {self.model} must look like models:/NAME@champion")
             address = urlsplit(self.mlflow_tracking_uri or "")
             if address.scheme not in ("http", "https") or not address.hostname:
-                raise ValueError(
-                    "MODEL is in a registry: set MLFLOW_TRACKING_URI to the http address of its server"
-                )
+                raise ValueError("MODEL is in a registry: set MLFLOW_TRACKING_URI to the http address of its server")
         return self
 
     @model_validator(mode="before")

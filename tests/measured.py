@@ -73,9 +73,7 @@ def scores(rows: Sequence[Prediction], labels: Sequence[str] = LABELS) -> Scores
     )
 
 
-def metrics(
-    rows: Sequence[Prediction] | None = None, labels: Sequence[str] = LABELS, /, **changes: Any
-) -> Metrics:
+def metrics(rows: Sequence[Prediction] | None = None, labels: Sequence[str] = LABELS, /, **changes: Any) -> Metrics:
     """What evaluate measures; names with two underscores between the parts change single figures.
 
     The test split is answered as the rest. ``elsewhere__variants__fp32__fpr={…}`` replaces that figure.
@@ -87,9 +85,7 @@ def metrics(
     facts = VariantFacts(
         size_mb=13.5, latency_ms=Latency(p50=6.6, p95=8.0), agreement=1.0, threshold=0.5, temperature=1.0
     )
-    elsewhere = Elsewhere(
-        method="leave-one-source-out", recipe="probe", parts=39, variants=by_variant, baselines={}
-    )
+    elsewhere = Elsewhere(method="leave-one-source-out", recipe="probe", parts=39, variants=by_variant, baselines={})
     values: dict[str, Any] = {
         "recipe": "probe",
         "strength": 0.001,

@@ -159,6 +159,4 @@ class PhotoFolder:
 
     def leftovers(self) -> list[str]:
         """Temporary files that should not be there any more."""
-        return [
-            str(path) for path in self.root.rglob("*") if ".tmp" in path.name or path.name.endswith(".old")
-        ]
+        return [str(path) for path in self.root.rglob("*") if ".tmp" in path.name or path.name.endswith(".old")]

@@ -38,10 +38,7 @@ class Project:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        conf = {
-            name: yaml.safe_load((CONF / name / "default.yaml").read_text())
-            for name in ("promote", "tracking")
-        }
+        conf = {name: yaml.safe_load((CONF / name / "default.yaml").read_text()) for name in ("promote", "tracking")}
         self.params: dict[str, Any] = {
             "data": yaml.safe_load((CONF / "data" / "photos.yaml").read_text()),
             "promote": conf["promote"],

@@ -91,9 +91,7 @@ class Project:
 
     def params(self) -> dict[str, dict[str, object]]:
         """params.yaml as it is now."""
-        values: dict[str, dict[str, object]] = yaml.safe_load(
-            (self.root / "params.yaml").read_text(encoding="utf-8")
-        )
+        values: dict[str, dict[str, object]] = yaml.safe_load((self.root / "params.yaml").read_text(encoding="utf-8"))
         return values
 
     def copy(self, to: Path) -> "Project":
@@ -105,9 +103,7 @@ class Project:
 def ran(output: str) -> list[str]:
     """The stages that an output of DVC says were run."""
     marker = "Running stage '"
-    return [
-        line.removeprefix(marker).partition("'")[0] for line in output.splitlines() if line.startswith(marker)
-    ]
+    return [line.removeprefix(marker).partition("'")[0] for line in output.splitlines() if line.startswith(marker)]
 
 
 def photos(of: Path, to: Path) -> None:

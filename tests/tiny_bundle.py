@@ -115,9 +115,7 @@ def make_bundle(
     for colour in COLOURS:
         data = picture(colour)
         (folder / "golden" / f"{colour}.png").write_bytes(data)
-        probabilities, id_score = session.run(
-            ["probabilities", "id_score"], {"image": decode.decode(data, size)[None]}
-        )
+        probabilities, id_score = session.run(["probabilities", "id_score"], {"image": decode.decode(data, size)[None]})
         golden.append(
             bundle.Golden(
                 file=f"golden/{colour}.png",
@@ -131,8 +129,7 @@ def make_bundle(
         labels=tuple(labels),
         input=bundle.InputSpec(size=size),
         variants={
-            name: bundle.Variant(file=VARIANT_FILES[name], threshold=threshold, temperature=1.0)
-            for name in variants
+            name: bundle.Variant(file=VARIANT_FILES[name], threshold=threshold, temperature=1.0) for name in variants
         },
         default_variant=variants[0],
         golden=tuple(golden),

@@ -58,9 +58,7 @@ def contents(images: Path) -> Contents:
                 found[_sort_of(entry.name)].append(prefix + entry.name)
 
     walk(images, "")
-    return Contents(
-        tuple(labels), tuple(found["picture"]), tuple(found["unsupported"]), tuple(found["stray"])
-    )
+    return Contents(tuple(labels), tuple(found["picture"]), tuple(found["unsupported"]), tuple(found["stray"]))
 
 
 def _sort_of(name: str) -> str:

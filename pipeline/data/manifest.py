@@ -49,9 +49,7 @@ def read(path: Path) -> list[Row]:
     """
     rows, problems = examine(path)
     if problems:
-        raise DataError(
-            f"{path} can't be used:\n" + "\n".join(f"  {problem.message}" for problem in problems)
-        )
+        raise DataError(f"{path} can't be used:\n" + "\n".join(f"  {problem.message}" for problem in problems))
     return rows
 
 

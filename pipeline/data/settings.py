@@ -12,6 +12,4 @@ class DataSettings(Settings):
 
     images: Path  # holds one folder a label
     manifest: Path
-    ood_label: str = Field(
-        min_length=1
-    )  # folder of pictures of none of the labels, if there is one; no label
+    ood_label: str = Field(min_length=1)  # folder of pictures of none of the labels, if there is one; no label

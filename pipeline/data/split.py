@@ -75,9 +75,7 @@ def read_split(path: Path) -> list[SplitRow]:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file, strict=True)
             if tuple(reader.fieldnames or ()) != COLUMNS:
-                raise DataError(
-                    f"{path} lacks columns of {','.join(COLUMNS)}; `dvc repro -f validate` makes it anew"
-                )
+                raise DataError(f"{path} lacks columns of {','.join(COLUMNS)}; `dvc repro -f validate` makes it anew")
             rows = [SplitRow(**row) for row in reader]
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing; `dvc repro validate` makes it") from error
@@ -164,9 +162,7 @@ def _fill_sides(sizes: Counter[str], side: dict[str, str], at: dict[str, float],
             side[nearest(spare[donor], key=lambda group: (at[group], group))] = wanted
 
 
-def _fill_train(
-    sizes: Counter[str], side: dict[str, str], at: dict[str, float], settings: SplitSettings
-) -> None:
+def _fill_train(sizes: Counter[str], side: dict[str, str], at: dict[str, float], settings: SplitSettings) -> None:
     """Give groups of a label back to train, nearest its range first, until its part is `min_train`."""
     for group in sorted(sizes, key=lambda group: (-at[group], group)):
         if sum(sizes[other] for other in _on(side, sizes, TRAIN)) >= settings.min_train * sizes.total():

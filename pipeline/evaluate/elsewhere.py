@@ -41,9 +41,7 @@ def left_out(space: Space, photos: Photos, apart: Parts, fit: Fit) -> Answers:
     clusters = [str(part) for part in apart.index]
     if apart.method == "grouped-k-fold":  # folds are drawn, not found: what hangs together are the groups
         clusters = [row.group for row in photos.rows]
-    return answers_of(
-        logits / temperature[:, None], targets, photos.outputs[: photos.labels], threshold, clusters
-    )
+    return answers_of(logits / temperature[:, None], targets, photos.outputs[: photos.labels], threshold, clusters)
 
 
 def measure(
@@ -82,9 +80,7 @@ def _commonest(photos: Photos, answers: dict[VariantName, Answers], seed: int) -
     return Clusters(any_of.clusters, seed).mean(any_of.truth == label, any_of.truth >= 0)
 
 
-def test_baselines(
-    photos: Photos, backbone: str, size: int, recipe: str, fit: Fit, seed: int
-) -> dict[str, Figure]:
+def test_baselines(photos: Photos, backbone: str, size: int, recipe: str, fit: Fit, seed: int) -> dict[str, Figure]:
     """Served accuracy on the test split of what anyone would try first."""
     fitted, tested = photos.take(photos.fitted), photos.take(photos.tested)
     clusters = Clusters([row.group for row in tested.rows], seed)

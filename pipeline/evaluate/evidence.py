@@ -35,8 +35,7 @@ def check(engine: Engine, frames: NDArray[np.uint8], answers: Answers, seed: int
     anywhere = np.argsort(random.random((len(maps), places)), axis=1)[:, :count]
     probability = before.probabilities[np.arange(len(label)), label]
     hot, by_chance = (
-        probability
-        - engine.run(_covered(pictures, which, maps.shape[1:])).probabilities[np.arange(len(label)), label]
+        probability - engine.run(_covered(pictures, which, maps.shape[1:])).probabilities[np.arange(len(label)), label]
         for which in (hottest, anywhere)
     )
     positive = np.maximum(maps, 0)
@@ -51,17 +50,13 @@ def check(engine: Engine, frames: NDArray[np.uint8], answers: Answers, seed: int
     )
 
 
-def _covered(
-    pictures: NDArray[np.uint8], which: NDArray[np.intp], shape: tuple[int, ...]
-) -> NDArray[np.uint8]:
+def _covered(pictures: NDArray[np.uint8], which: NDArray[np.intp], shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """Copies of ``pictures`` whose places ``which`` [n, places] of a map of ``shape`` are grey."""
     covered, (rows, columns), size = pictures.copy(), shape, pictures.shape[1]
     for picture, places in zip(covered, which, strict=True):
         for place in places:
             y, x = divmod(int(place), columns)
-            picture[
-                y * size // rows : (y + 1) * size // rows, x * size // columns : (x + 1) * size // columns
-            ] = GREY
+            picture[y * size // rows : (y + 1) * size // rows, x * size // columns : (x + 1) * size // columns] = GREY
     return covered
 
 

@@ -80,9 +80,7 @@ def save(figure: Figure, path: Path) -> Path:
     return path
 
 
-def picture_sheet(
-    path: Path, pictures: Sequence[tuple[NDArray[np.uint8], str, str]], columns: int = 4
-) -> Path:
+def picture_sheet(path: Path, pictures: Sequence[tuple[NDArray[np.uint8], str, str]], columns: int = 4) -> Path:
     """Write a sheet of pictures (uint8 [height, width, 3], first caption, second caption), all of one size."""
     side, width = pictures[0][0].shape[:2] if pictures else (224, 224)
     rows = max(1, -(-len(pictures) // columns))

@@ -26,9 +26,7 @@ def gains(x: NDArray[np.float32], photos: Photos, fit: Fit, seed: int, more: int
     """
     space, folds = Space(x), photos.parts().coarse(FOLDS).index
     return {
-        name: _gain(
-            *_curve(space, photos, folds, label, fit, seed), more, int((photos.targets == label).sum()), seed
-        )
+        name: _gain(*_curve(space, photos, folds, label, fit, seed), more, int((photos.targets == label).sum()), seed)
         for label, name in enumerate(photos.outputs[: photos.labels])
     }
 

@@ -114,16 +114,8 @@ def _how_measured(metrics: Metrics, default: VariantName) -> str:
         if outside.method == "leave-one-source-out"
         else f"Sources are not known, so each of {outside.parts} folds of whole groups was left out once"
     )
-    few = (
-        ""
-        if n >= FEW
-        else f" **{n} pictures only: the figures say little**, and the intervals show how little."
-    )
-    other = (
-        ""
-        if metrics.recipe == outside.recipe
-        else f" Measured with the {outside.recipe} in place of this recipe."
-    )
+    few = "" if n >= FEW else f" **{n} pictures only: the figures say little**, and the intervals show how little."
+    other = "" if metrics.recipe == outside.recipe else f" Measured with the {outside.recipe} in place of this recipe."
     return f"{how}. This is the figure to expect.{other}{few} Variant {default}."
 
 
@@ -198,9 +190,7 @@ def _data(rows: Sequence[Row], labels: Sequence[str]) -> str:
             ),
             "Gaps: what these sources do not show, it has not seen. Few sources a label mean a narrow idea of it; "
             "rendered pictures are cleaner than photos. Every picture's author, source and licence: ATTRIBUTION.md.",
-            "Licences of the pictures: "
-            + "; ".join(f"{licence} ({count})" for licence, count in licences)
-            + ".",
+            "Licences of the pictures: " + "; ".join(f"{licence} ({count})" for licence, count in licences) + ".",
         ]
     )
 

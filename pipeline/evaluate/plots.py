@@ -20,9 +20,7 @@ WORST = 12  # pictures in the sheet of mistakes
 NONE = "none of these"
 
 
-def write(
-    test: Answers, left_out: Answers, frames: NDArray[np.uint8], engine: Engine, metrics: Metrics
-) -> list[Path]:
+def write(test: Answers, left_out: Answers, frames: NDArray[np.uint8], engine: Engine, metrics: Metrics) -> list[Path]:
     """Write all plots and return their paths.
 
     Args:
@@ -50,9 +48,7 @@ def write(
             ("condition", "accuracy", "none_of_these"),
             [(name, f.served_accuracy, f.fnr) for name, f in metrics.robustness.items()],
         ),
-        figures.confusion_matrix(
-            FOLDER / "confusion.png", names, metrics.elsewhere.variants[engine.variant].confusion
-        ),
+        figures.confusion_matrix(FOLDER / "confusion.png", names, metrics.elsewhere.variants[engine.variant].confusion),
         figures.reliability(FOLDER / "reliability.png", bins),
         figures.histogram(
             FOLDER / "none_of_these.png",
@@ -76,9 +72,7 @@ def _mistakes(answers: Answers, frames: NDArray[np.uint8], engine: Engine, names
         FOLDER / "worst_mistakes.png",
         [
             (
-                np.concatenate(
-                    [frames[i], figures.overlaid(frames[i], maps[place, answers.best[i]])], axis=1
-                ),
+                np.concatenate([frames[i], figures.overlaid(frames[i], maps[place, answers.best[i]])], axis=1),
                 f"{names[answers.truth[i]]}" + ("" if wrong[i] else " (right, barely)"),
                 f"{names[answers.answer[i]]}; {answers.labels[answers.best[i]]} {answers.probabilities[i].max():.0%}, "
                 f"in-distribution score {answers.id_score[i]:.2f}",

@@ -113,9 +113,7 @@ def evaluate() -> None:
         predictions.write(folder / predictions.PREDICTIONS, elsewhere.predictions(photos, left_out))
         files.write_text(folder / model_card.FILE, card)
         bundle.seal(folder, measured)
-    files.write_json(
-        REPORT, {"model": measured.version, "default_variant": default, "metrics": metrics.model_dump()}
-    )
+    files.write_json(REPORT, {"model": measured.version, "default_variant": default, "metrics": metrics.model_dump()})
     drawn = plots.write(answers[default], left_out[default], frames, engines[default], metrics)
     _track(exported, measured, metrics, drawn)
     print("\n".join(summary.figures(metrics, default)))

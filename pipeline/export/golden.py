@@ -33,8 +33,7 @@ def write(folder: Path, size: int, variants: dict[VariantName, Variant]) -> tupl
             Golden(
                 file=file,
                 probabilities={
-                    name: tuple(map(float, each.probabilities[i].clip(0, 1)))
-                    for name, each in answers.items()
+                    name: tuple(map(float, each.probabilities[i].clip(0, 1))) for name, each in answers.items()
                 },
                 id_score={name: float(each.id_score[i].clip(0, 1)) for name, each in answers.items()},
             )

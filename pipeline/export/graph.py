@@ -33,9 +33,7 @@ class Served(nn.Module):
     numbers as a linear layer on the average, and before averaging it is the class activation map (Zhou et al. 2016).
     """
 
-    def __init__(
-        self, body: nn.Module, head: Head, labels: int, mean: Sequence[float], std: Sequence[float]
-    ) -> None:
+    def __init__(self, body: nn.Module, head: Head, labels: int, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
         self.body, self.labels = body, labels
         self.scale: torch.Tensor

@@ -67,9 +67,7 @@ def export() -> None:
     photos = Photos.of(read_split(SPLIT), data.images, Classes(trained.labels, trained.ood_label))
     frames, shown = photos.frames(trained.size), photos.targets < photos.labels
     with files.replace_dir(FOLDER) as folder:
-        served = graph.Served(
-            network[0], head_of(network), len(trained.labels), *BACKBONES[trained.backbone].stats
-        )
+        served = graph.Served(network[0], head_of(network), len(trained.labels), *BACKBONES[trained.backbone].stats)
         fp32, int8 = (folder / file for file in FILES.values())
         graph.export(served, trained.size, trained.labels, fp32)
         parity = _parity(served, fp32, frames[:: max(1, len(frames) // 64)], settings.parity)
@@ -82,8 +80,7 @@ def export() -> None:
             features["int8"] = graph.features(int8, frames)
             heads["int8"] = _refit(features["int8"], photos, trained)
         variants = {
-            name: _calibrate(name, folder, features[name], heads[name], photos, trained, settings)
-            for name in features
+            name: _calibrate(name, folder, features[name], heads[name], photos, trained, settings) for name in features
         }
         held = frames[_first(photos, photos.fitted, settings.agreement_photos)]
         if "int8" in variants and not _agrees(folder, variants, held, settings.int8_agreement):
@@ -143,9 +140,7 @@ def _as_seen(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Most of ``frames`` as they are, a fifth of them blurred and a fifth noisy: int8's ranges must hold for both."""
     blurred, noisy = frames[0::5], frames[1::5]
     plain = np.concatenate([frames[2::5], frames[3::5], frames[4::5]])
-    return np.concatenate(
-        [plain, corrupt(blurred, CORRUPTIONS[VIEWS[0]]), corrupt(noisy, CORRUPTIONS[VIEWS[1]])]
-    )
+    return np.concatenate([plain, corrupt(blurred, CORRUPTIONS[VIEWS[0]]), corrupt(noisy, CORRUPTIONS[VIEWS[1]])])
 
 
 def _refit(features: NDArray[np.float32], photos: Photos, trained: LearnerFile) -> Head:
@@ -178,9 +173,7 @@ def _calibrate(
     return Variant(file=FILES[name], threshold=round(threshold, 4), temperature=temperature)
 
 
-def _left_out(
-    features: NDArray[np.float32], photos: Photos, trained: LearnerFile
-) -> tuple[Floats, NDArray[np.intp]]:
+def _left_out(features: NDArray[np.float32], photos: Photos, trained: LearnerFile) -> tuple[Floats, NDArray[np.intp]]:
     """Logits of photos that had no part in what answers them, and their targets.
 
     A probe's body learnt from none of them: every photo of training and validation, by a head that was fitted without
@@ -196,9 +189,7 @@ def _left_out(
     return without.logits(x[~teaching]), kept.targets[~teaching]
 
 
-def _agrees(
-    folder: Path, variants: dict[VariantName, Variant], frames: NDArray[np.uint8], least: float
-) -> bool:
+def _agrees(folder: Path, variants: dict[VariantName, Variant], frames: NDArray[np.uint8], least: float) -> bool:
     """Whether int8 gives the served answers of fp32 on ``frames``, as they are and as cameras see them."""
     answers, seen = [], np.concatenate(list(views(frames).values()))
     for variant in variants.values():

@@ -76,9 +76,7 @@ def _read(path: Path, columns: list[str]) -> list[list[str]]:
     except (csv.Error, ValueError) as error:  # ValueError: empty, or no UTF-8
         raise DataError(f"{path} is damaged ({error}); `dvc repro` makes the model anew") from error
     if head != columns or any(len(row) != len(columns) for row in rows):
-        raise DataError(
-            f"{path} is damaged (its columns are not {','.join(columns)}); `dvc repro` makes it anew"
-        )
+        raise DataError(f"{path} is damaged (its columns are not {','.join(columns)}); `dvc repro` makes it anew")
     return rows
 
 

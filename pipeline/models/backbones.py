@@ -110,9 +110,7 @@ def _torchvision_weights(weights: Any) -> dict[str, torch.Tensor]:
             f"put the file into {torch.hub.get_dir()}/checkpoints"
         ) from error
     except RuntimeError as error:
-        raise WeightsError(
-            f"{file} is not the pinned weight file ({error}); remove it and run again"
-        ) from error
+        raise WeightsError(f"{file} is not the pinned weight file ({error}); remove it and run again") from error
     return state
 
 

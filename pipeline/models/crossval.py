@@ -39,9 +39,7 @@ class Parts:
         return Parts(place[self.index], len(load), self.method)
 
 
-def parts(
-    sources: Sequence[str], groups: Sequence[str], targets: NDArray[np.intp], labels: int, seed: int
-) -> Parts:
+def parts(sources: Sequence[str], groups: Sequence[str], targets: NDArray[np.intp], labels: int, seed: int) -> Parts:
     """Part photos by source where sources are known, else by group.
 
     A source is left out as a whole. Photos without a known source, and those of a label that has only one (nothing
@@ -91,9 +89,7 @@ def grouped_folds(groups: Sequence[str], targets: NDArray[np.intp], most: int, s
         return folds
     if len(set(targets)) == len(targets):  # a photo of each: there are no shares, which scikit-learn refuses
         return np.asarray(np.unique(list(groups), return_inverse=True)[1] % 2, np.intp)
-    rarest = min(
-        len({g for g, t in zip(groups, targets, strict=True) if t == target}) for target in set(targets)
-    )
+    rarest = min(len({g for g, t in zip(groups, targets, strict=True) if t == target}) for target in set(targets))
     count = max(2, min(most, rarest))
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     with warnings.catch_warnings():

@@ -63,9 +63,7 @@ def of(
         for start in range(0, len(missing), BATCH):
             some = missing[start : start + BATCH]
             pixels = served_frames([photo.path for photo in some], size)
-            kept |= zip(
-                (photo.sha256 for photo in some), embed(body, BACKBONES[backbone], pixels), strict=True
-            )
+            kept |= zip((photo.sha256 for photo in some), embed(body, BACKBONES[backbone], pixels), strict=True)
             if progress:
                 progress(len(photos) - len(missing) + start + len(some), len(photos))
         _write(cache, kept)

@@ -69,9 +69,7 @@ class Space:
             model.fit(self.coordinates[rows], targets[rows])
         coefficients, intercept = model.coef_, model.intercept_
         if len(present) == 2:  # scikit-learn gives the second one's logit against the first
-            coefficients, intercept = (
-                np.stack([-part[0] / 2, part[0] / 2]) for part in (coefficients, intercept)
-            )
+            coefficients, intercept = (np.stack([-part[0] / 2, part[0] / 2]) for part in (coefficients, intercept))
         weights[present], bias[present] = coefficients, intercept
         return weights, bias
 

@@ -44,9 +44,7 @@ class Classes:
         found = {row.label for row in rows if row.split == TRAIN}
         labels = tuple(sorted(found - {ood_label}))
         if len(labels) < 2:
-            raise DataError(
-                f"{SPLIT} has training pictures of fewer than two labels; `dvc repro validate` says why"
-            )
+            raise DataError(f"{SPLIT} has training pictures of fewer than two labels; `dvc repro validate` says why")
         return cls(labels, ood_label if ood_label in found else None)
 
 

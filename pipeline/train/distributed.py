@@ -31,8 +31,7 @@ def shared(loaders: DataLoaders, processes: Processes) -> DataLoaders:
     if not processes.together:
         return loaders
     parts = [
-        each.new(cls=Part, bs=min(each.bs, part_length(len(each.dataset), processes.size)))
-        for each in loaders.loaders
+        each.new(cls=Part, bs=min(each.bs, part_length(len(each.dataset), processes.size))) for each in loaders.loaders
     ]
     return DataLoaders(*parts, device=loaders.device)
 

@@ -80,11 +80,7 @@ class Epochs(Callback):  # type: ignore[misc]
             )
             raise CancelFitException
         rate = float(self.learn.opt.hypers[-1]["lr"])
-        self.report(
-            Epoch(
-                self.done, self.of, train_loss, valid_loss, accuracy, rate, time.perf_counter() - self.clock
-            )
-        )
+        self.report(Epoch(self.done, self.of, train_loss, valid_loss, accuracy, rate, time.perf_counter() - self.clock))
 
 
 class PretrainedStatistics(Callback):  # type: ignore[misc]

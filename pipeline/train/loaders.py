@@ -39,9 +39,7 @@ class OpenPicture(Transform):  # type: ignore[misc]
             image = read_photo(self.folder / row.file, self.min_side)
             excess = min(image.size) / self.min_side
             if excess > 1:  # what is kept in memory is bounded by the frame's size, not by the camera's
-                image = image.resize(
-                    (round(image.width / excess), round(image.height / excess)), reducing_gap=2.0
-                )
+                image = image.resize((round(image.width / excess), round(image.height / excess)), reducing_gap=2.0)
             self.pictures[row.file] = PILImage(image)
         return self.pictures[row.file]
 

@@ -72,9 +72,7 @@ def train(
         if settings.recipe == "probe":
             return Trained(network(backbone, outputs, pretrained=True, head=head), strength, losses)
         known = Space(x[teaching])
-        head = known.head(
-            *known.fit(np.ones(int(teaching.sum()), bool), targets[teaching], outputs, strength)
-        )
+        head = known.head(*known.fit(np.ones(int(teaching.sum()), bool), targets[teaching], outputs, strength))
         tuned = network(backbone, outputs, pretrained=True, dropout=settings.dropout, head=head)
         before = {name: value.clone() for name, value in tuned[0].state_dict().items()}
     else:

@@ -11,9 +11,7 @@ class AugmentSettings(Settings):
     """Section ``augment``: probabilities in 0..1, strengths as fastai defines them."""
 
     min_scale: float = Field(ge=0.05, le=1)  # smallest part of the picture's area that a training crop shows
-    quarter_turns: float = Field(
-        ge=0, le=1
-    )  # probability of a turn by 90, 180 or 270 degrees or a mirror image
+    quarter_turns: float = Field(ge=0, le=1)  # probability of a turn by 90, 180 or 270 degrees or a mirror image
     max_rotate: float = Field(ge=0, le=45)  # degrees
     max_warp: float = Field(ge=0, le=0.8)  # perspective
     max_light: float = Field(ge=0, lt=1)  # brightness, contrast and saturation

@@ -73,9 +73,7 @@ def train() -> None:
             epochs.append(epoch)
             if not run:
                 return
-            run.metrics(
-                {k: v for k, v in asdict(epoch).items() if k not in ("number", "of")}, step=epoch.number
-            )
+            run.metrics({k: v for k, v in asdict(epoch).items() if k not in ("number", "of")}, step=epoch.number)
             left = (epoch.of - epoch.number) * epoch.seconds
             print(
                 f"epoch {epoch.number:2}/{epoch.of}  train loss {epoch.train_loss:.3f}  valid loss "

@@ -80,13 +80,9 @@ def check_folders(contents: Contents, rows: Sequence[Row] | None) -> Iterator[Pr
         if why := manifest.why_illegal(label):
             yield Problem("illegal_name", (label,), f"folder {label!r}: {why}; rename it")
         elif not any(file.startswith(inside) for file in contents.pictures):
-            yield Problem(
-                "empty_label", (label,), f"{label}/ holds no picture; put some there or delete the folder"
-            )
+            yield Problem("empty_label", (label,), f"{label}/ holds no picture; put some there or delete the folder")
     for file in contents.unsupported:
-        yield Problem(
-            "unsupported_format", (file,), f"{file}: a format that is not taken; save it as JPEG or PNG"
-        )
+        yield Problem("unsupported_format", (file,), f"{file}: a format that is not taken; save it as JPEG or PNG")
     for file in contents.strays:
         yield Problem("stray_file", (file,), f"{file}: no picture, passed over; move it elsewhere")
 
@@ -95,9 +91,7 @@ def check_folders(contents: Contents, rows: Sequence[Row] | None) -> Iterator[Pr
     for file in contents.pictures:
         key = normal(file)
         if "/" not in file:
-            yield Problem(
-                "no_label", (file,), f"{file} lies beside the folders of the labels; move it into one"
-            )
+            yield Problem("no_label", (file,), f"{file} lies beside the folders of the labels; move it into one")
         elif (why := manifest.why_illegal_path(file)) and not manifest.why_illegal(file.split("/")[0]):
             yield Problem("illegal_name", (file,), f"{file!r}: {why}; rename it")
         elif key in keys:
@@ -128,9 +122,7 @@ def check_pictures(inspections: Sequence[Inspection], settings: ValidateSettings
             yield Problem("flat", (file,), f"{file}: nothing to be seen but one colour; remove it")
             continue  # it would be dark or bright, and blurred, as well
         if measures.sharpness < settings.blurred_below:
-            message = (
-                f"{file}: blurred (sharpness {measures.sharpness:.2f}); keep it if the camera blurs as well"
-            )
+            message = f"{file}: blurred (sharpness {measures.sharpness:.2f}); keep it if the camera blurs as well"
             yield Problem("blurred", (file,), message)
         if measures.bright_end < settings.dark_below:
             yield Problem("dark", (file,), f"{file}: underexposed; brighten it or take it again")
@@ -212,9 +204,7 @@ def check_together(files: Sequence[str], pixels: Sequence[str], found: Likeness)
         if len({pixels[index] for index in indices}) > 1:  # else it is reported above
             yield problem("near_label_conflict", "near_duplicate", indices, "nearly the same picture")
     for indices in found.similar:
-        yield problem(
-            "near_label_conflict", "near_duplicate", indices, "much the same, cut or mirrored or moved,"
-        )
+        yield problem("near_label_conflict", "near_duplicate", indices, "much the same, cut or mirrored or moved,")
 
 
 def check_set(labels: dict[str, list[str]], ood_label: str, settings: ValidateSettings) -> Iterator[Problem]:
@@ -232,9 +222,7 @@ def check_set(labels: dict[str, list[str]], ood_label: str, settings: ValidateSe
         if size < settings.min_pictures:
             copies = len(labels[label]) - size
             but = f" (copies: {copies})" if copies else ""
-            message = (
-                f"{label}/ has {size} different pictures{but}, it needs {settings.min_pictures}; add photos"
-            )
+            message = f"{label}/ has {size} different pictures{but}, it needs {settings.min_pictures}; add photos"
             yield Problem("too_few_pictures", (label,), message)
     filled = {label: size for label, size in sizes.items() if size}
     if len(filled) > 1:
@@ -259,9 +247,7 @@ def by_label(inspections: Sequence[Inspection]) -> dict[str, list[str]]:
 def pair(inspections: Sequence[Inspection], rows: Sequence[Row]) -> list[Picture]:
     """The pictures that can be used, in the order of the manifest."""
     measured = {
-        normal(inspection.file): inspection
-        for inspection in reversed(inspections)
-        if inspection.measures is not None
+        normal(inspection.file): inspection for inspection in reversed(inspections) if inspection.measures is not None
     }
     return [
         Picture(found.file, row, found.measures)

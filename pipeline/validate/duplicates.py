@@ -96,15 +96,9 @@ def closest(features: Features, names: Sequence[Hashable], most: int) -> list[tu
 def bursts(pictures: Sequence[Measures], *, seconds: float) -> list[tuple[int, int]]:
     """Pairs of indices of pictures that one camera took at most ``seconds`` after one another."""
     timed = sorted(
-        (picture.camera, picture.taken, index)
-        for index, picture in enumerate(pictures)
-        if picture.taken is not None
+        (picture.camera, picture.taken, index) for index, picture in enumerate(pictures) if picture.taken is not None
     )
-    return [
-        (one[2], other[2])
-        for one, other in pairwise(timed)
-        if one[0] == other[0] and other[1] - one[1] <= seconds
-    ]
+    return [(one[2], other[2]) for one, other in pairwise(timed) if one[0] == other[0] and other[1] - one[1] <= seconds]
 
 
 def sittings(

@@ -37,9 +37,7 @@ class Outcome:
     findings: list[Finding]  # errors first
     inspections: list[Inspection] = field(default_factory=list)  # of every picture in the folders
     alike: list[tuple[str, ...]] = field(default_factory=list)  # files of the pictures that show the same
-    closest: list[tuple[float, str, str]] = field(
-        default_factory=list
-    )  # most alike across labels and sides: cosine
+    closest: list[tuple[float, str, str]] = field(default_factory=list)  # most alike across labels and sides: cosine
     rows: list[SplitRow] = field(default_factory=list)  # empty if there is an error
     leak: Leak | None = None
 
@@ -66,9 +64,7 @@ def examine(
     contents = picture_folder.contents(data.images)
     rows, problems = manifest.examine(data.manifest)
     if not contents.pictures:
-        message = (
-            f"{data.images} holds no picture; put a folder of photos for each label there, or `dvc pull`"
-        )
+        message = f"{data.images} holds no picture; put a folder of photos for each label there, or `dvc pull`"
         problems += [Problem("too_few_labels", (), message), *checks.check_folders(contents, None)]
         return Outcome(checks.judge(problems, settings))
 
@@ -123,9 +119,7 @@ def examine(
         outcome,
         closest=[(cosine, pictures[one].file, pictures[other].file) for cosine, one, other in closest],
         rows=[
-            SplitRow(
-                picture.file, picture.label, group, picture.row.kind, side, picture.measures.sha256, source
-            )
+            SplitRow(picture.file, picture.label, group, picture.row.kind, side, picture.measures.sha256, source)
             for picture, group, side, source in zip(pictures, groups.groups, sides, sources, strict=True)
         ],
         leak=Leak(

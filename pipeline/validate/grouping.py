@@ -99,6 +99,5 @@ def _sittings(pictures: Sequence[Picture], features: Features, settings: SplitSe
 def _count(pictures: Sequence[Picture], groups: Sequence[str]) -> Counter[str]:
     """How many groups each label has."""
     return Counter(
-        label
-        for label, _ in {(picture.label, group) for picture, group in zip(pictures, groups, strict=True)}
+        label for label, _ in {(picture.label, group) for picture, group in zip(pictures, groups, strict=True)}
     )

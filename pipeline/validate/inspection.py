@@ -152,9 +152,7 @@ def inspect(images: Path, file: str, *, max_pixels: int, thumbnail: int) -> Insp
             return Inspection(file, None, ("not_a_picture", f"larger than {limit}; no photo is; remove it"))
         data = path.read_bytes()
     except OSError as error:
-        return Inspection(
-            file, None, ("unreadable", f"{error.strerror}; check its permissions, or `dvc checkout`")
-        )
+        return Inspection(file, None, ("unreadable", f"{error.strerror}; check its permissions, or `dvc checkout`"))
     try:
         image = open_rgb(data, min_side=MEASURED_SIDE, max_pixels=max_pixels, formats=FORMATS)
     except PictureError as error:
@@ -251,9 +249,7 @@ class _Header:
 def _header(data: bytes) -> _Header:
     """Read size and EXIF of a picture that is known to decode; a broken EXIF counts as none."""
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # about broken EXIF, or many pixels: nothing that is not known already
+        warnings.simplefilter("ignore")  # about broken EXIF, or many pixels: nothing that is not known already
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             camera, taken = _exif(image)
             return _Header(image.format or "", image.width, image.height, camera, taken)

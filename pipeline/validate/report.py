@@ -86,9 +86,7 @@ def as_json(outcome: Outcome, data: DataSettings) -> dict[str, Any]:
     return {
         "ok": not outcome.errors,
         "pictures": len(outcome.inspections),
-        "labels": dict(
-            sorted((label, number) for label, number in labels.items() if label != data.ood_label)
-        ),
+        "labels": dict(sorted((label, number) for label, number in labels.items() if label != data.ood_label)),
         "ood_label": data.ood_label if data.ood_label in labels else None,
         "none_of_these": labels[data.ood_label],
         "errors": len(outcome.errors),

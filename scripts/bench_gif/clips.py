@@ -99,9 +99,7 @@ def camera(photo: Path) -> Callable[[float], Image.Image]:
     """A hand-held camera over a photo: it drifts, turns, breathes, its light changes, its sensor is noisy."""
     picture = Image.open(photo).convert("RGB")
     scale = 1.5 * max(WIDE[0] / picture.width, WIDE[1] / picture.height)
-    picture = picture.resize(
-        (round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS
-    )
+    picture = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
 
     def draw(seconds: float) -> Image.Image:
         turn = 0.05 * math.sin(1.1 * seconds) + 0.006 * math.sin(17 * seconds)
@@ -199,8 +197,7 @@ def street_map() -> Callable[[float], Image.Image]:
 
     def draw(seconds: float) -> Image.Image:
         one, two = (
-            0.5 - 0.5 * math.cos(math.pi * min(max(part, 0), 1))
-            for part in (seconds / 2.5, (seconds - 3.2) / 2.5)
+            0.5 - 0.5 * math.cos(math.pi * min(max(part, 0), 1)) for part in (seconds / 2.5, (seconds - 3.2) / 2.5)
         )
         left, top = round(1200 * one - 500 * two), round(300 * one + 600 * two)
         return town.crop((left, top, left + WIDE[0], top + WIDE[1]))

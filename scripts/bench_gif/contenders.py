@@ -64,9 +64,7 @@ def contenders(clip: str, ffmpeg: Ffmpeg, gifski: Path | None) -> list[Contender
     fitting = fitting_preset(clip)
     found += [Contender(f"{fitting}.{kind}", ours(fitting, kind)) for kind in SIBLINGS]
     found.append(Contender("the bare recipe", lambda clip, gif: bare(ffmpeg, clip, gif)))
-    found.append(
-        Contender("ffmpeg's default palette", lambda clip, gif: run(ffmpeg, clip, gif, "-vf", PLACE))
-    )
+    found.append(Contender("ffmpeg's default palette", lambda clip, gif: run(ffmpeg, clip, gif, "-vf", PLACE)))
     if gifski:
         program = gifski
         found += [Contender(f"gifski q{quality}", _gifski(ffmpeg, program, quality)) for quality in QUALITIES]
@@ -91,9 +89,7 @@ def command_line(clip: Path, gif: Path) -> None:
 
 def run(ffmpeg: Ffmpeg, clip: Path, target: Path, *how: str) -> None:
     """ffmpeg by itself."""
-    subprocess.run(
-        [ffmpeg.path, "-v", "error", "-nostdin", "-y", "-i", str(clip), *how, str(target)], check=True
-    )
+    subprocess.run([ffmpeg.path, "-v", "error", "-nostdin", "-y", "-i", str(clip), *how, str(target)], check=True)
 
 
 def seconds(work: Callable[[], None]) -> float:

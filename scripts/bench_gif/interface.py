@@ -43,9 +43,7 @@ def _list(pen: ImageDraw.ImageDraw, scrolled: int, on: float) -> None:
         pen.text((150, y + 38), name, "#1c1917", large)
         pen.text((150, y + 84), f"{number * 7 + 12} pictures, {90 + number} %", "#78716c", small)
         turned = on if number == 4 else number % 2
-        track = tuple(
-            round(a + (b - a) * turned) for a, b in zip((214, 211, 209), (22, 163, 74), strict=True)
-        )
+        track = tuple(round(a + (b - a) * turned) for a, b in zip((214, 211, 209), (22, 163, 74), strict=True))
         pen.rounded_rectangle((430, y + 56, 494, y + 92), 18, track)
         knob = 433 + round(28 * turned)
         pen.ellipse((knob, y + 59, knob + 30, y + 89), "#ffffff")
@@ -60,8 +58,7 @@ def _card(pen: ImageDraw.ImageDraw, left: int, drawn: float) -> None:
     shown = max(2, round(230 * drawn))
     for hue, phase in zip(HUES[:3], (0, 2, 4), strict=True):
         points = [
-            (left + 40 + 2 * x, HEAD + 395 - 130 * math.sin(x / 37 + phase) * math.cos(x / 90))
-            for x in range(shown)
+            (left + 40 + 2 * x, HEAD + 395 - 130 * math.sin(x / 37 + phase) * math.cos(x / 90)) for x in range(shown)
         ]
         pen.line(points, hue, 5, joint="curve")
     pen.text((left + 40, HEAD + 640), f"{drawn * 98.4:.1f} %", "#1c1917", ImageFont.load_default(90))

@@ -133,9 +133,7 @@ def main() -> None:
             print(f"== {film.stem}", flush=True)
             found[film.stem] = measure(film, ffmpeg, flip)
     head = ("", *(f"{one} and {other}" for one, other in PAIRS))
-    text = (
-        f"`python -m scripts.bench_gif.looks`, ffmpeg {ffmpeg.version}, {FLIP}, {WAYS} GIFs of each clip.\n\n"
-    )
+    text = f"`python -m scripts.bench_gif.looks`, ffmpeg {ffmpeg.version}, {FLIP}, {WAYS} GIFs of each clip.\n\n"
     text += table(head, list(rows(found)), numbers=len(PAIRS))
     print(text)
     readme.write("looks", text, PAGE)

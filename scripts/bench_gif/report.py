@@ -48,9 +48,7 @@ def report(rows: Sequence[Row], times: Times, budgets: Sequence[Budget], version
     return "\n\n".join(parts)
 
 
-def expectations(
-    rows: Sequence[Row], times: Times, budgets: Sequence[Budget]
-) -> Iterator[tuple[str, str, str]]:
+def expectations(rows: Sequence[Row], times: Times, budgets: Sequence[Budget]) -> Iterator[tuple[str, str, str]]:
     """What the project promised itself, what came out, and whether that is it."""
     ratio, whole = times.within / times.bare, times.command / times.bare
     expected = f"`blog` of 15 s of a phone's screen takes at most {SLOWER} times as long as the bare command"
@@ -64,20 +62,14 @@ def expectations(
         for clip in its:
             ours, recipe = by[clip, preset], by[clip, BARE]
             expected = f"`{preset}` on {clip}: fewer bytes and a higher SSIM than the recipe"
-            found = (
-                f"{_kb(ours.bytes)} against {_kb(recipe.bytes)} kB, {ours.ssim:.4f} against {recipe.ssim:.4f}"
-            )
+            found = f"{_kb(ours.bytes)} against {_kb(recipe.bytes)} kB, {ours.ssim:.4f} against {recipe.ssim:.4f}"
             yield expected, found, _yes(ours.bytes < recipe.bytes and ours.ssim > recipe.ssim)
     for clip in screens:
         ours = by[clip, "screen"]
         theirs = [row for row in rows if row.clip == clip and row.contender.startswith("gifski")]
         if theirs:
             equal = at_equal_ssim(theirs, ours.ssim)
-            found = (
-                f"{_kb(ours.bytes)} against {_kb(equal)} kB"
-                if equal
-                else "gifski reaches that SSIM at no quality"
-            )
+            found = f"{_kb(ours.bytes)} against {_kb(equal)} kB" if equal else "gifski reaches that SSIM at no quality"
             verdict = _yes(not equal or ours.bytes <= equal)
             yield f"`screen` on {clip}: no larger than gifski at equal SSIM", found, verdict
     for kind in SMALL:
@@ -89,9 +81,7 @@ def expectations(
     for budget in budgets:
         gif, took = budget.result.gif, budget.result.seconds
         expected = f"15 s of {budget.clip} under {budget.allowed / 1e6:g} MB in under {BUDGET_S} s"
-        found = (
-            f"{gif.bytes / 1e6:.2f} MB in {took:.0f} s: {gif.width} px, {gif.frames / gif.seconds:.0f} fps"
-        )
+        found = f"{gif.bytes / 1e6:.2f} MB in {took:.0f} s: {gif.width} px, {gif.frames / gif.seconds:.0f} fps"
         yield expected, found, _yes(gif.bytes <= budget.allowed and took < BUDGET_S)
 
 

@@ -26,9 +26,7 @@ PAGE = Path("docs/bench-service.md")
 PROMOTED = Path("models/promoted")
 
 
-def bench(
-    seconds: float, clients: tuple[int, ...], only: Sequence[str], *, soak: float, profile: float
-) -> None:
+def bench(seconds: float, clients: tuple[int, ...], only: Sequence[str], *, soak: float, profile: float) -> None:
     """Measure everything, or the peers that ``only`` names.
 
     Raises:
@@ -52,9 +50,7 @@ def bench(
             measure.soak(plan, task(promoted.default_variant), SERVED, soak)
             return
         if profile:
-            profiles = [
-                (name, measure.profile(plan, task(name), SERVED, profile)) for name in promoted.variants
-            ]
+            profiles = [(name, measure.profile(plan, task(name), SERVED, profile)) for name in promoted.variants]
             readme.write("profile", profiler.report(profiles, profile), PAGE)
             return
         default = promoted.default_variant
@@ -78,9 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seconds", type=float, default=10, help="of each load (10)")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 2, 8, 32])
-    parser.add_argument(
-        "--only", nargs="+", default=[], choices=[peer.name for peer in PEERS], help="some peers"
-    )
+    parser.add_argument("--only", nargs="+", default=[], choices=[peer.name for peer in PEERS], help="some peers")
     parser.add_argument("--soak", type=float, default=0, help="instead: memory over so many seconds of load")
     parser.add_argument(
         "--profile", type=float, default=0, help="instead: where processor time goes, over so many seconds"

@@ -62,9 +62,7 @@ class Contender:
 
     def variables(self, task: Task) -> dict[str, str]:
         """The server's environment: this one's, without settings of the service, and without reports to makers."""
-        kept = {
-            name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields
-        }
+        kept = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
         return {
             **kept,
             "PYTHONPATH": str(ROOT),

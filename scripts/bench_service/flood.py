@@ -100,13 +100,10 @@ def request(chance: random.Random, photo: bytes) -> bytes:
             b"GET /stream HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n" + frames
         )
-    return (
-        b"POST /identify HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s"
-        % (
-            media,
-            len(body),
-            body,
-        )
+    return b"POST /identify HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s" % (
+        media,
+        len(body),
+        body,
     )
 
 
@@ -143,9 +140,7 @@ def _watch(server: Server, probes: int, end: float, seen: Seen) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Flood, and say what was seen; exit status 1 where the service ended or answered with an error of its own."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=180)
     parser.add_argument("--requests", type=int, default=1_000_000)
     given = parser.parse_args(argv)
@@ -174,9 +169,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 thread.join()
             alive = server.process.poll() is None
             errors = Path(folder, "log").read_text(encoding="utf-8", errors="replace").splitlines()
-    wrong = {
-        status: count for status, count in seen.statuses.items() if status.startswith("5") and status != "503"
-    }
+    wrong = {status: count for status, count in seen.statuses.items() if status.startswith("5") and status != "503"}
     memory = seen.memory_mb
     told = {
         "sent": seen.sent,

@@ -23,9 +23,7 @@ WARM_UP = 20  # pictures
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure one thread and print the result."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path)
     parser.add_argument("variant")
     parser.add_argument("pictures", nargs="+", type=Path)

@@ -22,9 +22,7 @@ from websockets.exceptions import WebSocketException
 from scripts.bench_service.figures import Load, load_of
 
 
-async def camera(
-    url: str, frames: Sequence[bytes], first: int, until: float, statuses: Counter[str]
-) -> list[float]:
+async def camera(url: str, frames: Sequence[bytes], first: int, until: float, statuses: Counter[str]) -> list[float]:
     """Send frames until ``until``; the seconds of each that was answered."""
     times: list[float] = []
     number = first
@@ -60,9 +58,7 @@ async def run(url: str, frames: Sequence[bytes], clients: int, seconds: float) -
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Send, and print what came back."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("url")
     parser.add_argument("frames", nargs="+", type=Path)
     parser.add_argument("--clients", type=int, required=True)

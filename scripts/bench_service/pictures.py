@@ -27,9 +27,7 @@ def make(number: int = NUMBER, images: Path = Path("data/images"), table: Path =
     """
     rows = [row for row in split.read_split(table) if row.split == "test"]
     if len(rows) < number:
-        raise DataError(
-            f"{table} has {len(rows)} test pictures, and {number} are needed; run `dvc repro validate`"
-        )
+        raise DataError(f"{table} has {len(rows)} test pictures, and {number} are needed; run `dvc repro validate`")
     return [_frame(images / rows[index * len(rows) // number].file) for index in range(number)]
 
 

@@ -185,9 +185,7 @@ def post(url: str, content_type: str, body: bytes) -> bytes:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Send, and print what came back."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("url")
     parser.add_argument("content_type")
     parser.add_argument("bodies", nargs="+", type=Path)

@@ -87,9 +87,7 @@ def expectations(results: Results, variant: str) -> Iterator[tuple[str, str, str
                 _yes(spread <= 4.5),
             )
     if over := results.find(OURS, variant, "overload"):
-        only = set(over.statuses.split()) and all(
-            s.startswith(("200:", "503:")) for s in over.statuses.split()
-        )
+        only = set(over.statuses.split()) and all(s.startswith(("200:", "503:")) for s in over.statuses.split())
         yield (
             "at 4 times saturation no error but 503",
             f"{over.statuses}, {over.failures} without an answer",
@@ -159,9 +157,7 @@ def rates(results: Results, variant: str) -> str:
         for row in results.rows
         if row.variant == variant and row.rate
     ]
-    return table(
-        ("load", "asked/s", "answered/s", "P50 ms", "P99 ms", "statuses", "sent late by, P99 ms"), rows
-    )
+    return table(("load", "asked/s", "answered/s", "P50 ms", "P99 ms", "statuses", "sent late by, P99 ms"), rows)
 
 
 def parts(results: Results) -> str:

@@ -57,9 +57,7 @@ def timed(
     """Run a load generator on ``cores`` to its end; what it said, and the processor time that it took in seconds."""
     before = os.times()
     with on(cores):
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=timeout_s, **options
-        )
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout_s, **options)
     after = os.times()
     used = after.children_user + after.children_system - before.children_user - before.children_system
     return done, used

@@ -72,9 +72,7 @@ def _served(port: int) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Swap, and say what was seen; exit status 1 where a request failed."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--swaps", type=int, default=1_000)
     given = parser.parse_args(argv)

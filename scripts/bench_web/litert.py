@@ -120,9 +120,7 @@ class Converter:
         data = self.weights[name].astype(np.float32).reshape(-1)
         return self.writer.tensor(name, data.shape, data=data)
 
-    def _convolve(
-        self, node: onnx.NodeProto, source: int, shape: tuple[int, ...], options: Mapping[str, Any]
-    ) -> None:
+    def _convolve(self, node: onnx.NodeProto, source: int, shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
         kernel = self.weights[node.input[1]].astype(np.float32)  # [out, in of a group, height, width]
         stride = options["strides"][0]
         bias = self.weights[node.input[2]] if len(node.input) > 2 else np.zeros(len(kernel))

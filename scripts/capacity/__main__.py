@@ -42,9 +42,7 @@ def capacity(seconds: float, measured_anew: bool) -> None:
         raise PipelineError(str(error)) from error
     variant = manifest.default_variant
     if variant not in times:
-        raise DataError(
-            f"{BENCH} has no run of {variant}, which is served by default; `make bench` makes one"
-        )
+        raise DataError(f"{BENCH} has no run of {variant}, which is served by default; `make bench` makes one")
     if measured_anew:
         points = measure.measured(seconds)
         files.write_text(POINTS, measure.to_csv(points))

@@ -82,9 +82,7 @@ def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _direction(
-    said: Mapping[str, Any], window: float, policies: Sequence[tuple[str, int, float]]
-) -> Direction:
+def _direction(said: Mapping[str, Any], window: float, policies: Sequence[tuple[str, int, float]]) -> Direction:
     """A side of ``behavior``, with Kubernetes' defaults for what it does not say."""
     given = [(each["type"], each["value"], each["periodSeconds"]) for each in said.get("policies", [])]
     return Direction(

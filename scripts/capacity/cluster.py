@@ -107,9 +107,7 @@ def simulate(
     chance = random.Random(seed)
     scaler = Autoscaler(rules)
     there = int(demand(begins))
-    first = max(
-        rules.fewest, min(rules.most, round(there * service.frames * service.service_s / rules.target + 0.5))
-    )
+    first = max(rules.fewest, min(rules.most, round(there * service.frames * service.service_s / rules.target + 0.5)))
     state = _State([Pod(begins) for _ in range(first)], first, -(-first // machines.pods_each))
     for number in range(there):
         state.pods[number % first].people += 1
@@ -212,9 +210,7 @@ def _scale(state: _State, scaler: Autoscaler, machines: Machines, now: float) ->
     while len(state.pods) > state.told:  # the newest first; their people connect again
         state.pods.pop()
     while len(state.pods) < state.told:
-        place = (
-            len(state.pods) // machines.pods_each
-        )  # number of the machine, of those there and those that come
+        place = len(state.pods) // machines.pods_each  # number of the machine, of those there and those that come
         if place < state.machines:
             at = now
         else:

@@ -178,7 +178,6 @@ def from_csv(path: Path) -> list[Point]:
 def _of_row(row: dict[str, str]) -> Point:
     words, whole = ("variant", "load"), ("threads", "clients", "lost")
     values: dict[str, Any] = {
-        name: text if name in words else int(text) if name in whole else float(text)
-        for name, text in row.items()
+        name: text if name in words else int(text) if name in whole else float(text) for name, text in row.items()
     }
     return Point(**values)

@@ -15,9 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-LONGEST = (
-    400  # pictures in the system that are reckoned with; at a load of 0.97 more are there one time in 10^10
-)
+LONGEST = 400  # pictures in the system that are reckoned with; at a load of 0.97 more are there one time in 10^10
 
 
 @dataclass(frozen=True)

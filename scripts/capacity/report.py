@@ -99,9 +99,7 @@ def _compared(own: Sequence[Point], threads: int, queue: int) -> str:
     return table(("load", "", "model", "measured", "measured / model"), lines)
 
 
-def _lines(
-    point: Point, threads: int, service_s: float, alone_ms: float, queue: int
-) -> Iterator[tuple[str, ...]]:
+def _lines(point: Point, threads: int, service_s: float, alone_ms: float, queue: int) -> Iterator[tuple[str, ...]]:
     if point.load == "random":
         load = point.asked * service_s / threads
         line = short_line(load, service_s, queue, threads)

@@ -60,9 +60,7 @@ class Outcome:
 
     def well_again_s(self, since: float) -> float:
         """How long after ``since`` the last second is in which more than `FINE` of the frames were left out."""
-        bad = [
-            each.at for each in self.seconds if each.at >= since and each.answered < (1 - FINE) * each.asked
-        ]
+        bad = [each.at for each in self.seconds if each.at >= since and each.answered < (1 - FINE) * each.asked]
         return max(bad) + 1 - since if bad else 0.0
 
 
@@ -81,9 +79,7 @@ def large_settings() -> Settings:
             raise ConfigError(f"{path} has no settings ({error})") from error
         lines = [line for each in generators if each["name"] == "settings" for line in each["literals"]]
         values |= {name.lower(): value for name, _, value in (line.partition("=") for line in lines)}
-    return Settings.model_validate(
-        values | {"api_key": "in-the-secret-api"}
-    )  # which the manifests don't hold
+    return Settings.model_validate(values | {"api_key": "in-the-secret-api"})  # which the manifests don't hold
 
 
 def large_rules() -> Rules:
@@ -105,13 +101,9 @@ def ordinary_day(service: Service, machines: Machines) -> Outcome:
 def crowds(service: Service, machines: Machines) -> list[Outcome]:
     """The hour of the crowd: under the rules as they are first, and then with one thing changed each time."""
     rules = large_rules()
-    enough = min(
-        rules.most, round((BEFORE + CROWD) * service.frames * service.service_s / rules.target + 0.5)
-    )
+    enough = min(rules.most, round((BEFORE + CROWD) * service.frames * service.service_s / rules.target + 0.5))
 
-    def run(
-        name: str, rules: Rules = rules, service: Service = service, share: float = 1.0, **how: bool
-    ) -> Outcome:
+    def run(name: str, rules: Rules = rules, service: Service = service, share: float = 1.0, **how: bool) -> Outcome:
         people = crowd()
 
         def there(at: float) -> float:

@@ -101,9 +101,7 @@ def _cost(name: str, size: int, x: NDArray[np.float32], photos: Photos) -> tuple
     fitted = head.fit(x, photos.targets, len(photos.outputs), crossval.STRENGTHS[0])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        graph.export(
-            graph.Served(backbone.body(True), fitted, len(labels), *backbone.stats), size, labels, path
-        )
+        graph.export(graph.Served(backbone.body(True), fitted, len(labels), *backbone.stats), size, labels, path)
         model = openvino.Core().read_model(path.read_bytes())
         megabytes = path.stat().st_size / 1e6
     model.reshape([1, size, size, 3])
@@ -144,7 +142,6 @@ def curve(photos: Photos, backbone: str, size: int, strength: float) -> Iterator
             gain = learning_curve.gains(x[kept], photos.take(kept), fit, half, more)[name]
             everything = np.ones(len(folds), bool)
             before, after = (
-                learning_curve.label_accuracy(space, photos, folds, label, each, fit)
-                for each in (kept, everything)
+                learning_curve.label_accuracy(space, photos, folds, label, each, fit) for each in (kept, everything)
             )
             yield Foretold(name, int(kept[own].sum()), gain.expected, gain.low, gain.high, after - before)

@@ -112,9 +112,7 @@ def _train(
         model,
         settings,
         augment,
-        report=lambda epoch: print(
-            f"{kept.stem}: epoch {epoch.number}/{epoch.of}, {epoch.seconds:.0f} s", flush=True
-        ),
+        report=lambda epoch: print(f"{kept.stem}: epoch {epoch.number}/{epoch.of}, {epoch.seconds:.0f} s", flush=True),
         processes=Processes(),
     )
     net.cpu().eval()

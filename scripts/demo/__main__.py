@@ -97,9 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "script", nargs="?", type=Path, default=script.SCRIPT, help="what is shown (demo.yaml)"
-    )
+    parser.add_argument("script", nargs="?", type=Path, default=script.SCRIPT, help="what is shown (demo.yaml)")
     parser.add_argument("-o", "--out", type=Path, default=OUT, metavar="MP4", help=f"the recording ({OUT})")
     given = parser.parse_args(argv)
     return run_stage(lambda: record(given.script, given.out))

@@ -23,9 +23,7 @@ UNIT: Final = 560  # pixels of the wall to a picture's shorter side
 WALL: Final = (226, 222, 214)
 BITS: Final = 16  # of a frame's number, the highest at the top, light for 1
 MARK: Final = 16  # pixels that they are wide; the page shows the middle square, so nobody sees them
-LONGER: Final = (
-    1.2  # what is hung is at most so much longer than wide, or wider than long; the page sees a square
-)
+LONGER: Final = 1.2  # what is hung is at most so much longer than wide, or wider than long; the page sees a square
 
 Rgb = npt.NDArray[np.uint8]
 
@@ -98,9 +96,7 @@ class Wall:
             cos, -sin, x - cos * half_width + sin * half_height,
             sin, cos, y - sin * half_width - cos * half_height,
         )  # fmt: skip
-        return np.asarray(
-            self._wall.transform(SIZE, Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR)
-        )
+        return np.asarray(self._wall.transform(SIZE, Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR))
 
 
 def write(wall: Wall, film: Path, ffmpeg: str) -> Path:

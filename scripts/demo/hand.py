@@ -46,9 +46,7 @@ class View:
 class Hand:
     """A hand, the same for the same seed."""
 
-    def __init__(
-        self, begins: Sequence[float], seconds: float, brightness: Sequence[float], seed: int
-    ) -> None:
+    def __init__(self, begins: Sequence[float], seconds: float, brightness: Sequence[float], seed: int) -> None:
         """Hold the camera at pictures on a ring.
 
         Args:

@@ -141,9 +141,7 @@ def await_live(page: Page) -> None:
         if now and now["problem"]:
             raise PipelineError(f"the page has a problem: {now['problem']}")
         if time.monotonic() > end:
-            raise PipelineError(
-                f"the page had no answer within {LIVE_WITHIN_S:g} s; it is {now or 'not built'}"
-            )
+            raise PipelineError(f"the page had no answer within {LIVE_WITHIN_S:g} s; it is {now or 'not built'}")
         page.wait_for_timeout(LOOK_EVERY_S * 1000)
 
 

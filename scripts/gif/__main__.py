@@ -37,12 +37,8 @@ def parser() -> argparse.ArgumentParser:
         description="Make small, sharp GIFs of recordings. stdout tells what was made, stderr how it goes.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument(
-        "arguments", nargs="*", metavar="RECORDING… key=value…", help="films, and settings (below)"
-    )
-    made.add_argument(
-        "-o", "--out", type=Path, help="the GIF, or a folder for it (default: beside the recording)"
-    )
+    made.add_argument("arguments", nargs="*", metavar="RECORDING… key=value…", help="films, and settings (below)")
+    made.add_argument("-o", "--out", type=Path, help="the GIF, or a folder for it (default: beside the recording)")
     made.add_argument("--preset", default="screen", help="how it is made (screen)")
     made.add_argument("--max-bytes", metavar="SIZE", help="3MB, 800kB, …: the best-looking GIF that fits")
     made.add_argument("--from", dest="start", metavar="TIME", help="seconds, or 1:07.5: where it begins")
@@ -54,9 +50,7 @@ def parser() -> argparse.ArgumentParser:
         help="mp4,avif,webp,poster: the same beside it; mp4 and avif have a tenth of the bytes",
     )
     made.add_argument("--force", action="store_true", help="replace what is there")
-    made.add_argument(
-        "--json", action="store_true", help="tell what was made as JSON, and nothing on the way"
-    )
+    made.add_argument("--json", action="store_true", help="tell what was made as JSON, and nothing on the way")
     return made
 
 
@@ -138,9 +132,7 @@ def _targets(recordings: list[Path], out: Path | None) -> list[Path]:
         targets = [out / f"{path.stem}.gif" for path in recordings]
     for number, target in enumerate(targets):
         if target in targets[:number]:
-            raise GifError(
-                f"{target}: two of the recordings would be this file; name a folder with -o, or rename one"
-            )
+            raise GifError(f"{target}: two of the recordings would be this file; name a folder with -o, or rename one")
     return targets
 
 

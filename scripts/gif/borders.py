@@ -29,9 +29,7 @@ def find(job: Job, settings: GifSettings) -> Crop:
     path = job.scratch / "luma.raw"
     seconds = job.seconds(settings) * settings.speed
     stream = graph.source(job.recording, settings)
-    stream = stream.filter("fps", f"{max(SAMPLES / seconds, 0.01) if seconds else 1:.4f}").filter(
-        "format", "gray"
-    )
+    stream = stream.filter("fps", f"{max(SAMPLES / seconds, 0.01) if seconds else 1:.4f}").filter("format", "gray")
     output = stream.output(f"file:{path}", f="rawvideo")
     with job.progress.step("looking for borders", seconds) as report:
         run.ffmpeg(graph.command(output, job.ffmpeg.path), job.recording.path, report)
@@ -55,9 +53,7 @@ def of_frames(frames: NDArray[np.uint8]) -> Crop:
     inside = slice(top, len(changes) - bottom), slice(left, changes.shape[1] - right)
     mean = frames[(slice(None), *inside)].mean(axis=0)
     still = changes[inside].mean(axis=1) < CHANGING_PART
-    return Crop(
-        top=top + _bar(still, mean), bottom=bottom + _bar(still[::-1], mean[::-1]), left=left, right=right
-    )
+    return Crop(top=top + _bar(still, mean), bottom=bottom + _bar(still[::-1], mean[::-1]), left=left, right=right)
 
 
 def _letterbox(frames: NDArray[np.uint8], changes: NDArray[np.bool_], flip: bool) -> int:

@@ -107,9 +107,7 @@ class Search:
     """One search over one recording whose frames were kept for the preset's settings."""
 
     def __init__(self, job: Job, kept: Path, settings: GifSettings, budget: int) -> None:
-        self._job = replace(
-            job, progress=Progress()
-        )  # of some hundred short passes; each try is a line instead
+        self._job = replace(job, progress=Progress())  # of some hundred short passes; each try is a line instead
         self._say = job.progress.say
         self._kept, self._of, self._budget = kept, settings, budget
         self._gifsicle = tool.gifsicle()
@@ -192,9 +190,7 @@ class Search:
                 ranked = [guess for guess in ranked if guess.near(last)] or ranked
             for least, most in (AIM, (0, AIM[1]), (0, HOPE)):
                 low, high = least * self._budget, most * self._budget
-                if fitting := [
-                    guess for guess in ranked if low <= math.exp(guess.bytes + correction) <= high
-                ]:
+                if fitting := [guess for guess in ranked if low <= math.exp(guess.bytes + correction) <= high]:
                     break
             else:
                 return
@@ -259,9 +255,7 @@ class Search:
         with run.child([self._gifsicle, "-b", "-O2", f"--lossy={lossy}", str(made.path)]) as child:
             _, said = child.communicate()
         if child.returncode:
-            raise GifsicleError(
-                f"gifsicle fails: {said.decode(errors='replace').strip() or child.returncode}"
-            )
+            raise GifsicleError(f"gifsicle fails: {said.decode(errors='replace').strip() or child.returncode}")
         return replace(made, bytes=made.path.stat().st_size)
 
     def _why(self, best: Try, base: Try) -> str:
@@ -292,8 +286,6 @@ def _filled(key: str, measured: Sequence[_Saving]) -> list[_Saving]:
 
             value = round(mix(one.changes[key], other.changes[key]))
             found.append(
-                _Saving(
-                    {**other.changes, key: value}, mix(one.bytes, other.bytes), mix(one.looks, other.looks)
-                )
+                _Saving({**other.changes, key: value}, mix(one.bytes, other.bytes), mix(one.looks, other.looks))
             )
     return found

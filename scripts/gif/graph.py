@@ -26,13 +26,9 @@ HDR_PEAK = 5  # times that, about 1000 cd/m²: what is brighter is white
 def source(recording: Recording, settings: GifSettings) -> Any:
     """The recording's first film that is no cover picture, from ``start`` to ``end``, in square pixels."""
     times = {"ss": settings.start, "to": settings.end}
-    stream = ffmpeg.input(as_input(recording.path), **{k: v for k, v in times.items() if v is not None})[
-        "V:0"
-    ]
+    stream = ffmpeg.input(as_input(recording.path), **{k: v for k, v in times.items() if v is not None})["V:0"]
     if recording.stretched:
-        stream = stream.filter("scale", recording.width, recording.height, flags="lanczos").filter(
-            "setsar", 1
-        )
+        stream = stream.filter("scale", recording.width, recording.height, flags="lanczos").filter("setsar", 1)
     return stream
 
 
@@ -75,9 +71,7 @@ def scaled_width(recording: Recording, settings: GifSettings, crop: Crop) -> int
 def _on_white(stream: Any) -> Any:
     """A GIF's pixel is there or not: half-transparent ones are laid on white, as a page would."""
     split = stream.filter("format", "rgba").filter_multi_output("split")
-    white = split[0].filter(
-        "lutrgb", r=255, g=255, b=255, a=255
-    )  # ffmpeg 5.1 crashes on drawbox with replace
+    white = split[0].filter("lutrgb", r=255, g=255, b=255, a=255)  # ffmpeg 5.1 crashes on drawbox with replace
     return white.overlay(split[1], format="rgb")
 
 
@@ -159,9 +153,7 @@ def mp4(frames: Path, settings: GifSettings, path: Path) -> Any:
 
 def avif(frames: Path, settings: GifSettings, path: Path) -> Any:
     """Animated AVIF, for where a picture is asked for and a film is not taken: its frames know motion."""
-    repeats = (
-        {"loop": _times(settings)} if settings.loop else {}
-    )  # for ever unless told; ffmpeg 5.1 can't be told
+    repeats = {"loop": _times(settings)} if settings.loop else {}  # for ever unless told; ffmpeg 5.1 can't be told
     return _film(frames, settings).output(
         as_input(path), f="avif", vcodec="libsvtav1", crf=AVIF_QUALITY, preset=6, **FILM, **repeats
     )
@@ -189,25 +181,19 @@ def sample(kept: Path, spans: Sequence[tuple[float, float]], path: Path) -> Any:
 
 def poster(frames: Path, at: float, path: Path) -> Any:
     """One frame, that at ``at`` seconds, for where nothing should move."""
-    return ffmpeg.input(as_input(frames), ss=at).output(
-        as_input(path), vcodec="png", f="image2", update=1, frames=1
-    )
+    return ffmpeg.input(as_input(frames), ss=at).output(as_input(path), vcodec="png", f="image2", update=1, frames=1)
 
 
 def command(output: Any, program: str, loglevel: str = "warning") -> list[str]:
     """The command line of a graph: told to overwrite, as the file is a new one in a folder of our own."""
-    words = output.global_args(
-        "-hide_banner", "-nostdin", "-nostats", "-loglevel", loglevel, "-progress", "pipe:1"
-    )
+    words = output.global_args("-hide_banner", "-nostdin", "-nostats", "-loglevel", loglevel, "-progress", "pipe:1")
     line: list[str] = words.compile(cmd=program, overwrite_output=True)
     return line
 
 
 def _film(frames: Path, settings: GifSettings) -> Any:
     """4:2:0 wants even sides: a line less is seen by nobody, a scaled text is."""
-    stream = _held(ffmpeg.input(as_input(frames)), settings).filter(
-        "crop", "trunc(iw/2)*2", "trunc(ih/2)*2", 0, 0
-    )
+    stream = _held(ffmpeg.input(as_input(frames)), settings).filter("crop", "trunc(iw/2)*2", "trunc(ih/2)*2", 0, 0)
     return stream.filter("scale", flags="lanczos", out_color_matrix="bt709")
 
 

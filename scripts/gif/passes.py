@@ -74,9 +74,7 @@ def frames(job: Job, settings: GifSettings) -> tuple[Path, run.Done]:
     stream = graph.source(job.recording, settings)
     stream = graph.prepared(stream, job.recording, settings, job.crop, job.ffmpeg.tonemaps)
     with job.progress.step("reading the recording", job.seconds(settings)) as report:
-        done = run.ffmpeg(
-            graph.command(graph.lossless(stream, path), job.ffmpeg.path), job.recording.path, report
-        )
+        done = run.ffmpeg(graph.command(graph.lossless(stream, path), job.ffmpeg.path), job.recording.path, report)
     _whole(job, settings, done)
     return path, done
 

@@ -28,29 +28,21 @@ FILTER: dict[Figure, tuple[str, str]] = {  # and what it prints
 }
 
 
-def looks(
-    job: Job, gif: Path, settings: GifSettings, kept: Path, size: tuple[int, int], of: GifSettings
-) -> float:
+def looks(job: Job, gif: Path, settings: GifSettings, kept: Path, size: tuple[int, int], of: GifSettings) -> float:
     """At most 1: SSIM against the frames ``kept`` for ``of``, the mean of a half and a quarter of their ``size``.
 
     Frames that were left out cost `HALF_RATE`. docs/bench-gif.md has how it ranks GIFs beside VMAF and FLIP.
     """
     reference = graph.frames(kept, settings.model_copy(update={"width": of.width}), of)
-    shown, wanted = (
-        stream.filter_multi_output("split") for stream in _alike(gif, reference, settings.fps, size)
-    )
+    shown, wanted = (stream.filter_multi_output("split") for stream in _alike(gif, reference, settings.fps, size))
     small = [
         [
-            both[number]
-            .filter("scale", size[0] // scale, size[1] // scale, flags="area")
-            .filter("format", "yuv444p")
+            both[number].filter("scale", size[0] // scale, size[1] // scale, flags="area").filter("format", "yuv444p")
             for both in (shown, wanted)
         ]
         for number, scale in enumerate(SCALES)
     ]
-    output = ffmpeg.merge_outputs(
-        *(ffmpeg.filter(pair, "ssim", shortest=1).output("-", f="null") for pair in small)
-    )
+    output = ffmpeg.merge_outputs(*(ffmpeg.filter(pair, "ssim", shortest=1).output("-", f="null") for pair in small))
     values = _figures(job, gif, output, "ssim", r"SSIM Y:([\d.]+) .*U:([\d.]+) .*V:([\d.]+) ")
     found = sum(sum(map(operator.mul, PLANES, planes)) for planes in values) / len(SCALES)
     return found - HALF_RATE * math.log2(of.fps / settings.fps)
@@ -75,10 +67,7 @@ def _alike(gif: Path, reference: Any, fps: float, size: tuple[int, int]) -> list
     film = ffmpeg.input(as_input(gif))
     # An AVIF has two tracks, of which the first is its first frame alone.
     shown = (film["1"] if gif.suffix == ".avif" else film).filter("fps", f"{fps:g}").filter("format", "rgb24")
-    return [
-        stream.filter("scale", *size, flags="bicubic").filter("format", "gbrp")
-        for stream in (shown, reference)
-    ]
+    return [stream.filter("scale", *size, flags="bicubic").filter("format", "gbrp") for stream in (shown, reference)]
 
 
 def _figures(job: Job, gif: Path, output: Any, figure: str, pattern: str) -> list[list[float]]:

@@ -54,12 +54,8 @@ def read(path: Path, ffmpeg: Ffmpeg) -> Recording:
     told = _ask(ffmpeg, ["-i", as_input(path)])
     streams = [line for line in told if re.match(r"\s*Stream #0", line)]
     if not streams:
-        raise RecordingError(
-            f"{path}: this is no film, or it is cut short; {last_useful(_before_advice(told))}"
-        )
-    index = next(
-        (told.index(line) for line in streams if " Video: " in line and "attached pic" not in line), None
-    )
+        raise RecordingError(f"{path}: this is no film, or it is cut short; {last_useful(_before_advice(told))}")
+    index = next((told.index(line) for line in streams if " Video: " in line and "attached pic" not in line), None)
     if index is None:
         raise RecordingError(
             f"{path}: there is no moving picture in it, only {_kinds(streams)}; ffmpeg says: {streams[0].strip()}"
@@ -101,9 +97,7 @@ def _refuse_cut_short(path: Path) -> None:
                 return
             if length == 1:
                 length = int.from_bytes(head[8:16], "big")
-            if length < 8 or (
-                at + length > size and kind not in PARTS
-            ):  # 0: to the end; else what follows the film
+            if length < 8 or (at + length > size and kind not in PARTS):  # 0: to the end; else what follows the film
                 return
             at += length
     if at > size:
@@ -125,15 +119,11 @@ def _ask(ffmpeg: Ffmpeg, arguments: list[str]) -> list[str]:
 
 def _before_advice(told: list[str]) -> list[str]:
     """ffmpeg ends with what a user of its own command line should do, and with the file's name."""
-    return [
-        re.sub(r"Error opening input file .*", "", line) for line in told if "At least one output" not in line
-    ]
+    return [re.sub(r"Error opening input file .*", "", line) for line in told if "At least one output" not in line]
 
 
 def _kinds(streams: list[str]) -> str:
-    kinds = {
-        match[1].lower() for line in streams if (match := re.search(r": (Audio|Subtitle|Data|Video): ", line))
-    }
+    kinds = {match[1].lower() for line in streams if (match := re.search(r": (Audio|Subtitle|Data|Video): ", line))}
     return " and ".join(sorted("a cover" if kind == "video" else kind for kind in kinds)) or "data"
 
 

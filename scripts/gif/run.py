@@ -60,13 +60,9 @@ def ffmpeg(command: Sequence[str], about: Path, report: Report | None = None) ->
         running.wait()
         reader.join()
     if any("No space left on device" in line for line in lines):
-        raise OutputError(
-            f"{about}: the disk is full, so nothing was made of it; free some space and run again"
-        )
+        raise OutputError(f"{about}: the disk is full, so nothing was made of it; free some space and run again")
     if running.returncode:
-        raise FfmpegError(
-            f"{about}: {last_useful(lines) or f'ffmpeg ended with status {running.returncode}'}"
-        )
+        raise FfmpegError(f"{about}: {last_useful(lines) or f'ffmpeg ended with status {running.returncode}'}")
     return Done(frames, seconds, tuple(lines))
 
 
@@ -145,7 +141,5 @@ def last_useful(lines: Sequence[str]) -> str:
     Of an ffmpeg that says nothing but consequences it is the last of these.
     """
     texts = [re.sub(r"(\[[^\]]* @ 0x[0-9a-f]+\] )+", "", line.strip()) for line in lines]
-    useful = [text for text in texts if text and not NOT_USEFUL.search(text)] or [
-        text for text in texts if text
-    ]
+    useful = [text for text in texts if text and not NOT_USEFUL.search(text)] or [text for text in texts if text]
     return f"ffmpeg says: {useful[-1]}" if useful else ""

@@ -176,8 +176,6 @@ def presets() -> dict[str, str]:
 
 
 def _sentence(item: Any) -> str:
-    name = ".".join(
-        part for part in map(str, item["loc"]) if part in {*GifSettings.model_fields, *Crop.model_fields}
-    )
+    name = ".".join(part for part in map(str, item["loc"]) if part in {*GifSettings.model_fields, *Crop.model_fields})
     message = item["msg"].removeprefix("Value error, ")
     return f"{name}: {message} (it is {item['input']!r})" if name else message

@@ -24,8 +24,7 @@ ENCODER_OF = {"mp4": "libx264", "avif": "libsvtav1", "webp": "libwebp_anim", "po
 TONEMAP_FILTERS = {"zscale", "tonemap"}
 TESTED = ("5.1", "9.0")  # versions that tests/gif runs with
 ADVICE = (
-    "install the package that carries one (`pip install imageio-ffmpeg`), "
-    "or the system's (`apt-get install ffmpeg`)"
+    "install the package that carries one (`pip install imageio-ffmpeg`), or the system's (`apt-get install ffmpeg`)"
 )
 
 

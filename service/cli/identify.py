@@ -146,9 +146,7 @@ class _Table:
         likeliest = sorted(answer.probabilities.items(), key=lambda item: -item[1])[:SHOWN]
         probabilities = "  ".join(f"{label} {probability:.3f}" for label, probability in likeliest)
         name, label = _shown(photo), answer.label or NONE_OF_THESE
-        print(
-            f"{name:{self._photo}}  {label:{self._label}}  {milliseconds:6.1f}  {probabilities}", flush=True
-        )
+        print(f"{name:{self._photo}}  {label:{self._label}}  {milliseconds:6.1f}  {probabilities}", flush=True)
 
 
 def _read(photo: Path) -> bytes:

@@ -135,9 +135,7 @@ def listen(address: str, port: int, setting: str) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
-        return socket.create_server(
-            (address, port), family=family, backlog=BACKLOG, dualstack_ipv6=address == "::"
-        )
+        return socket.create_server((address, port), family=family, backlog=BACKLOG, dualstack_ipv6=address == "::")
     except OSError as error:
         why = os.strerror(error.errno or 0)
         raise UserError(

@@ -61,9 +61,7 @@ def create_app(settings: Settings | None = None, give_up: GiveUp | None = None) 
     app.include_router(stream.router)
     app.include_router(docs.router)
     app.mount("/docs/", docs.ASSETS)
-    app.router.default = page.Page(
-        settings.page
-    )  # a mount at / would hide that an address takes other methods
+    app.router.default = page.Page(settings.page)  # a mount at / would hide that an address takes other methods
     _explain_errors(app)
     _complete_document(app)
     metrics = app.state.metrics = Metrics()

@@ -13,9 +13,7 @@ from service.http import state
 from service.http.problems import UNAUTHORIZED, Problem
 from service.settings import Settings
 
-KEY_PREFIX: Final = (
-    "key."  # of the WebSocket subprotocol that carries the key: a page can set no header there
-)
+KEY_PREFIX: Final = "key."  # of the WebSocket subprotocol that carries the key: a page can set no header there
 
 
 def check_key(connection: HTTPConnection, settings: Settings) -> None:
@@ -32,9 +30,7 @@ def check_key(connection: HTTPConnection, settings: Settings) -> None:
     if connection.scope["type"] == "websocket":
         offered += [p.removeprefix(KEY_PREFIX) for p in connection.scope.get("subprotocols", ())]
     if not any(hmac.compare_digest(one.encode(), expected) for one in offered):
-        raise Problem(
-            UNAUTHORIZED, "send the key of this service as `Authorization: Bearer KEY` or `X-API-Key: KEY`"
-        )
+        raise Problem(UNAUTHORIZED, "send the key of this service as `Authorization: Bearer KEY` or `X-API-Key: KEY`")
 
 
 async def _key(request: Request) -> None:

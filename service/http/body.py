@@ -60,9 +60,7 @@ async def read(request: Request, *, limit: int, timeout_s: float, buffer: Buffer
                 CLOSE,
             ) from error
         if not any(chunks):
-            raise Problem(
-                BAD_REQUEST, "the body is empty; send a picture as the body or as form field `image`"
-            )
+            raise Problem(BAD_REQUEST, "the body is empty; send a picture as the body or as form field `image`")
         yield chunks[0] if len(chunks) == 1 else b"".join(chunks)
     finally:
         buffer.give(sum(map(len, chunks)))
@@ -80,9 +78,7 @@ async def _read(request: Request, limit: int, buffer: Buffer, chunks: list[bytes
         if held > limit:
             raise _too_large(limit)
         if not buffer.take(len(chunk)):
-            raise Problem(
-                OVERLOADED, "too much is being uploaded at the moment; try again in a second", CLOSE
-            )
+            raise Problem(OVERLOADED, "too much is being uploaded at the moment; try again in a second", CLOSE)
         chunks.append(chunk)
         more = message.get("more_body", False)
 

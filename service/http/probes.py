@@ -47,9 +47,7 @@ class Probes:
             timeout_graceful_shutdown=0,
         )
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(
-            target=self._server.run, args=([listening],), name="probes", daemon=True
-        )
+        self._thread = threading.Thread(target=self._server.run, args=([listening],), name="probes", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:

@@ -60,9 +60,7 @@ Sha256 = Annotated[
         description="of the file, from the manifest; then the answer may be cached for ever",
     ),
 ]
-Explain = Annotated[
-    bool, Query(description="also say where in the frame the label shows (`evidence`); 1 or 0")
-]
+Explain = Annotated[bool, Query(description="also say where in the frame the label shows (`evidence`); 1 or 0")]
 
 
 class Alive(BaseModel):
@@ -220,13 +218,9 @@ def _file(request: Request, name: str, sha256: str | None) -> Response:
     bundle = state.of(request).model.bundle
     entry = bundle.manifest.files.get(name)
     if entry is None:
-        raise Problem(
-            NOT_FOUND, f"the model {bundle.manifest.version} has no such file; /model lists them all"
-        )
+        raise Problem(NOT_FOUND, f"the model {bundle.manifest.version} has no such file; /model lists them all")
     if sha256 not in (None, entry.sha256):
-        raise Problem(
-            NOT_FOUND, f"{name} is another one by now (a new model was taken over); ask /model again"
-        )
+        raise Problem(NOT_FOUND, f"{name} is another one by now (a new model was taken over); ask /model again")
     headers = {"ETag": f'"{entry.sha256}"', "Cache-Control": FOREVER if sha256 else ASK_AGAIN}
     if _is_known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)

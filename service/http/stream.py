@@ -137,9 +137,7 @@ class Stream:
                 return self._finish(0, "")
             frame: bytes | None = message.get("bytes")
             if self._floods():
-                return self._finish(
-                    1008, f"a flood; at most {self._state.settings.stream_fps:g} frames/s are answered"
-                )
+                return self._finish(1008, f"a flood; at most {self._state.settings.stream_fps:g} frames/s are answered")
             if frame is None:
                 if not self._takes(message["text"]):
                     return self._finish(1003, "send each picture as a binary message (JPEG, PNG or WebP)")
@@ -179,9 +177,7 @@ class Stream:
                 async with asyncio.timeout(settings.stream_idle_s):
                     await self._arrived.wait()
             except TimeoutError:
-                self._finish(
-                    3008, f"no frame for {settings.stream_idle_s:g} s; connect again when there is one"
-                )
+                self._finish(3008, f"no frame for {settings.stream_idle_s:g} s; connect again when there is one")
                 return
             if (early := next_turn - time.monotonic()) > 0:
                 await asyncio.sleep(early)  # a newer frame may take the place of the waiting one

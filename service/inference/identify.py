@@ -10,9 +10,7 @@ from service.metrics import Metrics
 from service.settings import Settings
 
 
-def identify(
-    data: bytes, model: LoadedModel, waited: float, *, settings: Settings, explain: bool = False
-) -> Answer:
+def identify(data: bytes, model: LoadedModel, waited: float, *, settings: Settings, explain: bool = False) -> Answer:
     """Answer a picture file; runs in a thread of the queue.
 
     Args:

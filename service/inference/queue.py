@@ -20,9 +20,7 @@ from service.inference.model import LoadedModel
 from service.metrics import Metrics
 
 Job = Callable[[LoadedModel, float], Any]  # with the model and the milliseconds that it waited
-STUCK_TICKS: Final = (
-    30  # seconds of the service's own life; far longer than any picture within the limits takes
-)
+STUCK_TICKS: Final = 30  # seconds of the service's own life; far longer than any picture within the limits takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +33,7 @@ class _Waiting:
 class InferenceQueue:
     """The pictures that wait, in the order of their arrival. All methods are of the event loop's thread."""
 
-    def __init__(
-        self, *, limit: int, threads: int, deadline_s: float, address_share: float, metrics: Metrics
-    ) -> None:
+    def __init__(self, *, limit: int, threads: int, deadline_s: float, address_share: float, metrics: Metrics) -> None:
         """Make an empty queue and start its threads.
 
         Args:
@@ -49,9 +45,7 @@ class InferenceQueue:
         """
         self.model: LoadedModel | None = None  # replaced while pictures wait: each gets the one of its turn
         self.threads = threads
-        self.turns = asyncio.Semaphore(
-            threads + 1
-        )  # frames of all streams: in work, and one that follows at once
+        self.turns = asyncio.Semaphore(threads + 1)  # frames of all streams: in work, and one that follows at once
         self._limit = limit
         self._share = max(1, int(address_share * (limit + threads)))
         self._deadline_s = deadline_s
@@ -74,9 +68,7 @@ class InferenceQueue:
         if self._waiting.qsize() >= self._limit:
             raise self._refuse("queue", "too many pictures are waiting; try again in a second, or send fewer")
         if self._clients[client] >= self._share:
-            raise self._refuse(
-                "queue-address", "too many of your pictures are waiting; send fewer at one time"
-            )
+            raise self._refuse("queue-address", "too many of your pictures are waiting; send fewer at one time")
 
     async def run(self, job: Job, client: str) -> Any:
         """Run a job in turn, in one of the threads; what it returns.
@@ -146,9 +138,7 @@ class InferenceQueue:
     def _run(self, waiting: _Waiting) -> Any:
         waited = time.perf_counter() - waiting.arrived
         if waited > self._deadline_s:
-            raise TooLate(
-                f"it waited {waited:.1f} s, the limit is {self._deadline_s:g} s; try again in a second"
-            )
+            raise TooLate(f"it waited {waited:.1f} s, the limit is {self._deadline_s:g} s; try again in a second")
         if (model := self.model) is None:
             raise NoModel("no model is loaded; try again in a second")
         return waiting.job(model, waited * 1e3)

@@ -10,9 +10,7 @@ from typing import Final
 from bundle.errors import TruncatedPicture
 
 _JPEG: Final = b"\xff\xd8\xff"
-_PROGRESSIVE: Final = (
-    b"\xff\xc2"  # the frame header of a progressive JPEG; found elsewhere it only costs a lower limit
-)
+_PROGRESSIVE: Final = b"\xff\xc2"  # the frame header of a progressive JPEG; found elsewhere it only costs a lower limit
 _START_OF_SCAN: Final = b"\xff\xda"  # can't occur inside coded data, where an FF is followed by 00
 
 BYTES_PER_PIXEL: Final = {"baseline": 0.5, "progressive": 6.0, "other": 12.5}  # of memory, with some to spare

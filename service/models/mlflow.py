@@ -112,9 +112,7 @@ class MlflowClient:
 
     def _unreachable(self, error: Exception) -> Unavailable:
         reason: Any = getattr(error, "reason", error)
-        return Unavailable(
-            f"the MLflow server {self._uri} can't be reached ({reason or type(error).__name__})"
-        )
+        return Unavailable(f"the MLflow server {self._uri} can't be reached ({reason or type(error).__name__})")
 
     def _explain(self, error: urllib.error.HTTPError, path: str | None) -> UserError:
         try:
@@ -129,9 +127,7 @@ class MlflowClient:
         if path is not None and absent:
             return BundleError(f"{path} is missing")
         if absent or (error.code == 400 and "alias" in said.lower()):
-            return Absent(
-                f"{self._uri} has no {self.name} with the alias {self.alias}; promote a model there"
-            )
+            return Absent(f"{self._uri} has no {self.name} with the alias {self.alias}; promote a model there")
         return Unavailable(f"{self._uri} answers {error.code} ({' '.join(said.split())[:200]})")
 
 

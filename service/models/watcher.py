@@ -24,9 +24,7 @@ from service.metrics import Metrics
 from service.models.source import Source, Unavailable
 from service.models.workspace import Workspace
 
-FIRST_WAIT_S: Final = (
-    10.0  # before a model that could not be used is tried again; then twice as long each time
-)
+FIRST_WAIT_S: Final = 10.0  # before a model that could not be used is tried again; then twice as long each time
 LONGEST_WAIT_S: Final = 600.0
 
 
@@ -55,9 +53,7 @@ class Watcher:
             poll_s: how often to look, in seconds.
             give_up: called with the reason where there has to be a model at the start and is none.
         """
-        self.trouble = (
-            ""  # why there is no (newer) model: a name from the metrics, which tells strangers nothing
-        )
+        self.trouble = ""  # why there is no (newer) model: a name from the metrics, which tells strangers nothing
         self._source = source
         self._workspace = workspace
         self._queue = queue

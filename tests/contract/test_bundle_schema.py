@@ -68,9 +68,7 @@ def test_required_fields_are_those_of_the_snapshot() -> None:
 
 
 def test_unknown_fields_are_refused_everywhere() -> None:
-    assert {
-        name for name, each in objects().items() if each.get("additionalProperties") is not False
-    } == set()
+    assert {name for name, each in objects().items() if each.get("additionalProperties") is not False} == set()
 
 
 def test_words_are_those_of_the_snapshot() -> None:

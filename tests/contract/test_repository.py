@@ -15,9 +15,7 @@ from scripts import readme as readme_parts
 from tests.small_project import ROOT, files_in_git
 
 ENVIRONMENTS = ("pipeline", "service")
-TEXT = re.compile(
-    r"\.(py|md|toml|ya?ml|in|lock|json|html|css|csv|txt|cfg|dvc)$|^(Makefile|LICENSE|\.[\w/.-]+)$"
-)
+TEXT = re.compile(r"\.(py|md|toml|ya?ml|in|lock|json|html|css|csv|txt|cfg|dvc)$|^(Makefile|LICENSE|\.[\w/.-]+)$")
 # Assembled, so that this file does not hold what it forbids.
 REGISTRIES = (
     "pypi" + ".org",
@@ -59,9 +57,7 @@ def test_lock_has_every_package_that_is_asked_for(name: str) -> None:
     asked, locked = (_versions(ROOT / "requirements" / f"{name}.{kind}") for kind in ("in", "lock"))
     assert asked.keys() <= locked.keys()
     for package, version in asked.items():
-        assert locked[package] == version or not version, (
-            f"{name}.lock: {package}{locked[package]}, asked {version}"
-        )
+        assert locked[package] == version or not version, f"{name}.lock: {package}{locked[package]}, asked {version}"
 
 
 def test_pipeline_and_service_share_what_makes_the_golden_frames() -> None:
@@ -71,9 +67,7 @@ def test_pipeline_and_service_share_what_makes_the_golden_frames() -> None:
 
 
 def _versions(file: Path) -> dict[str, str]:
-    found = (
-        re.match(r"([A-Za-z0-9._-]+)(?:\[[\w,-]+\])?((?:==\S+)?)", pin) for pin in environment.packages(file)
-    )
+    found = (re.match(r"([A-Za-z0-9._-]+)(?:\[[\w,-]+\])?((?:==\S+)?)", pin) for pin in environment.packages(file))
     return {re.sub("[-_.]+", "-", match[1].lower()): match[2] for match in found if match}
 
 
@@ -89,9 +83,7 @@ def test_table_of_contents_names_every_group() -> None:
 
 def test_params_are_what_conf_composes() -> None:
     params = yaml.safe_load((ROOT / PARAMS).read_text(encoding="utf-8"))
-    assert params == compose((), ROOT / "conf"), (
-        "run `dvc repro`; after an experiment, write its settings into conf/"
-    )
+    assert params == compose((), ROOT / "conf"), "run `dvc repro`; after an experiment, write its settings into conf/"
 
 
 def test_make_help_lists_every_target() -> None:
@@ -106,9 +98,7 @@ def test_make_help_lists_every_target() -> None:
 
 
 def test_every_make_command_in_the_documents_exists() -> None:
-    targets = set(
-        re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    )
+    targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     for document in ("README.md", "CONTRIBUTING.md"):
         text = (ROOT / document).read_text(encoding="utf-8")
         named = set(re.findall(r"(?:^    |`)make ([a-z][a-z-]*)", text, re.MULTILINE))
@@ -125,9 +115,7 @@ def test_remote_that_travels_with_the_clone_holds_photos_recordings_and_no_model
         with path.open("rb") as file:
             head = file.read(12)
         heic = head[4:8] == b"ftyp"  # a recording, too
-        words = (
-            path.stat().st_size < 2_000 and path.read_bytes().decode("utf-8", "replace").strip().isprintable()
-        )
+        words = path.stat().st_size < 2_000 and path.read_bytes().decode("utf-8", "replace").strip().isprintable()
         known = heic or head.startswith(pictures + tables) or words  # what a recording shows, in words
         assert known, f"{path.relative_to(ROOT)} is no photo: {head!r}"
 
@@ -142,9 +130,7 @@ def test_readme_claims_what_was_measured() -> None:
     """Both as git has them: a run that is not committed changes nothing that the README says."""
     readme, evaluation = (_in_index(path) for path in ("README.md", "reports/evaluation.json"))
     if evaluation is None:
-        pytest.fail(
-            "reports/evaluation.json is not in git: `dvc repro`, then `git add reports/evaluation.json`"
-        )
+        pytest.fail("reports/evaluation.json is not in git: `dvc repro`, then `git add reports/evaluation.json`")
     assert readme is not None
     claimed = readme_parts.part(readme, "figures")
     assert claimed == readme_parts.figures(json.loads(evaluation)), "run `python -m scripts.readme`"

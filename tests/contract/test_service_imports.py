@@ -48,9 +48,7 @@ def imported(path: Path) -> set[str]:
 def locked(name: str) -> dict[str, str]:
     """Package to version, of a lock under requirements/."""
     text = (ROOT / "requirements" / name).read_text()
-    return {
-        n.lower().replace("_", "-"): v for n, v in re.findall(r"^([\w.-]+)==([^\s;\\]+)", text, re.MULTILINE)
-    }
+    return {n.lower().replace("_", "-"): v for n, v in re.findall(r"^([\w.-]+)==([^\s;\\]+)", text, re.MULTILINE)}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: f"{path.parent.name}/{path.stem}")
@@ -61,9 +59,7 @@ def test_service_imports_nothing_of_the_pipeline(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_service_imports_only_what_its_lock_holds(path: Path) -> None:
     foreign = imported(path) - sys.stdlib_module_names - {"bundle", "service"}
-    assert {DISTRIBUTIONS.get(name, name).replace("_", "-") for name in foreign} <= locked(
-        "service.lock"
-    ).keys()
+    assert {DISTRIBUTIONS.get(name, name).replace("_", "-") for name in foreign} <= locked("service.lock").keys()
 
 
 def test_nothing_heavy_is_loaded_by_the_modules_that_are_used() -> None:

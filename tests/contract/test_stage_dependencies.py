@@ -44,9 +44,7 @@ def test_an_edit_of_a_module_that_the_stage_loads_reruns_it(name: str, imports: 
     paths = {path_of(module) for module in modules_of(name, imports)}
     # A package above the folder that is imported holds nothing but its docstring.
     missing = {
-        path
-        for path in paths
-        if not listed & {path, *path.parents} and ast.parse((ROOT / path).read_text()).body[1:]
+        path for path in paths if not listed & {path, *path.parents} and ast.parse((ROOT / path).read_text()).body[1:]
     }
     assert not missing, f"add their folders under {name}.deps in dvc.yaml: {sorted(map(str, missing))}"
 
@@ -77,9 +75,7 @@ def test_stage_lists_exactly_the_settings_that_it_reads(name: str, imports: grim
 
 def _sections(path: Path) -> set[str]:
     calls = (
-        node
-        for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call)
+        node for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))) if isinstance(node, ast.Call)
     )
     return {
         call.args[0].value

@@ -18,9 +18,7 @@ def test_types_have_not_drifted() -> None:
 
 def test_every_problem_of_the_page_is_in_its_documentation() -> None:
     table = (ROOT / "web/src/shared/problem.ts").read_text(encoding="utf-8")
-    told = re.findall(
-        r'^  "?([a-z-]+)"?: \{\n    sentence:\s+"([^"]+)",\n    button: "([^"]+)"', table, re.MULTILINE
-    )
+    told = re.findall(r'^  "?([a-z-]+)"?: \{\n    sentence:\s+"([^"]+)",\n    button: "([^"]+)"', table, re.MULTILINE)
     documentation = (ROOT / "docs/page.md").read_text(encoding="utf-8")
     assert len(told) == table.count("sentence:") - 1  # the first is the type's
     for code, sentence, button in told:

@@ -13,9 +13,7 @@ TEXT = "\n".join(path.read_text(encoding="utf-8") for path in WORKFLOWS)
 
 
 def steps() -> list[dict[str, Any]]:
-    jobs = [
-        job for path in WORKFLOWS for job in yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values()
-    ]
+    jobs = [job for path in WORKFLOWS for job in yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values()]
     return [step for job in jobs for step in job["steps"]]
 
 
@@ -42,10 +40,7 @@ def test_no_secret_and_no_right_to_write_is_asked_for() -> None:
 
 def test_dependabot_looks_into_every_folder_that_has_dependencies() -> None:
     updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text(encoding="utf-8"))["updates"]
-    folders = {
-        update["package-ecosystem"]: update.get("directories", [update.get("directory")])
-        for update in updates
-    }
+    folders = {update["package-ecosystem"]: update.get("directories", [update.get("directory")]) for update in updates}
     assert folders.keys() == {"pip", "npm", "github-actions", "docker", "docker-compose"}
     for folder in folders["npm"]:
         assert json.loads((ROOT / folder.strip("/") / "package.json").read_text(encoding="utf-8"))

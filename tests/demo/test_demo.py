@@ -185,9 +185,7 @@ def test_the_text_alternative_says_what_the_page_said(tmp_path: Path) -> None:
 
 
 def test_three_seconds_are_really_recorded(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    shown = [
-        {"picture": each.picture, "called": each.called, "seconds": 1.5} for each in script.read().shown[:2]
-    ]
+    shown = [{"picture": each.picture, "called": each.called, "seconds": 1.5} for each in script.read().shown[:2]]
     out = tmp_path / "demo.mp4"
     # Whether a machine that runs tests, too, gives enough pictures for a film to look at is not asked here.
     program = (

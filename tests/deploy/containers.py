@@ -98,9 +98,7 @@ class Container:
 
     def get(self, path: str, body: bytes | None = None) -> tuple[int, dict[str, Any]]:
         """Status and JSON of an answer; 0 and nothing where nobody answers."""
-        request = urllib.request.Request(
-            self.address + path, body, {"Content-Type": "image/png"} if body else {}
-        )
+        request = urllib.request.Request(self.address + path, body, {"Content-Type": "image/png"} if body else {})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=10) as answer:

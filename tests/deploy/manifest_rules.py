@@ -72,9 +72,7 @@ def ports_match(all_of_them: Sequence[Object]) -> list[str]:
                     found.append(f"{named(each)} sends {path['path']} to {to}, which is not there")
     for each in of_kind(all_of_them, "NetworkPolicy"):
         let_in = [p["port"] for rule in each["spec"].get("ingress", []) for p in rule["ports"]]
-        found += [
-            f"{named(each)} lets in port {port}, which no container has" for port in set(let_in) - offered
-        ]
+        found += [f"{named(each)} lets in port {port}, which no container has" for port in set(let_in) - offered]
     for each in of_kind(all_of_them, "ServiceMonitor"):
         wanted = each["spec"]["selector"]["matchLabels"]
         seen = [s for s in services.values() if holds(labels_of(s), wanted)]
@@ -144,11 +142,7 @@ def paths_are_routes(all_of_them: Sequence[Object]) -> list[str]:
         for container in containers(pod)
         for name, probe in probes(container).items()
     ]
-    asked += [
-        (named(m), end["path"])
-        for m in of_kind(all_of_them, "ServiceMonitor")
-        for end in m["spec"]["endpoints"]
-    ]
+    asked += [(named(m), end["path"]) for m in of_kind(all_of_them, "ServiceMonitor") for end in m["spec"]["endpoints"]]
     for each in of_kind(all_of_them, "Ingress"):
         paths = [path for rule in each["spec"]["rules"] for path in rule["http"]["paths"]]
         asked += [(named(each), path["path"]) for path in paths if path["pathType"] == "Exact"]
@@ -208,9 +202,7 @@ def pods_are_hardened(all_of_them: Sequence[Object]) -> list[str]:
 def updates_have_no_gap(all_of_them: Sequence[Object]) -> list[str]:
     """A new pod is ready before an old one goes, which gets the time that the service takes to stop."""
     found = []
-    scaled = {
-        each["spec"]["scaleTargetRef"]["name"] for each in of_kind(all_of_them, "HorizontalPodAutoscaler")
-    }
+    scaled = {each["spec"]["scaleTargetRef"]["name"] for each in of_kind(all_of_them, "HorizontalPodAutoscaler")}
     for each in of_kind(all_of_them, "Deployment"):
         spec = each["spec"]
         pod = spec["template"]["spec"]

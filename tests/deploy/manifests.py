@@ -23,15 +23,9 @@ def why_not() -> str:
     """Why manifests can't be built here; empty where they can."""
     if not shutil.which("kubectl"):
         return "kubectl is missing: install it, version 1.27 or newer"
-    said = subprocess.run(
-        ["kubectl", "version", "--client"], capture_output=True, text=True, check=False
-    ).stdout
+    said = subprocess.run(["kubectl", "version", "--client"], capture_output=True, text=True, check=False).stdout
     kustomize = re.search(r"Kustomize Version: v(\d+)", said)
-    return (
-        ""
-        if kustomize and int(kustomize[1]) >= 5
-        else "kubectl is too old for deploy/k8s: 1.27 or newer is needed"
-    )
+    return "" if kustomize and int(kustomize[1]) >= 5 else "kubectl is too old for deploy/k8s: 1.27 or newer is needed"
 
 
 @cache
@@ -78,11 +72,7 @@ def containers(pod: Object) -> list[Object]:
 
 def probes(container: Object) -> dict[str, Object]:
     """The probes of a container by their field."""
-    return {
-        name: container[name]
-        for name in ("startupProbe", "livenessProbe", "readinessProbe")
-        if name in container
-    }
+    return {name: container[name] for name in ("startupProbe", "livenessProbe", "readinessProbe") if name in container}
 
 
 def image(container: Object) -> tuple[str, str]:

@@ -54,9 +54,7 @@ def copied(dockerfile: str) -> list[str]:
 @pytest.mark.parametrize("file", DOCKERFILES)
 def test_hadolint_finds_nothing(file: str) -> None:
     hadolint = Path(sys.prefix) / "bin" / "hadolint"
-    done = subprocess.run(
-        [hadolint, "--no-color", file], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([hadolint, "--no-color", file], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -103,9 +101,7 @@ def test_everything_that_is_copied_is_let_in(file: str, rules: str) -> None:
     assert names
     for name in names:
         assert (ROOT / name).exists(), name
-        inside = (
-            f"{name}/src/main.tsx" if name == "web" else f"{name}/app.py" if (ROOT / name).is_dir() else name
-        )
+        inside = f"{name}/src/main.tsx" if name == "web" else f"{name}/app.py" if (ROOT / name).is_dir() else name
         assert not ignored(inside, patterns(rules)), name
 
 
@@ -162,12 +158,8 @@ def test_compose_is_what_docker_understands() -> None:
 def test_systemd_unit_is_understood_and_may_do_little() -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("there is no systemd-analyze here")
-    verified = subprocess.run(
-        ["systemd-analyze", "verify", UNIT], capture_output=True, text=True, check=False
-    )
-    wrong = [
-        line for line in verified.stderr.splitlines() if UNIT.name in line and "is not executable" not in line
-    ]
+    verified = subprocess.run(["systemd-analyze", "verify", UNIT], capture_output=True, text=True, check=False)
+    wrong = [line for line in verified.stderr.splitlines() if UNIT.name in line and "is not executable" not in line]
     assert wrong == []
     options = ["--offline=true", f"--threshold={MOST_EXPOSED}", "--no-pager"]
     judged = subprocess.run(

@@ -41,9 +41,7 @@ def checkout(tmp_path: Path) -> Path:
 
 def git(root: Path, *words: str) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    done = subprocess.run(
-        ["git", *words], cwd=root, env=environment, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["git", *words], cwd=root, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

@@ -34,17 +34,13 @@ FORBIDDEN_PROGRAMS = (
     "curl",
     "wget",
 )
-FORBIDDEN_SYSTEM = re.compile(
-    r"(gcc|g\+\+|cpp|clang|llvm)(-\d+)?|binutils|make|nodejs|npm|git|curl|wget|.*-dev"
-)
+FORBIDDEN_SYSTEM = re.compile(r"(gcc|g\+\+|cpp|clang|llvm)(-\d+)?|binutils|make|nodejs|npm|git|curl|wget|.*-dev")
 LIST = "import importlib.metadata as m; print(*sorted(f'{d.name}=={d.version}' for d in m.distributions()), sep='\\n')"
 
 
 def inside(*command: str) -> str:
     """What a command prints in the image, as root, so that it sees everything."""
-    return docker(
-        "run", "--rm", "--network=none", "--user=0", f"--entrypoint={command[0]}", IMAGE, *command[1:]
-    )
+    return docker("run", "--rm", "--network=none", "--user=0", f"--entrypoint={command[0]}", IMAGE, *command[1:])
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +53,8 @@ def smallest() -> Iterator[Container]:
 
 def test_packages_are_those_of_the_lock_and_nothing_to_train_build_or_install_with() -> None:
     lock = (ROOT / "requirements" / "service.lock").read_text(encoding="utf-8")
-    locked = {
-        f"{name}=={version}" for name, version in re.findall(r"^([\w.-]+)==([^\s;\\]+)", lock, re.MULTILINE)
-    }
-    found = {
-        name.lower().replace("_", "-") for name in inside("/app/.venv/bin/python", "-c", LIST).splitlines()
-    }
+    locked = {f"{name}=={version}" for name, version in re.findall(r"^([\w.-]+)==([^\s;\\]+)", lock, re.MULTILINE)}
+    found = {name.lower().replace("_", "-") for name in inside("/app/.venv/bin/python", "-c", LIST).splitlines()}
     assert {name.partition("==")[0] for name in found} & FORBIDDEN_PACKAGES == set()
     assert found <= {name.lower().replace("_", "-") for name in locked}
     assert len(found) > 10
@@ -79,12 +71,8 @@ def test_there_are_no_tests_sources_or_leftovers() -> None:
     listed = inside(
         "/usr/bin/find", "/app", "/root", "/tmp", "/var/lib/apt/lists", "/var/cache/apt", "-type", "f"
     ).splitlines()
-    wrong = re.compile(
-        r"/tests?/|\.tsx?$|/node_modules/|\.lock$|/web/src/|Dockerfile|\.deb$|/apt/lists/\w|first_run"
-    )
-    allowed = re.compile(
-        r"/\.venv/lib/python[\d.]+/site-packages/(starlette|fastapi|anyio|prometheus_client)/"
-    )
+    wrong = re.compile(r"/tests?/|\.tsx?$|/node_modules/|\.lock$|/web/src/|Dockerfile|\.deb$|/apt/lists/\w|first_run")
+    allowed = re.compile(r"/\.venv/lib/python[\d.]+/site-packages/(starlette|fastapi|anyio|prometheus_client)/")
     assert [path for path in listed if wrong.search(path) and not allowed.search(path)] == []
 
 
@@ -109,9 +97,7 @@ def test_labels_say_what_it_is_and_which_model_it_holds(smallest: Container) -> 
     assert labels["org.opencontainers.image.version"] == project["version"]
     assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", labels["org.opencontainers.image.revision"])
     assert labels["art-text-plant.model.version"] == held["version"]
-    assert labels["art-text-plant.model.fingerprint"] == bundle.fingerprint(
-        bundle.Manifest.model_validate(held)
-    )
+    assert labels["art-text-plant.model.fingerprint"] == bundle.fingerprint(bundle.Manifest.model_validate(held))
 
 
 def test_health_check_is_the_services_own_command(smallest: Container) -> None:

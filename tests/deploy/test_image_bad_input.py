@@ -56,9 +56,7 @@ def registry(models: Path, net: str) -> Iterator[Container]:
         "--network-alias=registry",
         "--no-healthcheck",
     )
-    with started(
-        *options, "--entrypoint=python", image=IMAGE, command=("/registry.py", "/models")
-    ) as container:
+    with started(*options, "--entrypoint=python", image=IMAGE, command=("/registry.py", "/models")) as container:
         yield container
 
 

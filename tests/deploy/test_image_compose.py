@@ -33,9 +33,7 @@ class Compose:
     def __init__(self, override: Path) -> None:
         self._project = f"test-{uuid.uuid4().hex[:8]}"
         images = {"seed": IMAGE, "service": IMAGE, "mlflow": MLFLOW_IMAGE}
-        override.write_text(
-            json.dumps({"services": {name: {"image": image} for name, image in images.items()}})
-        )
+        override.write_text(json.dumps({"services": {name: {"image": image} for name, image in images.items()}}))
         self._files = ["--file", str(ROOT / "compose.yaml"), "--file", str(override)]
         self._environment = os.environ | {"PUBLISH": "127.0.0.1:", "MLFLOW_PUBLISH": "127.0.0.1:"}
 

@@ -67,9 +67,7 @@ def test_a_new_model_is_taken_over_in_the_middle_of_load_within_256_mb(tmp_path:
         assert not container.inspect(".State.OOMKilled")
         assert container.inspect(".RestartCount") == 0
         assert highest_memory(container) < LIMIT
-        assert (
-            container.run("sh", "-c", "ls /tmp/art-text-plant-* | wc -l") == "2"
-        )  # the one served and the one before
+        assert container.run("sh", "-c", "ls /tmp/art-text-plant-* | wc -l") == "2"  # the one served and the one before
 
 
 def test_a_damaged_model_changes_nothing_but_what_readiness_says(tmp_path: Path) -> None:
@@ -103,9 +101,7 @@ def test_a_crash_in_native_code_ends_the_service_and_the_restart_policy_brings_i
         assert container.identify(FRAME)["probabilities"]
 
 
-@pytest.mark.skipif(
-    os.geteuid() != 0, reason="only root may kill a container's process behind the engine's back"
-)
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may kill a container's process behind the engine's back")
 def test_a_service_that_is_killed_under_load_is_back_by_the_restart_policy(tmp_path: Path) -> None:
     make_bundle(tmp_path / "promoted")
     readable(tmp_path)

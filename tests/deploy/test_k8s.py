@@ -17,9 +17,7 @@ from tests.deploy.manifests import KUSTOMIZATIONS, Object, objects, of_kind
 
 pytestmark = pytest.mark.skipif(bool(manifests.why_not()), reason=manifests.why_not())
 
-NO_SCHEMA = {
-    "ServiceMonitor"
-}  # Prometheus' operator brings it into a cluster; its fields are looked at below
+NO_SCHEMA = {"ServiceMonitor"}  # Prometheus' operator brings it into a cluster; its fields are looked at below
 
 
 @pytest.mark.parametrize("name", KUSTOMIZATIONS)
@@ -52,9 +50,7 @@ def _settings(all_of_them: Sequence[Object]) -> dict[str, str]:
 
 BREAKAGES: dict[str, tuple[Callable[[list[Object]], Any], str]] = {
     "selector": (
-        lambda all_: _first(all_, "PodDisruptionBudget")["selector"]["matchLabels"].pop(
-            "app.kubernetes.io/component"
-        ),
+        lambda all_: _first(all_, "PodDisruptionBudget")["selector"]["matchLabels"].pop("app.kubernetes.io/component"),
         "PodDisruptionBudget service selects",
     ),
     "service port": (
@@ -112,9 +108,7 @@ def test_proxies_wait_longer_than_an_idle_stream_may_last() -> None:
     defaults = Settings.model_validate({})
     assert defaults.ping_s < defaults.stream_idle_s
     notes = of_kind(objects("large"), "Ingress")[0]["metadata"]["annotations"]
-    waits = {
-        key: int(value[:-1]) for key, value in notes.items() if re.search("read|send|server|tunnel", key)
-    }
+    waits = {key: int(value[:-1]) for key, value in notes.items() if re.search("read|send|server|tunnel", key)}
     assert len(waits) == 4
     assert min(waits.values()) > defaults.stream_idle_s
     assert int(notes["nginx.org/client-max-body-size"][:-1]) * 2**20 >= defaults.body_bytes

@@ -37,9 +37,7 @@ KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAU
 CHECKOUT = ROOT / "deploy/k8s/training/checkout.sh"
 
 pytestmark = [
-    pytest.mark.skipif(
-        not (BIN / "moto_server").exists(), reason="no .venv-scale: `make test-stores` makes it"
-    ),
+    pytest.mark.skipif(not (BIN / "moto_server").exists(), reason="no .venv-scale: `make test-stores` makes it"),
     MLFLOWS_OWN_WARNINGS,
 ]
 

@@ -89,9 +89,7 @@ def device_workers(page: Page) -> tuple[Worker, Worker]:
 
 def answers_without(page: Page, worker: Worker) -> bool:
     """Whether answers come while this worker computes something else."""
-    worker.evaluate(
-        "setTimeout(() => { const end = performance.now() + 5000; while (performance.now() < end); })"
-    )
+    worker.evaluate("setTimeout(() => { const end = performance.now() + 5000; while (performance.now() < end); })")
     page.wait_for_timeout(3500)  # the rate is that of the last two seconds
     found = number(page, "fps") > 0
     page.wait_for_timeout(2000)

@@ -94,9 +94,7 @@ def test_nothing_is_fetched_from_anywhere_else(open_page: Open, service: Running
     assert [url for url in asked if not url.startswith((f"{service.url}/", "blob:", "data:"))] == []
 
 
-def test_the_service_sees_one_connection_and_none_once_the_device_answers(
-    open_page: Open, service: Running
-) -> None:
+def test_the_service_sees_one_connection_and_none_once_the_device_answers(open_page: Open, service: Running) -> None:
     eventually(lambda: service.metric("service_streams") == 0)  # those of pages before
     page = open_page(script=KEEP_TRACKS)
     for _ in range(3):

@@ -117,9 +117,7 @@ def text_page(folder: Path) -> Path:
     picture = Image.new("RGB", (600, 600), "white")
     pen = ImageDraw.Draw(picture)
     for row in range(30, 570, 30):
-        pen.text(
-            (40, row), "A page of print, and none of the plants of before. " * 2, fill="black", font_size=20
-        )
+        pen.text((40, row), "A page of print, and none of the plants of before. " * 2, fill="black", font_size=20)
     picture.save(folder / "page.png")
     return folder / "page.png"
 

@@ -21,9 +21,7 @@ TIRED: Final = (
 OTHERS: Final = 6  # that ask all the time; two find room, one in work and one waiting
 
 
-def test_a_service_that_others_overload_is_left_alone_until_there_is_room(
-    tmp_path: Path, open_page: Open
-) -> None:
+def test_a_service_that_others_overload_is_left_alone_until_there_is_room(tmp_path: Path, open_page: Open) -> None:
     make_bundle(tmp_path / "promoted")
     with running(tmp_path, page=WEB / "dist", threads=1, queue=1, address_share=1, patch=TIRED) as service:
         page = open_page(url=service.url, watched=False)

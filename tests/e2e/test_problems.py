@@ -93,9 +93,7 @@ def test_a_camera_that_is_unplugged_gives_way_to_the_next(open_page: Open) -> No
     page.evaluate(
         "() => { for (const track of window.tracks) { track.stop(); track.dispatchEvent(new Event('ended')); } }"
     )
-    page.wait_for_function(
-        "() => window.tracks.length === 2", timeout=PATIENCE_MS
-    )  # the next camera takes over
+    page.wait_for_function("() => window.tracks.length === 2", timeout=PATIENCE_MS)  # the next camera takes over
     state(page, "live")
     problem(page, "")
 
@@ -115,9 +113,7 @@ def test_a_page_that_is_not_secure_says_so(tmp_path: Path, blind: Browser, open_
         executable_path=find_chromium(),
         args=["--no-sandbox", "--host-resolver-rules=MAP shop.example 127.0.0.1"],
     )
-    with running(
-        tmp_path, model=PROMOTED, page=WEB / "dist", threads=1, allowed_hosts="shop.example"
-    ) as service:
+    with running(tmp_path, model=PROMOTED, page=WEB / "dist", threads=1, allowed_hosts="shop.example") as service:
         page = open_page(by=browser, url=f"http://shop.example:{service.port}/", watched=False)
         problem(page, "insecure-origin")
         expect(at(page, "problem-action")).to_have_text("Choose a picture")
@@ -368,9 +364,7 @@ def test_a_script_that_is_gone_since_a_redeploy_is_said_and_can_be_asked_for_aga
     lit(page, "plant")
 
 
-def test_a_browser_whose_worker_can_not_crop_gets_answers_all_the_same(
-    open_page: Open, service: Running
-) -> None:
+def test_a_browser_whose_worker_can_not_crop_gets_answers_all_the_same(open_page: Open, service: Running) -> None:
     page = open_page(url="about:blank", watched=False)
     page.route("**/crop.worker*.js", lambda route: route.fulfill(status=404))
     page.goto(service.url)
@@ -397,9 +391,7 @@ def test_what_is_no_picture_is_refused_with_a_sentence(open_page: Open) -> None:
 
 
 def test_a_service_with_a_key_asks_for_it(tmp_path: Path, open_page: Open) -> None:
-    with running(
-        tmp_path, model=PROMOTED, page=WEB / "dist", threads=1, api_key="sesame.open.sesame"
-    ) as service:
+    with running(tmp_path, model=PROMOTED, page=WEB / "dist", threads=1, api_key="sesame.open.sesame") as service:
         page = open_page(url=service.url, watched=False)
         problem(page, "key-needed")
         at(page, "problem-action").click()
@@ -421,17 +413,13 @@ def test_a_model_that_is_swapped_is_named_and_the_answers_go_on(tmp_path: Path, 
         served.rename(tmp_path / "before")
         other.rename(served)
         expect(at(page, "notice")).to_contain_text("efficientnet_lite0-swapped", timeout=PATIENCE_MS)
-        expect(at(page, "words")).to_have_attribute(
-            "data-model", "efficientnet_lite0-swapped", timeout=PATIENCE_MS
-        )
+        expect(at(page, "words")).to_have_attribute("data-model", "efficientnet_lite0-swapped", timeout=PATIENCE_MS)
         lit(page, "plant")
         assert httpx.get(f"{service.url}/readyz").json()["model"] == "efficientnet_lite0-swapped"
         page.close()  # before its service
 
 
-def test_a_model_that_is_swapped_while_the_device_answers_costs_no_answers(
-    tmp_path: Path, open_page: Open
-) -> None:
+def test_a_model_that_is_swapped_while_the_device_answers_costs_no_answers(tmp_path: Path, open_page: Open) -> None:
     """The old one answers until the new one has shown that it gets the pipeline's numbers."""
     served = tmp_path / "served"
     shutil.copytree(PROMOTED, served)

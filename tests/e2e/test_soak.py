@@ -80,9 +80,7 @@ def everything(page: Page) -> None:
     open_drawer(page)
     page.keyboard.press("Escape")
     expect(at(page, "drawer")).to_have_attribute("data-open", "false")
-    at(page, "file").set_input_files(
-        {"name": "a.png", "mimeType": "image/png", "buffer": picture("red", (800, 600))}
-    )
+    at(page, "file").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": picture("red", (800, 600))})
     state(page, "still")
     page.emulate_media(color_scheme="dark")
     at(page, "freeze").click()
@@ -135,6 +133,4 @@ def occupied(browser: Browser) -> int:
     session = browser.new_browser_cdp_session()
     processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
     session.detach()
-    return sum(
-        psutil.Process(each["id"]).memory_info().rss for each in processes if each["type"] == "renderer"
-    )
+    return sum(psutil.Process(each["id"]).memory_info().rss for each in processes if each["type"] == "renderer")

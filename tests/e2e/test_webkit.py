@@ -88,9 +88,7 @@ def webkit() -> Iterator[Callable[..., WebKit]]:
 
 @contextmanager
 def _started(command: list[str], environment: dict[str, str] | None = None) -> Iterator[None]:
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             yield
         finally:
@@ -110,26 +108,20 @@ def _await(url: str) -> None:
             time.sleep(0.1)
 
 
-def test_live_the_service_answers_and_then_this_device(
-    webkit: Callable[..., WebKit], service: Running
-) -> None:
+def test_live_the_service_answers_and_then_this_device(webkit: Callable[..., WebKit], service: Running) -> None:
     page = webkit(*CAMERA)
     page.open(service.url)
     page.state("live")
     page.until(ANSWERED)
     page.click("[data-testid=mode-device]")
     page.click("[data-testid=device-load]")
-    page.until(
-        "document.querySelector('[data-testid=privacy]').textContent", "Pictures never leave this tab."
-    )
+    page.until("document.querySelector('[data-testid=privacy]').textContent", "Pictures never leave this tab.")
     page.until(ANSWERED)
     page.click("[data-testid=explain]")
     page.until("document.querySelectorAll('[data-testid=evidence]').length", 1)
 
 
-def test_without_a_camera_a_picture_of_the_gallery_is_answered(
-    webkit: Callable[..., WebKit], service: Running
-) -> None:
+def test_without_a_camera_a_picture_of_the_gallery_is_answered(webkit: Callable[..., WebKit], service: Running) -> None:
     page = webkit()
     page.open(service.url)
     page.until("document.querySelector('[data-testid=stage]')?.dataset.problem?.startsWith('camera-')")

@@ -38,9 +38,7 @@ def refused(said: Said, out: Path, *words: str) -> str:
 
 def test_no_picture_only_sound(film: Film, out: Path, capsys: Said) -> None:
     recording = film("sound.m4a", "-c:a", "aac", picture="sine=d=0.2")
-    assert "no moving picture in it, only audio; ffmpeg says: Stream #0:0" in refused(
-        capsys, out, str(recording)
-    )
+    assert "no moving picture in it, only audio; ffmpeg says: Stream #0:0" in refused(capsys, out, str(recording))
 
 
 def test_sound_with_a_cover_is_no_film(film: Film, out: Path, capsys: Said) -> None:
@@ -95,13 +93,9 @@ def test_truncated(name: str, how: tuple[str, ...], film: Film, out: Path, capsy
 # Unusual, and possible
 
 
-@pytest.mark.parametrize(
-    "tail", [b"written by a camera\n", bytes(20), b"\xff" * 64], ids=["words", "zeros", "ones"]
-)
+@pytest.mark.parametrize("tail", [b"written by a camera\n", bytes(20), b"\xff" * 64], ids=["words", "zeros", "ones"])
 @pytest.mark.parametrize("how", [(*MP4, "-movflags", "+faststart"), MP4], ids=["begin", "end"])
-def test_bytes_after_the_last_box_of_an_mp4_are_left(
-    how: tuple[str, ...], tail: bytes, film: Film, out: Path
-) -> None:
+def test_bytes_after_the_last_box_of_an_mp4_are_left(how: tuple[str, ...], tail: bytes, film: Film, out: Path) -> None:
     recording = film("film.mp4", *how)
     recording.write_bytes(recording.read_bytes() + tail)
     assert main([str(recording), "-o", str(out / "a.gif")]) == 0
@@ -153,16 +147,12 @@ def test_rotation_flag_of_a_phone(turn: int, film: Film, out: Path, each_ffmpeg:
     subprocess.run([PACKED, "-v", "error", *how], check=True)
     assert main([str(turned), "-o", str(out / "a.gif"), "crop.bottom=20"]) == 0
     size = blocks.read(out / "a.gif").size
-    assert size == ((160, 100) if turn == 180 else (120, 140)), (
-        "20 pixels off what is the bottom when it is shown"
-    )
+    assert size == ((160, 100) if turn == 180 else (120, 140)), "20 pixels off what is the bottom when it is shown"
 
 
 def test_variable_frame_rate_keeps_its_time(film: Film, out: Path, each_ffmpeg: None) -> None:
     times = "setpts='if(lt(N,10),N/20,0.5+(N-10)*0.3)/TB'"
-    recording = film(
-        "vfr.mp4", "-vf", times, "-fps_mode", "vfr", *MP4, picture="testsrc=s=160x120:r=20:d=0.7"
-    )
+    recording = film("vfr.mp4", "-vf", times, "-fps_mode", "vfr", *MP4, picture="testsrc=s=160x120:r=20:d=0.7")
     assert main([str(recording), "-o", str(out / "a.gif")]) == 0
     assert 140 <= sum(blocks.read(out / "a.gif").delays) <= 180
 
@@ -249,9 +239,7 @@ def test_setting_out_of_range(setting: str, sentence: str, film: Film, out: Path
         ("--siblings", "mp3", "'mp4', 'avif', 'webp' or 'poster'"),
     ],
 )
-def test_option_out_of_range(
-    option: str, value: str, sentence: str, film: Film, out: Path, capsys: Said
-) -> None:
+def test_option_out_of_range(option: str, value: str, sentence: str, film: Film, out: Path, capsys: Said) -> None:
     assert sentence in refused(capsys, out, str(film()), option, value)
 
 
@@ -343,9 +331,7 @@ def test_packed_ffmpeg_comes_before_the_machines(tmp_path: Path, monkeypatch: py
     assert tool.find().path == PACKED
 
 
-def test_machines_ffmpeg_is_taken_where_none_is_packed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_machines_ffmpeg_is_taken_where_none_is_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "ffmpeg").symlink_to(PACKED)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
@@ -362,9 +348,7 @@ def test_ffmpeg_without_a_filter_is_passed_over_and_named(
     monkeypatch.setenv("PATH", f"{poor.parent.parent}/good")
     assert tool.find().origin == "this machine's"
     monkeypatch.setenv("PATH", str(out))
-    assert f"{poor} lacks the filter palettegen, the filter paletteuse" in refused(
-        capsys, out, str(recording)
-    )
+    assert f"{poor} lacks the filter palettegen, the filter paletteuse" in refused(capsys, out, str(recording))
 
 
 @pytest.mark.parametrize(
@@ -387,17 +371,13 @@ def test_nothing_is_noted_of_a_tested_ffmpeg(ffmpeg: tool.Ffmpeg) -> None:
     assert str(ffmpeg).endswith(f"(of imageio-ffmpeg: {PACKED})")
 
 
-def test_ffmpeg_that_does_not_run(
-    film: Film, out: Path, capsys: Said, program: Callable[[str], Path]
-) -> None:
+def test_ffmpeg_that_does_not_run(film: Film, out: Path, capsys: Said, program: Callable[[str], Path]) -> None:
     recording = film()
     broken = program("exit 3")
     assert f"{broken} does not run" in refused(capsys, out, str(recording))
 
 
-def test_ffmpeg_that_fails_is_quoted(
-    film: Film, out: Path, capsys: Said, program: Callable[[str], Path]
-) -> None:
+def test_ffmpeg_that_fails_is_quoted(film: Film, out: Path, capsys: Said, program: Callable[[str], Path]) -> None:
     recording = film()
     program(
         f"""case "$*" in *-progress*)

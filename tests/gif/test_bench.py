@@ -35,9 +35,7 @@ def test_bytes_at_equal_ssim_lie_between_the_two_nearest() -> None:
     assert report.at_equal_ssim(rows, 0.999) is None
 
 
-@pytest.mark.parametrize(
-    ("size", "ssim", "verdict"), [(90, 0.96, "yes"), (110, 0.96, "**no**"), (90, 0.94, "**no**")]
-)
+@pytest.mark.parametrize(("size", "ssim", "verdict"), [(90, 0.96, "yes"), (110, 0.96, "**no**"), (90, 0.94, "**no**")])
 def test_screen_must_win_in_bytes_and_in_ssim(size: int, ssim: float, verdict: str) -> None:
     rows = [row("screen", size, ssim), row(report.BARE, 100, 0.95)]
     found = list(report.expectations(rows, Times(1.0, 1.05, 1.3), []))
@@ -74,8 +72,7 @@ def test_table_in_the_documents_is_of_the_figures_in_the_csv() -> None:
     text = (ROOT / "docs" / "bench" / "gif.csv").read_text(encoding="utf-8")
     page = (ROOT / "docs" / "bench-gif.md").read_text(encoding="utf-8")
     rows = [
-        Row(line[0], line[1], int(line[2]), *map(float, line[3:]))
-        for line in list(csv.reader(text.splitlines()))[1:]
+        Row(line[0], line[1], int(line[2]), *map(float, line[3:])) for line in list(csv.reader(text.splitlines()))[1:]
     ]
     assert to_csv(rows) == text
     for clip in {row.clip for row in rows}:

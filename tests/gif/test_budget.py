@@ -24,9 +24,7 @@ def convert(recording: Path, gif: Path, *more: str, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize("preset", ["screen", "per_frame"])
-def test_gif_is_under_the_budget(
-    preset: str, film: Film, out: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_gif_is_under_the_budget(preset: str, film: Film, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recording, gif = film(picture=BUSY), out / "a.gif"
     how = ("--preset", preset, "crop={top:0,bottom:0}", "width=140")
     budget = convert(recording, gif, *how, capsys=capsys)["bytes"] * 2 // 3
@@ -67,9 +65,7 @@ def test_a_failing_gifsicle_ends_its_own_axis_and_no_search(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     program = tmp_path / "gifsicle"
-    program.write_text(
-        f'#!/bin/sh\ncase "$*" in {failing}) echo "no memory" >&2; exit 1;; esac\n', encoding="utf-8"
-    )
+    program.write_text(f'#!/bin/sh\ncase "$*" in {failing}) echo "no memory" >&2; exit 1;; esac\n', encoding="utf-8")
     program.chmod(0o755)
     monkeypatch.setattr(tool, "gifsicle", lambda: str(program))
     recording = film(picture=BUSY)
@@ -112,16 +108,12 @@ def test_refusal_says_what_the_smallest_was_and_leaves_nothing(
     assert not list(out.iterdir())
 
 
-def test_each_try_is_logged_and_the_winner_explained(
-    film: Film, out: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_each_try_is_logged_and_the_winner_explained(film: Film, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recording = film(picture=BUSY)
     budget = convert(recording, out / "a.gif", capsys=capsys)["bytes"] * 3 // 4
     assert main([str(recording), "-o", str(out / "b.gif"), "fps=10", "--max-bytes", str(budget)]) == 0
     said = capsys.readouterr().err
-    tries = re.findall(
-        r"try (\d+): \d+ colours \(\w+\), dither .*? fps, \d+ px.*?: [\d.]+ [kM]B.*, looks 0\.\d+", said
-    )
+    tries = re.findall(r"try (\d+): \d+ colours \(\w+\), dither .*? fps, \d+ px.*?: [\d.]+ [kM]B.*, looks 0\.\d+", said)
     assert [int(number) for number in tries] == list(range(1, len(tries) + 1))
     assert len(tries) > 5
     assert ("gifsicle lossy" in said) == (tool.gifsicle() is not None), "it is used where it is there"

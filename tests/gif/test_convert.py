@@ -49,9 +49,7 @@ def test_blog_has_the_bytes_of_the_bare_command(film: Film, out: Path, ffmpeg: t
 
 
 @both_ffmpegs
-def test_per_frame_has_a_palette_for_each_frame_and_blog_one(
-    film: Film, out: Path, ffmpeg: tool.Ffmpeg
-) -> None:
+def test_per_frame_has_a_palette_for_each_frame_and_blog_one(film: Film, out: Path, ffmpeg: tool.Ffmpeg) -> None:
     recording = film(picture="gradients=s=400x300:r=20:d=1:speed=0.2:seed=1")
     for preset in ("blog", "per_frame"):
         assert main([str(recording), "-o", str(out / f"{preset}.gif"), "--preset", preset]) == 0
@@ -136,9 +134,7 @@ def test_text_beside_a_recording_is_kept_when_the_gif_lies_there_too(film: Film)
 @both_ffmpegs
 def test_siblings_show_the_same(film: Film, out: Path) -> None:
     recording = film("film.mkv", "-c:v", "ffv1", picture="testsrc=s=161x121:r=20:d=1")
-    assert (
-        main([str(recording), "-o", str(out / "a.gif"), "--siblings", "mp4,avif,webp,poster", "hold=1"]) == 0
-    )
+    assert main([str(recording), "-o", str(out / "a.gif"), "--siblings", "mp4,avif,webp,poster", "hold=1"]) == 0
     assert sorted(path.name for path in out.iterdir()) == [
         "a.avif",
         "a.gif",
@@ -224,14 +220,10 @@ def test_what_was_replaced_before_a_failure_is_put_back_and_the_culprit_named(
     monkeypatch.setattr(Path, "replace", replace)
     assert main([str(recording), "-o", str(out / "a.gif"), "--siblings", "mp4", "--force"]) == 1
     assert "a.txt can't be written (Permission denied)" in capsys.readouterr().err
-    assert {path.name: path.read_text(encoding="utf-8") for path in out.iterdir()} == dict.fromkeys(
-        there, "mine"
-    )
+    assert {path.name: path.read_text(encoding="utf-8") for path in out.iterdir()} == dict.fromkeys(there, "mine")
 
 
-def test_a_recording_is_never_replaced_by_what_is_made_of_it(
-    film: Film, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_recording_is_never_replaced_by_what_is_made_of_it(film: Film, capsys: pytest.CaptureFixture[str]) -> None:
     recording = film()
     before = recording.read_bytes()
     assert main([str(recording), "--siblings", "mp4", "--force"]) == 1
@@ -250,9 +242,7 @@ def test_several_recordings_are_made_and_the_bad_one_is_told(
     assert sorted(path.name for path in out.glob("*.gif")) == ["a.gif", "c.gif"]
 
 
-def test_two_recordings_never_become_one_file(
-    film: Film, out: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_two_recordings_never_become_one_file(film: Film, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(film("a.mp4")), str(film("a.mov")), "-o", str(out)]) == 1
     assert "two of the recordings would be this file" in capsys.readouterr().err
     assert not list(out.iterdir())

@@ -34,9 +34,7 @@ def _heeded() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_nothing_is_left_of_an_interrupted_run(
-    told: signal.Signals, film: Film, out: Path, tmp_path: Path
-) -> None:
+def test_nothing_is_left_of_an_interrupted_run(told: signal.Signals, film: Film, out: Path, tmp_path: Path) -> None:
     recording, child = film(), tmp_path / "child"
     # An ffmpeg that knows all that it should, and never ends when it is to work.
     program = tmp_path / "bin" / "ffmpeg"

@@ -41,9 +41,7 @@ def test_parts_are_equally_long_and_hold_every_picture(pictures: int, processes:
         {"RANK": "-1"},
     ],
 )
-def test_variables_that_make_no_sense_are_named(
-    said: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_variables_that_make_no_sense_are_named(said: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     assert Processes.of_launcher() == Processes()
@@ -94,9 +92,7 @@ def test_both_end_with_the_same_weights(left: list[dict[str, Any]]) -> None:
 
 
 def test_each_is_given_its_part_in_an_order_that_all_share(left: list[dict[str, Any]]) -> None:
-    for pictures, (ours, theirs) in zip(
-        (19, 13), zip(*(each["given"] for each in left), strict=True), strict=True
-    ):
+    for pictures, (ours, theirs) in zip((19, 13), zip(*(each["given"] for each in left), strict=True), strict=True):
         assert len(ours) == len(theirs) == (pictures + 1) // 2
         assert set(ours) | set(theirs) == set(range(pictures))
         assert len(set(ours) & set(theirs)) == 1  # the one that is given out twice
@@ -142,9 +138,7 @@ def test_numbers_that_make_no_sense_are_refused(arguments: str, capsys: pytest.C
     assert "error: " in capsys.readouterr().err
 
 
-def test_two_nodes_train_one_model_and_the_stages_go_on_from_it(
-    made_project: Project, tmp_path: Path
-) -> None:
+def test_two_nodes_train_one_model_and_the_stages_go_on_from_it(made_project: Project, tmp_path: Path) -> None:
     """Two nodes of one process each, in checkouts of their own: the first keeps the model, the second nothing."""
     nodes = [made_project.copy(tmp_path / name) for name in ("first", "second")]
     for node in nodes:

@@ -70,9 +70,7 @@ def test_batch_norm_keeps_what_it_was_pretrained_with(pictures: Photos) -> None:
 
 
 def test_a_training_that_diverges_says_what_to_lower(pictures: Photos) -> None:
-    with pytest.raises(
-        PipelineError, match=r"^training diverged in epoch \d+ .*lower train\.base_lr in conf/train/"
-    ):
+    with pytest.raises(PipelineError, match=r"^training diverged in epoch \d+ .*lower train\.base_lr in conf/train/"):
         tuned(pictures, settings(base_lr=1e20))
 
 

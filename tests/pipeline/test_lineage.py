@@ -28,9 +28,7 @@ def git(*arguments: str) -> str:
         "-c",
         "core.hooksPath=",
     )
-    return subprocess.run(
-        ["git", *identity, *arguments], check=True, capture_output=True, text=True
-    ).stdout.strip()
+    return subprocess.run(["git", *identity, *arguments], check=True, capture_output=True, text=True).stdout.strip()
 
 
 @pytest.fixture

@@ -19,9 +19,7 @@ def link_environments(project: Project) -> None:
     """Give ``project`` this checkout's environments, which `make setup` then finds as they should be."""
     for name, lock in ((".venv", "pipeline"), (".venv-service", "service")):
         # Else the `make` in a test would set up anew the environment that the tests run in.
-        assert not environment.make(ROOT / "requirements" / f"{lock}.lock", ROOT / name, dry=True), (
-            "run `make setup`"
-        )
+        assert not environment.make(ROOT / "requirements" / f"{lock}.lock", ROOT / name, dry=True), "run `make setup`"
         (project.root / name).symlink_to(ROOT / name)
 
 
@@ -75,9 +73,7 @@ def test_own_photos_are_trained_on_with_one_command(small_project: Project) -> N
     assert {row["author"] for row in rows} == {"unknown"}
     assert {row["licence"] for row in rows} == {"unknown (added by user)"}
     assert "Töpfe im Garten 3.heic" in (small_project.root / "ATTRIBUTION.md").read_text(encoding="utf-8")
-    manifest = json.loads(
-        (small_project.root / "models" / "candidate" / "manifest.json").read_text(encoding="utf-8")
-    )
+    manifest = json.loads((small_project.root / "models" / "candidate" / "manifest.json").read_text(encoding="utf-8"))
     assert set(manifest["labels"]) == {"art", "plant", "text", "Blaue Töpfe"}
     assert small_project.repro() == []
 

@@ -72,9 +72,7 @@ def test_the_graph_does_normalisation_head_and_softmax(model: Path) -> None:
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5, 3.0])
-def test_another_head_and_its_temperature_replace_those_that_were_exported(
-    model: Path, temperature: float
-) -> None:
+def test_another_head_and_its_temperature_replace_those_that_were_exported(model: Path, temperature: float) -> None:
     set_head(model, head(4, seed=5), temperature, LABELS)
     same(run(model, FRAMES), by_hand(head(4, seed=5), temperature))
     set_head(model, head(4), 1.0, LABELS)  # and back: nothing is left of it
@@ -151,9 +149,7 @@ def test_int8_weights_leave_a_bit_so_that_every_x86_processor_gives_the_same_ans
     assert max(int(abs(weight.astype(int)).max()) for weight in weights) <= 64
 
 
-def test_golden_frames_are_made_differ_from_each_other_and_say_what_the_model_says(
-    model: Path, tmp_path: Path
-) -> None:
+def test_golden_frames_are_made_differ_from_each_other_and_say_what_the_model_says(model: Path, tmp_path: Path) -> None:
     variants = {"fp32": Variant(file="model.onnx", threshold=0.5, temperature=1.0)}
     found = golden.write(tmp_path, SIZE, variants)  # type: ignore[arg-type]
     frames = []

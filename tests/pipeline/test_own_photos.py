@@ -67,9 +67,7 @@ def test_eight_photos_a_label_become_a_provisional_model_and_nothing_is_asked(ow
     assert "**16 pictures only: the figures say little**" in card
     assert "Sources are not known, so each of 8 folds of whole groups was left out once" in card
     assert "| other pictures accepted (FPR) | - |" in card  # there are none, and no figure is made up
-    manifest = json.loads(
-        (own_photos.root / "models" / "promoted" / "manifest.json").read_text(encoding="utf-8")
-    )
+    manifest = json.loads((own_photos.root / "models" / "promoted" / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["labels"] == ["Grüße aus Köln", "käse & brot"]
 
     photo = next((own_photos.root / "data" / "images" / "käse & brot").glob("größe*.jpeg"))
@@ -85,6 +83,4 @@ def test_photos_without_rows_are_named_with_the_command_that_adds_them(own_photo
     assert "make photos" in output or "pipeline.data adopt" in output
     report = (own_photos.root / "reports" / "validation.json").read_text(encoding="utf-8")
     assert all(f"größe {number}.jpeg" in report for number in range(3, 8))
-    assert before == {
-        path: path.read_bytes() for path in (own_photos.root / "data").rglob("*") if path.is_file()
-    }
+    assert before == {path: path.read_bytes() for path in (own_photos.root / "data").rglob("*") if path.is_file()}

@@ -21,9 +21,7 @@ from tests.pipeline.colours import settings
 
 SIZE = 48
 MODEL = ModelSettings(backbone="efficientnet_lite0", size=SIZE)
-STRONG = AugmentSettings(
-    min_scale=0.25, quarter_turns=0.5, max_rotate=20, max_warp=0.4, max_light=0.4, degrade=0.5
-)
+STRONG = AugmentSettings(min_scale=0.25, quarter_turns=0.5, max_rotate=20, max_warp=0.4, max_light=0.4, degrade=0.5)
 
 
 def row(file: str, label: str, split: str) -> SplitRow:
@@ -83,9 +81,7 @@ def test_each_output_has_the_same_say_in_the_loss_whatever_its_number_of_picture
     assert weights.mean() == pytest.approx(1)
 
 
-def test_an_epoch_of_a_small_set_shows_its_pictures_several_times(
-    rows: list[SplitRow], tmp_path: Path
-) -> None:
+def test_an_epoch_of_a_small_set_shows_its_pictures_several_times(rows: list[SplitRow], tmp_path: Path) -> None:
     found = photos(rows, tmp_path)
     once = shown_in_an_epoch(found, found.side(TRAIN), 1)
     assert once == [each for each in found.rows if each.split == "train"]
@@ -93,9 +89,7 @@ def test_an_epoch_of_a_small_set_shows_its_pictures_several_times(
     assert shown == {"art": 30, "text": 30, "other": 30}
 
 
-def test_a_label_of_few_pictures_is_not_drowned_by_those_of_none(
-    rows: list[SplitRow], tmp_path: Path
-) -> None:
+def test_a_label_of_few_pictures_is_not_drowned_by_those_of_none(rows: list[SplitRow], tmp_path: Path) -> None:
     found = photos(rows + [row(f"other/{i}.png", "other", "train") for i in range(58)], tmp_path)
     shown = Counter(r.label for r in shown_in_an_epoch(found, found.side(TRAIN), 1))
     assert shown == {"other": 60, "art": 20, "text": 21}

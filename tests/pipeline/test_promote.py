@@ -31,9 +31,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 
 def test_the_first_good_model_becomes_champion(project: Project) -> None:
-    with tracking.run(
-        SETTINGS, name="tiny", lineage=Lineage("a" * 40, False, "d", {}, "c"), params={}
-    ) as trained:
+    with tracking.run(SETTINGS, name="tiny", lineage=Lineage("a" * 40, False, "d", {}, "c"), params={}) as trained:
         pass
     fingerprint = project.candidate(run_id=trained.run_id)
     run()
@@ -90,9 +88,7 @@ def test_a_model_that_answers_what_it_does_not_know_is_refused(project: Project)
     assert project.champion() == good
 
 
-def test_refusal_keeps_the_champion_and_is_no_crash(
-    project: Project, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_refusal_keeps_the_champion_and_is_no_crash(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     good = project.candidate(GOOD)
     run()
     kept = {path: path.read_bytes() for path in PROMOTED.rglob("*") if path.is_file()}
@@ -144,9 +140,7 @@ def test_a_model_that_is_not_proved_as_good_leaves_the_champion(project: Project
     run()
     assert project.report()["decision"] == "refused"
     reason = project.report()["reasons"][0]
-    assert reason.startswith(
-        "against the champion, cross-validation: labels, fp32: not proved to be within 0.02"
-    )
+    assert reason.startswith("against the champion, cross-validation: labels, fp32: not proved to be within 0.02")
     assert "which alone is right on 3 of 180 pictures" in reason
     assert project.champion() == good
 
@@ -257,11 +251,7 @@ def test_mlflow_loads_the_champion_and_it_answers_for_a_picture(project: Project
     assert other["label"] is None
     assert examples == 1
     assert not place.startswith(str(REPOSITORY))
-    assert (
-        project.registry.store.client.get_model_version("art-text-plant", "1")
-        .tags["photos"]
-        .endswith("train 240")
-    )
+    assert project.registry.store.client.get_model_version("art-text-plant", "1").tags["photos"].endswith("train 240")
 
 
 def test_the_photos_that_trained_a_version_are_kept_with_it(project: Project) -> None:
@@ -297,9 +287,7 @@ def test_both_served_variants_are_judged_and_compared(project: Project) -> None:
     run()
     project.candidate(EQUAL, variants=("int8", "fp32"), variants__int8__agreement=0.97)
     run()
-    assert project.report()["reasons"] == [
-        "same answer as fp32, int8: 0.97 is below 0.98"
-    ]
+    assert project.report()["reasons"] == ["same answer as fp32, int8: 0.97 is below 0.98"]
     compared = {
         gate["name"]: [g["variant"] for g in project.report()["gates"] if g["name"] == gate["name"]]
         for gate in project.report()["gates"]
@@ -371,9 +359,7 @@ def test_no_candidate_is_one_clear_error(project: Project, capsys: pytest.Captur
     assert "model.onnx is missing" in error(capsys)
 
 
-def test_a_missing_test_picture_is_one_clear_error(
-    project: Project, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_test_picture_is_one_clear_error(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     project.candidate(GOOD)
     run()
     project.candidate(EQUAL)

@@ -116,9 +116,9 @@ def test_a_service_gets_the_champion_over_rest_from_either_kind_of_store(
     assert promote.main([]) == 0
     fetched = fetch_champion(server, "art-text-plant", project.root / "fetched1")
     assert bundle.fingerprint(fetched.manifest) == first
-    assert {
-        p.relative_to(fetched.folder): p.read_bytes() for p in fetched.folder.rglob("*.*") if p.is_file()
-    } == {p.relative_to(PROMOTED): p.read_bytes() for p in PROMOTED.rglob("*.*") if p.is_file()}
+    assert {p.relative_to(fetched.folder): p.read_bytes() for p in fetched.folder.rglob("*.*") if p.is_file()} == {
+        p.relative_to(PROMOTED): p.read_bytes() for p in PROMOTED.rglob("*.*") if p.is_file()
+    }
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
     project.params["promote"]["model"] = project.params["tracking"]["experiment"] = "over-rest"

@@ -17,9 +17,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     return promotion_project.make(tmp_path, monkeypatch)
 
 
-def test_rollback_restores_the_previous_champion(
-    project: Project, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_rollback_restores_the_previous_champion(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     first = project.candidate(GOOD)
     run()
     files = {path: path.read_bytes() for path in PROMOTED.rglob("*") if path.is_file()}
@@ -67,9 +65,7 @@ def test_rollback_to_a_named_version(project: Project, capsys: pytest.CaptureFix
     assert "no version is called nonsense" in error(capsys, "rollback", "--to", "nonsense")
 
 
-def test_rollback_with_nothing_behind_is_one_clear_error(
-    project: Project, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_rollback_with_nothing_behind_is_one_clear_error(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no champion yet" in error(capsys, "rollback")
     fingerprint = project.candidate()
     run()
@@ -77,9 +73,7 @@ def test_rollback_with_nothing_behind_is_one_clear_error(
     assert project.promoted() == fingerprint
 
 
-def test_a_damaged_version_is_not_rolled_back_to(
-    project: Project, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_damaged_version_is_not_rolled_back_to(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     first = project.candidate(GOOD)
     run()
     second = project.candidate(EQUAL)

@@ -23,9 +23,7 @@ def runs(project: Project, key: str) -> dict[str, set[str]]:
     return {name: {value for other, value in rows if other == name} for name, _ in rows}
 
 
-def test_first_repro_runs_every_stage_and_a_second_nothing(
-    made_project: Project, finished_project: Project
-) -> None:
+def test_first_repro_runs_every_stage_and_a_second_nothing(made_project: Project, finished_project: Project) -> None:
     assert finished_project.repro("--dry", "--force") == STAGES
     assert finished_project.repro() == []
     assert "up to date" in finished_project.run("dvc", "status")
@@ -146,9 +144,7 @@ def test_fresh_clone_pulls_its_photos_with_no_network_and_models_are_never_pushe
 
     finished_project.run("git", "clone", "--quiet", ".", str(tmp_path / "clone"))
     clone = Project(tmp_path / "clone")
-    alone = (
-        ["unshare", "--net"] if os.geteuid() == 0 else []
-    )  # without privileges there is no such way to ask
+    alone = ["unshare", "--net"] if os.geteuid() == 0 else []  # without privileges there is no such way to ask
     clone.run(*alone, "dvc", "pull", "data.dvc")  # as `make data` does: nothing else is there
     theirs = finished_project.root / "data"
     for path in theirs.rglob("*"):

@@ -84,9 +84,7 @@ def test_a_run_carries_parameters_curves_lineage_and_configuration(database: Pat
 def test_a_run_names_its_data_set(database: Path) -> None:
     """What MLflow's page shows in the column Dataset; a run that stands in for another has it as well."""
     sides = ["train", "train", "test"]
-    write_split(
-        SPLIT, [SplitRow(f"{i}.png", "art", str(i), "real", s, "0" * 64) for i, s in enumerate(sides)]
-    )
+    write_split(SPLIT, [SplitRow(f"{i}.png", "art", str(i), "real", s, "0" * 64) for i, s in enumerate(sides)])
     with tracking.run(SETTINGS, name="lite0", lineage=LINEAGE, params={}) as run:
         pass
     with tracking.resume(SETTINGS, "f" * 32, name="evaluate", lineage=LINEAGE) as stand_in:
@@ -127,9 +125,7 @@ def test_the_next_run_marks_one_that_was_killed_and_leaves_a_living_one(database
         "    print(run.run_id, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-    killed = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
-    )
+    killed = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert run_of(killed.stdout.strip()).info.status == "RUNNING"
     with (
@@ -170,9 +166,7 @@ def test_a_locked_database_is_one_clear_error_before_anything_is_trained(databas
     tracking.open_store(SETTINGS)
 
 
-def test_figures_outlive_a_lock_in_the_middle_of_a_run(
-    database: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_figures_outlive_a_lock_in_the_middle_of_a_run(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with tracking.run(SETTINGS, name="lite0", lineage=LINEAGE, params={}) as run:
         with held(database):
             run.metrics({"valid/loss": 0.9}, step=0)
@@ -224,9 +218,7 @@ def test_a_store_that_cant_be_made_is_named(checkout: Path) -> None:
         tracking.open_store(SETTINGS)
 
 
-def test_a_full_disk_is_said_in_words(
-    database: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_said_in_words(database: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (checkout / "worst.png").write_bytes(b"png")
     with tracking.run(SETTINGS, name="lite0", lineage=LINEAGE, params={}) as run:
 
@@ -281,9 +273,7 @@ def test_a_moved_checkout_takes_its_artifacts_along(
     assert not (checkout / ".mlflow").exists()
 
 
-def test_a_folder_that_no_address_can_name_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_no_address_can_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "why?").mkdir()
     monkeypatch.chdir(tmp_path / "why?")
     with pytest.raises(TrackingError, match="rename the folder"):

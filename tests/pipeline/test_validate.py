@@ -115,9 +115,7 @@ def test_a_rotated_photo_is_measured_upright(photos: PhotoFolder) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turn clockwise by 90 degrees to look at it
     photos.put("plant/upright.jpg", encoded(picture(99), quality=95))
-    photos.put(
-        "plant/turned.jpg", encoded(picture(99).transpose(Image.Transpose.ROTATE_90), exif=exif, quality=95)
-    )
+    photos.put("plant/turned.jpg", encoded(picture(99).transpose(Image.Transpose.ROTATE_90), exif=exif, quality=95))
     photos.register()
     assert photos.validate() == 0
     assert kinds() == ["near_duplicate"]
@@ -126,9 +124,7 @@ def test_a_rotated_photo_is_measured_upright(photos: PhotoFolder) -> None:
 def test_warnings_do_not_fail_and_name_their_file(photos: PhotoFolder) -> None:
     sharp = picture(50, (640, 480))
     photos.put("art/tiny.jpg", encoded(picture(51, (40, 30))))
-    photos.put(
-        "art/blurred.jpg", encoded(sharp.resize((20, 15)).resize((640, 480), Image.Resampling.BICUBIC))
-    )
+    photos.put("art/blurred.jpg", encoded(sharp.resize((20, 15)).resize((640, 480), Image.Resampling.BICUBIC)))
     photos.put("art/dark.jpg", encoded(picture(53).point(lambda value: value // 8)))
     photos.put("art/bright.jpg", encoded(picture(52).point(lambda value: 200 + value // 5)))
     photos.put("art/flat.jpg", encoded(Image.new("RGB", (200, 200), (90, 120, 60))))
@@ -271,9 +267,7 @@ def test_what_can_not_be_used_is_left_out_if_that_is_no_error(photos: PhotoFolde
     assert {"art/damaged.jpg", "art/unknown.jpg"}.isdisjoint(row.file for row in read_split(SPLIT))
 
 
-def test_unknown_settings_are_refused_by_name(
-    photos: PhotoFolder, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unknown_settings_are_refused_by_name(photos: PhotoFolder, capsys: pytest.CaptureFixture[str]) -> None:
     photos.configure(severity={"blury": "error"})
     assert "validate.severity.blury" in photos.refused(capsys)
     photos.configure(min_side=0)

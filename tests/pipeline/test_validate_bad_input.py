@@ -55,9 +55,7 @@ def reported() -> list[tuple[str, ...]]:
         ("scan.tiff", encoded(picture(1), "TIFF"), "unsupported_format", "save it as JPEG"),
     ],
 )
-def test_a_bad_picture(
-    photos: PhotoFolder, capsys: Capture, name: str, data: bytes, kind: str, way_out: str
-) -> None:
+def test_a_bad_picture(photos: PhotoFolder, capsys: Capture, name: str, data: bytes, kind: str, way_out: str) -> None:
     photos.put(f"art/{name}", data)
     photos.register()
     said = photos.refused(capsys)
@@ -118,9 +116,7 @@ def test_the_terminal_gets_a_few_and_the_report_all(photos: PhotoFolder, capsys:
     assert len(reported()) == 12
 
 
-def test_an_old_split_does_not_outlive_a_failure_as_if_it_were_new(
-    photos: PhotoFolder, capsys: Capture
-) -> None:
+def test_an_old_split_does_not_outlive_a_failure_as_if_it_were_new(photos: PhotoFolder, capsys: Capture) -> None:
     assert photos.validate() == 0
     old = Path("build/split.csv").read_bytes()
     photos.put("art/bad.jpg", b"text")
@@ -174,19 +170,15 @@ def test_the_same_picture_under_two_labels_in_other_bytes(photos: PhotoFolder, c
     photos.put("plant/lossless.png", encoded(picture(800), "PNG", compress_level=1))
     photos.register()
     said = photos.refused(capsys)
-    assert (
-        "the same picture under art and plant: art/lossless.png, plant/lossless.png; keep the right one"
-        in said
-    )
+    assert "the same picture under art and plant: art/lossless.png, plant/lossless.png; keep the right one" in said
 
 
 def test_copies_of_one_picture_are_no_label(photos: PhotoFolder, capsys: Capture) -> None:
     for index in range(8):
         photos.put(f"mug/{index}.jpg", encoded(picture(900, (640, 480)), quality=60 + index))
     photos.register()
-    assert (
-        "mug/ needs 3 independent groups of photos (to learn, to choose, to measure), it has 1"
-        in photos.refused(capsys)
+    assert "mug/ needs 3 independent groups of photos (to learn, to choose, to measure), it has 1" in photos.refused(
+        capsys
     )
 
 
@@ -204,9 +196,7 @@ def test_an_illegal_label_in_the_manifest(photos: PhotoFolder, capsys: Capture, 
     assert not outside.exists()
 
 
-@pytest.mark.parametrize(
-    "file", ["../../secret.jpg", "/etc/passwd", "art/../../x.jpg", "art//x.jpg", "x.jpg"]
-)
+@pytest.mark.parametrize("file", ["../../secret.jpg", "/etc/passwd", "art/../../x.jpg", "art//x.jpg", "x.jpg"])
 def test_an_illegal_file_in_the_manifest(photos: PhotoFolder, capsys: Capture, file: str) -> None:
     with photos.manifest.open("a", encoding="utf-8", newline="") as stream:
         stream.write(f'"{file}",art,g,real,p,1,s,a,CC0,h,\r\n')
@@ -263,9 +253,7 @@ def edit(change: Callable[[list[str]], Any]) -> Callable[[Path], None]:
         (edit(lambda lines: lines.__setitem__(1, lines[1].replace(",real,", ",fake,"))), "kind 'fake'"),
     ],
 )
-def test_a_bad_manifest(
-    photos: PhotoFolder, capsys: Capture, spoil: Callable[[Path], object], says: str
-) -> None:
+def test_a_bad_manifest(photos: PhotoFolder, capsys: Capture, spoil: Callable[[Path], object], says: str) -> None:
     spoil(photos.manifest)
     said = photos.refused(capsys)
     assert says in said
@@ -280,9 +268,7 @@ def test_a_bad_manifest_hides_no_bad_picture(photos: PhotoFolder, capsys: Captur
 
 
 @pytest.mark.parametrize("fails_at", [1, 2, 3, 4])  # features, JSON, page, split
-def test_a_full_disk(
-    photos: PhotoFolder, capsys: Capture, monkeypatch: pytest.MonkeyPatch, fails_at: int
-) -> None:
+def test_a_full_disk(photos: PhotoFolder, capsys: Capture, monkeypatch: pytest.MonkeyPatch, fails_at: int) -> None:
     opened = os.fdopen
     calls = 0
 

@@ -103,14 +103,10 @@ PICTURES: Final[dict[str, tuple[bytes, str | None]]] = {
 def form(*parts: tuple[str, bytes], boundary: str = "b0undary", end: bool = True) -> tuple[bytes, str]:
     """A multipart body and its content type."""
     made = b"".join(
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="x"\r\n\r\n'.encode()
-        + data
-        + b"\r\n"
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="x"\r\n\r\n'.encode() + data + b"\r\n"
         for name, data in parts
     )
-    return made + (
-        f"--{boundary}--\r\n".encode() if end else b""
-    ), f"multipart/form-data; boundary={boundary}"
+    return made + (f"--{boundary}--\r\n".encode() if end else b""), f"multipart/form-data; boundary={boundary}"
 
 
 _RED: Final = picture("red")

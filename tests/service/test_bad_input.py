@@ -49,9 +49,7 @@ def test_each_picture_of_the_corpus_is_answered_or_explained(service: Running, n
 def test_each_form_of_the_corpus_is_answered_or_explained(service: Running, name: str) -> None:
     data, content_type, kind = FORMS[name]
     with unharmed(service):
-        check(
-            httpx.post(f"{service.url}/identify", content=data, headers={"content-type": content_type}), kind
-        )
+        check(httpx.post(f"{service.url}/identify", content=data, headers={"content-type": content_type}), kind)
 
 
 def test_an_error_says_what_to_do(service: Running) -> None:

@@ -263,9 +263,7 @@ def test_a_picture_that_breaks_off_is_named_so(fmt: str) -> None:
 @pytest.mark.parametrize(
     "error", [MemoryError(), OverflowError("x"), KeyError("x"), struct.error("x"), zlib.error("x")]
 )
-def test_whatever_pillow_raises_becomes_a_picture_error(
-    error: Exception, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_whatever_pillow_raises_becomes_a_picture_error(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise error
 
@@ -300,9 +298,7 @@ def mutants(draw: st.DrawFn, data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("name", MUTANTS)
-@settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.differing_executors], database=None
-)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.differing_executors], database=None)
 @given(random=st.data())
 def test_a_damaged_picture_gives_a_frame_or_a_picture_error(name: str, random: st.DataObject) -> None:
     data = random.draw(mutants(MUTANTS[name]))

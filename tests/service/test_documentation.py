@@ -30,9 +30,7 @@ def test_every_setting_is_in_the_document_with_its_default(row: str) -> None:
 
 def test_the_document_has_no_setting_that_there_is_not() -> None:
     table = DOCUMENT.partition("## Settings")[2].partition("\n## ")[0]
-    assert set(re.findall(r"^\| `([A-Z_]+)`", table, re.MULTILINE)) == {
-        n.upper() for n in Settings.model_fields
-    }
+    assert set(re.findall(r"^\| `([A-Z_]+)`", table, re.MULTILINE)) == {n.upper() for n in Settings.model_fields}
 
 
 @pytest.fixture

@@ -16,9 +16,7 @@ from tests.tiny_bundle import picture
 
 @pytest.mark.parametrize("kilobytes", [1, 8, 30])
 @pytest.mark.parametrize("bomb", [";", "a=b;", '\\"'])
-def test_a_content_type_of_many_parameters_holds_up_nobody(
-    service: Running, kilobytes: int, bomb: str
-) -> None:
+def test_a_content_type_of_many_parameters_holds_up_nobody(service: Running, kilobytes: int, bomb: str) -> None:
     """30 KB of semicolons took half a second of the event loop, 120 KB seven."""
     content_type = f'multipart/form-data; x="{bomb * (kilobytes * 1_000 // len(bomb))}"; boundary=b'
     slowest = 0.0
@@ -44,9 +42,7 @@ def test_a_content_type_of_many_parameters_holds_up_nobody(
     assert slowest < 0.4  # of machines that do other things, too
 
 
-@pytest.mark.parametrize(
-    "line", [b"X: " + b"y" * 120_000, b"X: y\r\n" * 20_000, b"Content-Type: " + b";" * 120_000]
-)
+@pytest.mark.parametrize("line", [b"X: " + b"y" * 120_000, b"X: y\r\n" * 20_000, b"Content-Type: " + b";" * 120_000])
 def test_a_large_head_that_arrives_in_one_read_is_refused(service: Running, line: bytes) -> None:
     with unharmed(service), service.socket() as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + line + b"\r\n\r\n")

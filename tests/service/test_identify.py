@@ -92,10 +92,7 @@ def test_names_with_spaces_and_umlauts(run: Run) -> None:
     status, out, _ = run("größer als 1.png", "blue.png")
     assert status == 0
     assert "größer als 1.png  art" in out
-    assert (
-        json.loads(run("--json", "größer als 1.png", "red.png")[1].splitlines()[0])["file"]
-        == "größer als 1.png"
-    )
+    assert json.loads(run("--json", "größer als 1.png", "red.png")[1].splitlines()[0])["file"] == "größer als 1.png"
 
 
 def test_a_name_can_not_drive_the_terminal(run: Run) -> None:
@@ -199,9 +196,7 @@ def relabel(folder: Path) -> None:
 
 def drift(folder: Path) -> None:
     manifest = bundle.load(folder).manifest
-    (folder / "model.onnx").write_bytes(
-        make_model(("art", "plant", "text"), 32, bias=(3, 0, 0)).SerializeToString()
-    )
+    (folder / "model.onnx").write_bytes(make_model(("art", "plant", "text"), 32, bias=(3, 0, 0)).SerializeToString())
     bundle.seal(folder, manifest)
 
 

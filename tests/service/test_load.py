@@ -36,9 +36,7 @@ def test_beyond_the_queue_the_answer_is_503_at_once(tmp_path: Path) -> None:
         refused: list[float] = []
         with Load(service.url, 8, RED, pause_s=0.01) as load:
             while len(refused) < 20:
-                with (
-                    service.socket() as connection
-                ):  # a new one each time, as one that was refused is slowed down
+                with service.socket() as connection:  # a new one each time, as one that was refused is slowed down
                     begun = time.monotonic()
                     connection.sendall(HEAD + f"Content-Length: {len(RED)}\r\n\r\n".encode() + RED)
                     answer = connection.recv(4_096)
@@ -245,9 +243,7 @@ def test_one_service_a_port(service: Running, tmp_path: Path) -> None:
     other = Running(tmp_path, port=service.port)
     assert other.process.wait(10) == 1
     said = other.log.read_text()
-    assert said.startswith(
-        f"error: 127.0.0.1 port {service.port} can't be listened on (Address already in use)"
-    )
+    assert said.startswith(f"error: 127.0.0.1 port {service.port} can't be listened on (Address already in use)")
     assert said.count("\n") == 1
 
 
@@ -259,9 +255,7 @@ def test_one_service_a_port(service: Running, tmp_path: Path) -> None:
     ],
     ids=["incomplete", "damaged"],
 )
-def test_it_does_not_start_with_a_model_that_is_none(
-    tmp_path: Path, spoil: Callable[[Path], object], why: str
-) -> None:
+def test_it_does_not_start_with_a_model_that_is_none(tmp_path: Path, spoil: Callable[[Path], object], why: str) -> None:
     make_bundle(tmp_path / "promoted")
     spoil(tmp_path / "promoted")
     service = Running(tmp_path)

@@ -110,9 +110,7 @@ def test_every_kind_of_problem_has_a_name_of_its_own() -> None:
     assert len({kind.name for kind in KINDS}) == len(KINDS)
 
 
-@pytest.mark.parametrize(
-    ("status", "name"), [(404, "not-found"), (405, "method-not-allowed"), (418, "bad-request")]
-)
+@pytest.mark.parametrize(("status", "name"), [(404, "not-found"), (405, "method-not-allowed"), (418, "bad-request")])
 def test_a_status_of_the_framework_becomes_a_problem(status: int, name: str) -> None:
     assert of_status(HTTPException(status)).kind.name == name
 

@@ -65,9 +65,7 @@ def test_cores_are_those_of_the_quota(name: str, tmp_path: Path) -> None:
         (V1, {"memory/docker/abc/memory.limit_in_bytes": "64000000"}, 64_000_000),
     ],
 )
-def test_memory_is_that_of_the_container(
-    cgroup: str, files: dict[str, str], limit: int | None, tmp_path: Path
-) -> None:
+def test_memory_is_that_of_the_container(cgroup: str, files: dict[str, str], limit: int | None, tmp_path: Path) -> None:
     root = system(tmp_path, cgroup, files)
     assert quota.memory(root) == limit
 

@@ -56,9 +56,7 @@ class Server:
 
     def stop(self) -> None:
         if self.process is not None:
-            os.killpg(
-                self.process.pid, signal.SIGKILL
-            )  # its workers are in the session that we started for it
+            os.killpg(self.process.pid, signal.SIGKILL)  # its workers are in the session that we started for it
             self.process.wait(10)
             self.process = None
 
@@ -116,9 +114,7 @@ def last_trouble(service: Running) -> str:
     return str(next((line["why"] for line in reversed(service.lines) if line["event"] == "no new model"), ""))
 
 
-def test_the_service_follows_the_alias_there_and_back(
-    server: Server, registered: Registered, tmp_path: Path
-) -> None:
+def test_the_service_follows_the_alias_there_and_back(server: Server, registered: Registered, tmp_path: Path) -> None:
     """Before there is a champion, at the first, at the next under load, and at a rollback."""
     make_bundle(tmp_path / "old", version=OLD)
     make_bundle(tmp_path / "new", version=NEW, bias=(0.1, 0, 0))
@@ -169,9 +165,7 @@ def test_a_damaged_version_is_not_taken_and_the_next_good_one_is(
             assert serves(service, OLD)
             assert service.metric("service_model_swaps_total", outcome=outcome) == (2 if number == 2 else 1)
         make_bundle(tmp_path / "new", version=NEW)
-        registered.crown(
-            registered.register(tmp_path / "new", "0" * 64)
-        )  # not the model that the tag promises
+        registered.crown(registered.register(tmp_path / "new", "0" * 64))  # not the model that the tag promises
         eventually(lambda: "another model" in last_trouble(service))
         registered.crown(registered.register(tmp_path / "new"))
         eventually(lambda: all_serve(service, NEW))

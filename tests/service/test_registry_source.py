@@ -138,9 +138,7 @@ def test_what_is_longer_than_announced_is_refused_and_never_in_memory(
         assert [path for path in (tmp_path / "cache/m").iterdir() if path.is_dir()] == []
 
 
-def test_processes_that_share_a_cache_do_not_take_each_others_files(
-    registry: Registry, tmp_path: Path
-) -> None:
+def test_processes_that_share_a_cache_do_not_take_each_others_files(registry: Registry, tmp_path: Path) -> None:
     with Workspace() as ours, Workspace() as theirs:
         one, other = (source(registry, tmp_path / "cache", workspace) for workspace in (ours, theirs))
         first = one.look()

@@ -78,9 +78,7 @@ def test_a_swap_under_load_loses_and_delays_no_request(service: Running, tmp_pat
     assert statistics.quantiles(during, n=100)[98] < max(5 * before, 0.1)
 
 
-def test_a_stream_stays_open_over_a_swap_and_says_which_model_answers(
-    service: Running, tmp_path: Path
-) -> None:
+def test_a_stream_stays_open_over_a_swap_and_says_which_model_answers(service: Running, tmp_path: Path) -> None:
     with open_stream(service) as stream:
         stream.send(picture("red"))
         assert hear(stream)["model"] == OLD
@@ -118,9 +116,7 @@ SPOILT: dict[str, tuple[Callable[[Path], object], str, str]] = {
 
 
 @pytest.mark.parametrize("name", SPOILT)
-def test_a_damaged_new_model_leaves_the_old_one_and_is_explained(
-    service: Running, tmp_path: Path, name: str
-) -> None:
+def test_a_damaged_new_model_leaves_the_old_one_and_is_explained(service: Running, tmp_path: Path, name: str) -> None:
     spoil, outcome, why = SPOILT[name]
     folder = tmp_path / "promoted"
     coming = tmp_path / "coming"

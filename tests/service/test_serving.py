@@ -124,9 +124,7 @@ def test_head_is_get_without_the_body(client: httpx.Client) -> None:
         assert head.headers["content-length"] == get.headers["content-length"]
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/docs", "/identify", "/model/model.onnx", "/readyz", "/nowhere", "/metrics"]
-)
+@pytest.mark.parametrize("path", ["/", "/docs", "/identify", "/model/model.onnx", "/readyz", "/nowhere", "/metrics"])
 def test_every_answer_isolates_the_page_and_has_a_strict_policy(client: httpx.Client, path: str) -> None:
     headers = client.get(path).headers
     assert headers["cross-origin-opener-policy"] == "same-origin"
@@ -151,9 +149,7 @@ def test_unknown_addresses_and_methods_are_problems(client: httpx.Client) -> Non
 
 
 def test_a_request_keeps_the_id_that_its_client_gave(client: httpx.Client) -> None:
-    assert (
-        client.get("/healthz", headers={"x-request-id": "my-id_7.x"}).headers["x-request-id"] == "my-id_7.x"
-    )
+    assert client.get("/healthz", headers={"x-request-id": "my-id_7.x"}).headers["x-request-id"] == "my-id_7.x"
     for bad in ("", "x" * 65, "a b", 'a"b'):
         assert re.fullmatch(
             "[0-9a-f]{16}", client.get("/healthz", headers={"x-request-id": bad}).headers["x-request-id"]
@@ -243,9 +239,7 @@ def test_the_built_page_is_served_with_types_and_caching(with_page: Running) -> 
 
 def test_compressed_files_of_the_page_are_preferred(with_page: Running) -> None:
     def fetch(accepted: str) -> tuple[str | None, bytes]:
-        with httpx.stream(
-            "GET", f"{with_page.url}/assets/app-abc123.js", headers={"accept-encoding": accepted}
-        ) as got:
+        with httpx.stream("GET", f"{with_page.url}/assets/app-abc123.js", headers={"accept-encoding": accepted}) as got:
             return got.headers.get("content-encoding"), b"".join(got.iter_raw())
 
     assert fetch("gzip, br") == ("br", b"br")
@@ -253,9 +247,7 @@ def test_compressed_files_of_the_page_are_preferred(with_page: Running) -> None:
     assert fetch("br;q=0") == (None, b"1")
 
 
-@pytest.mark.parametrize(
-    "path", ["/../secret", "/%2e%2e/secret", "/link", "/assets", "/a%00b", "/" + "x" * 5_000]
-)
+@pytest.mark.parametrize("path", ["/../secret", "/%2e%2e/secret", "/link", "/assets", "/a%00b", "/" + "x" * 5_000])
 def test_nothing_outside_of_the_page_is_given_away(with_page: Running, path: str) -> None:
     with with_page.socket() as connection:
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
@@ -283,9 +275,7 @@ def test_with_an_api_key_nothing_of_value_is_given_without_it(with_page: Running
                 {"x-api-key": "correct-horse-battery"},
                 {"authorization": "Bearer correct-horse-battery"},
             ):
-                assert (
-                    client.request(method, path, headers=headers, content=picture("red")).status_code == 200
-                )
+                assert client.request(method, path, headers=headers, content=picture("red")).status_code == 200
         for path in ("/healthz", "/readyz", "/", "/docs"):
             assert client.get(path).status_code == 200
     assert "correct-horse-battery" not in with_page.log.read_text()

@@ -25,9 +25,7 @@ def test_an_option_wins_over_a_variable_and_a_variable_over_the_default(
     assert settings.read().port == 8000
     monkeypatch.setenv("PORT", "9000")
     assert settings.read().port == 9000
-    arguments = build_parser("serve").parse_args(
-        ["--port", "7000", "--cors-origins", "https://a.example, http://b"]
-    )
+    arguments = build_parser("serve").parse_args(["--port", "7000", "--cors-origins", "https://a.example, http://b"])
     values = settings.read(vars(arguments))
     assert values.port == 7000
     assert values.cors_origins == ("https://a.example", "http://b")
@@ -147,9 +145,7 @@ def test_health_says_by_status_and_sentence_whether_it_is_ready(tmp_path: Path) 
 
     def health(port: int) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "service", "health"]
-        return subprocess.run(
-            command, cwd=ROOT, env=environment(port=port), capture_output=True, text=True, timeout=30
-        )
+        return subprocess.run(command, cwd=ROOT, env=environment(port=port), capture_output=True, text=True, timeout=30)
 
     make_bundle(tmp_path / "promoted")
     with running(tmp_path, threads=1) as service:

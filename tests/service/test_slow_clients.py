@@ -96,9 +96,7 @@ def test_a_slow_body_is_given_up(service: Running) -> None:
         assert problem(answer + read_all(connection)) == (408, "timeout")
 
 
-@pytest.mark.parametrize(
-    "begin", [b"", b"\r\n", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: "]
-)
+@pytest.mark.parametrize("begin", [b"", b"\r\n", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: "])
 def test_a_slow_head_is_given_up(service: Running, begin: bytes) -> None:
     with service.socket() as connection:
         begun = time.monotonic()
@@ -204,9 +202,7 @@ def test_connections_beyond_the_limit_get_503_at_once_and_the_others_go_on(tmp_p
 def test_all_uploads_together_are_limited(tmp_path: Path) -> None:
     """Many clients that each hold a part of a large body do not fill the memory."""
     make_bundle(tmp_path / "promoted")
-    with running(
-        tmp_path, threads=1, body_bytes=1_000_000, frame_bytes=1_000_000, buffer_bytes=1_000_000
-    ) as service:
+    with running(tmp_path, threads=1, body_bytes=1_000_000, frame_bytes=1_000_000, buffer_bytes=1_000_000) as service:
         slow = [service.socket() for _ in range(3)]
         for connection in slow:
             connection.sendall(HEAD + b"Content-Length: 900000\r\n\r\n" + b"\0" * 400_000)

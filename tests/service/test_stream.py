@@ -203,9 +203,7 @@ def raw(service: Running) -> socket.socket:
 
 def frame(opcode: int, data: bytes, fin: bool = True) -> bytes:
     """A masked frame of a client; the mask is zero."""
-    length = (
-        struct.pack(">B", 0x80 | len(data)) if len(data) < 126 else struct.pack(">BH", 0x80 | 126, len(data))
-    )
+    length = struct.pack(">B", 0x80 | len(data)) if len(data) < 126 else struct.pack(">BH", 0x80 | 126, len(data))
     return struct.pack(">B", (0x80 if fin else 0) | opcode) + length + b"\0" * 4 + data
 
 

@@ -90,9 +90,7 @@ def test_rules_are_those_of_the_manifests(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_manifest_that_is_none_is_named(tmp_path: Path) -> None:
-    (tmp_path / "hpa.yaml").write_text(
-        "spec: {maxReplicas: 3, metrics: [{type: External}]}", encoding="utf-8"
-    )
+    (tmp_path / "hpa.yaml").write_text("spec: {maxReplicas: 3, metrics: [{type: External}]}", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"hpa\.yaml: only one metric"):
         read_rules(tmp_path / "hpa.yaml")
     with pytest.raises(ConfigError, match=r"missing\.yaml is no manifest"):
@@ -124,9 +122,7 @@ def test_nobody_is_lost_and_no_pod_answers_more_than_it_can() -> None:
     for second in simulate(people, replace(RULES, most=20), SERVICE, Machines(), begins=0, ends=900):
         assert second.answered <= second.asked + 1e-6
         assert second.answered <= second.ready / SERVICE.service_s + 1e-6
-        assert second.people >= round(
-            people(second.at)
-        )  # more where they stay on, though nobody comes any more
+        assert second.people >= round(people(second.at))  # more where they stay on, though nobody comes any more
         assert second.asked == pytest.approx(second.people * SERVICE.frames)
         assert second.ready <= second.told
         assert second.p99_s <= SERVICE.alone_s + SERVICE.streams * SERVICE.service_s

@@ -11,9 +11,7 @@ from scripts.bench_service.rate import schedule
 from scripts.bench_service.report import expectations, report
 from scripts.bench_service.wrk import parse
 
-OURS = Row(
-    "ours", "fp32", "closed", clients=1, per_second=150, p50_ms=6.0, p99_ms=8.0, worker_mb=150, ready_s=0.9
-)
+OURS = Row("ours", "fp32", "closed", clients=1, per_second=150, p50_ms=6.0, p99_ms=8.0, worker_mb=150, ready_s=0.9)
 
 
 def results(**changed: float | str) -> Results:

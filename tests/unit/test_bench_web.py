@@ -37,12 +37,8 @@ def test_verdict_takes_the_median_of_the_turns() -> None:
     assert verdicts["ahead of TensorFlow.js, folded and fused by 1.5 on one thread"] == "**no**"
 
 
-@pytest.mark.parametrize(
-    ("fps", "main", "kept", "free"), [(30.1, 5.9, "yes", "yes"), (28.0, 6.1, "**no**", "**no**")]
-)
-def test_page_has_to_keep_up_and_to_leave_its_main_thread_free(
-    fps: float, main: float, kept: str, free: str
-) -> None:
+@pytest.mark.parametrize(("fps", "main", "kept", "free"), [(30.1, 5.9, "yes", "yes"), (28.0, 6.1, "**no**", "**no**")])
+def test_page_has_to_keep_up_and_to_leave_its_main_thread_free(fps: float, main: float, kept: str, free: str) -> None:
     verdicts = _verdicts(_results(Row("page", "device", 2, fps=fps, main_ms=main)))
     assert verdicts["30 frames a second on the device"] == kept
     assert verdicts["under 6 ms of the main thread a frame, both charts moving, on the device"] == free
@@ -84,9 +80,7 @@ def test_percentile_is_one_of_the_values() -> None:
     ("number", "percent", "rank"),
     [(21, 95, 20), (12, 95, 12), (10, 50, 5), (10, 51, 6), (3, 99, 3), (3, 1, 1)],
 )
-def test_percentile_is_the_smallest_value_that_so_many_do_not_exceed(
-    number: int, percent: float, rank: int
-) -> None:
+def test_percentile_is_the_smallest_value_that_so_many_do_not_exceed(number: int, percent: float, rank: int) -> None:
     assert percentile([float(value) for value in range(1, number + 1)], percent) == rank
 
 

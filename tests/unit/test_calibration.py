@@ -62,9 +62,7 @@ def test_the_id_score_is_what_is_left_of_none_or_without_such_an_output_the_larg
 
 
 @given(SHARES, st.floats(0.01, 0.99))
-def test_the_threshold_rejects_at_most_the_share_and_no_higher_one_does(
-    scores: list[float], rejected: float
-) -> None:
+def test_the_threshold_rejects_at_most_the_share_and_no_higher_one_does(scores: list[float], rejected: float) -> None:
     threshold = choose_threshold(np.array(scores), rejected)
     assert np.mean(np.array(scores) < threshold) <= rejected
     higher = [score for score in scores if score > threshold]

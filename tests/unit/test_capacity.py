@@ -37,9 +37,7 @@ def test_mean_wait_is_that_of_pollaczek_and_khinchine(load: float) -> None:
 @pytest.mark.parametrize("percent", [75, 95, 99])
 def test_waits_are_those_of_pictures_that_come_at_random(load: float, percent: float) -> None:
     tried = short_line(load, S, places=10_000)
-    assert Line(load, S).wait_percentile(percent) == pytest.approx(
-        tried.wait_percentile(percent), rel=0.08, abs=S / 50
-    )
+    assert Line(load, S).wait_percentile(percent) == pytest.approx(tried.wait_percentile(percent), rel=0.08, abs=S / 50)
 
 
 @settings(deadline=None, max_examples=30)
@@ -108,12 +106,8 @@ POINTS = [
     for made in (
         point("alone", threads, clients=1, answered=160, p50_ms=6.2, p99_ms=7),
         point("most", threads, clients=4 * threads, answered=165 * threads, p50_ms=24, p99_ms=30),
-        point(
-            "random", threads, asked=115 * threads, answered=113 * threads, refused=0.017, p50_ms=9, p99_ms=30
-        ),
-        point(
-            "burst", threads, asked=660 * threads, answered=130 * threads, refused=0.8, p50_ms=30, p99_ms=40
-        ),
+        point("random", threads, asked=115 * threads, answered=113 * threads, refused=0.017, p50_ms=9, p99_ms=30),
+        point("burst", threads, asked=660 * threads, answered=130 * threads, refused=0.8, p50_ms=30, p99_ms=40),
         point("cameras", threads, clients=4 * threads, answered=166 * threads, p50_ms=24, p99_ms=30),
     )
 ]
@@ -138,9 +132,7 @@ def test_tables_hold_model_and_measurement_side_by_side() -> None:
     cost = report.refusal_s(POINTS)
     assert cost == pytest.approx((1 - 130 / 165) / (660 - 130))
     # As measured at one thread, so at two, which in these points are twice one.
-    assert "| 2 threads, 1320 a second | answers a second | 260.0 | 260.0 | 1.00 |" in report.bursts(
-        POINTS, queue=4
-    )
+    assert "| 2 threads, 1320 a second | answers a second | 260.0 | 260.0 | 1.00 |" in report.bursts(POINTS, queue=4)
 
 
 def test_the_page_says_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,9 +47,7 @@ class Oven(Settings):
 def bakery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a small conf/, and no experiment going on."""
     (tmp_path / "conf" / "oven").mkdir(parents=True)
-    (tmp_path / "conf" / "config.yaml").write_text(
-        "defaults:\n  - oven: bread\n  - _self_\n", encoding="utf-8"
-    )
+    (tmp_path / "conf" / "config.yaml").write_text("defaults:\n  - oven: bread\n  - _self_\n", encoding="utf-8")
     (tmp_path / "conf" / "oven" / "bread.yaml").write_text("degrees: 240\nfan: false\n", encoding="utf-8")
     (tmp_path / "conf" / "oven" / "cake.yaml").write_text("degrees: 180\nfan: true\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
@@ -58,9 +56,7 @@ def bakery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    "option", sorted(f"{path.parent.name}={path.stem}" for path in CONF.glob("*/*.yaml"))
-)
+@pytest.mark.parametrize("option", sorted(f"{path.parent.name}={path.stem}" for path in CONF.glob("*/*.yaml")))
 def test_every_choice_in_conf_is_accepted_by_its_stage(option: str) -> None:
     section = option.partition("=")[0]
     parse(section, compose([option], CONF)[section], ACCEPTED[section])

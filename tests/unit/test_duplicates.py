@@ -33,9 +33,9 @@ def test_copies_are_alike(tmp_path: Path, number: int) -> None:
         ImageEnhance.Contrast(original).enhance(0.7),
         original.crop((6, 6, 634, 474)),
     ]
-    assert alike(
-        *(measures(tmp_path, copy) for copy in copies), measures(tmp_path, original, quality=30)
-    ) == [[0, 1, 2, 3, 4]]
+    assert alike(*(measures(tmp_path, copy) for copy in copies), measures(tmp_path, original, quality=30)) == [
+        [0, 1, 2, 3, 4]
+    ]
 
 
 def test_different_pictures_are_not_alike(tmp_path: Path) -> None:
@@ -70,8 +70,7 @@ def test_the_fast_search_finds_what_comparing_all_pairs_finds(tmp_path: Path, nu
     flips = random.integers(0, 63, (number, 2))
     model = measures(tmp_path, picture(1))
     pictures = [
-        replace(model, phash=int(random.choice(seeds)) ^ int(np.bitwise_xor.reduce(1 << flip)))
-        for flip in flips
+        replace(model, phash=int(random.choice(seeds)) ^ int(np.bitwise_xor.reduce(1 << flip))) for flip in flips
     ]
     found = near(pictures, distance=4, correlation=0.9)
     assert found == brute_force(pictures, 4)

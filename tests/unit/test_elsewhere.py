@@ -87,9 +87,7 @@ def test_each_variant_is_measured_beside_what_the_commonest_label_alone_would_ge
     rows = [row for row in whole.rows if row.label != "plant" or int(row.file[6:9]) < 10]
     uneven = Photos(tuple(rows), whole.folder, OUTPUTS, 2)
     x = clouds(uneven)
-    figures, answers = elsewhere.measure(
-        uneven, {"fp32": x, "int8": x}, "efficientnet_lite0", 32, "probe", FIT, seed=0
-    )
+    figures, answers = elsewhere.measure(uneven, {"fp32": x, "int8": x}, "efficientnet_lite0", 32, "probe", FIT, seed=0)
     assert (figures.method, figures.recipe, figures.parts) == ("leave-one-source-out", "probe", 4)
     assert set(figures.variants) == set(answers) == {"fp32", "int8"}
     assert figures.baselines["commonest label"].value == pytest.approx(20 / 30)
@@ -155,9 +153,7 @@ def test_the_learning_curve_is_the_same_for_the_same_seed() -> None:
 
 
 def test_an_interval_that_helps_nobody_is_not_shown() -> None:
-    steep = learning_curve._gain(
-        np.array([2.0, 2, 10, 10]), np.array([0.0, 0.9, 0.1, 0.8]), 20, own=10, seed=0
-    )
+    steep = learning_curve._gain(np.array([2.0, 2, 10, 10]), np.array([0.0, 0.9, 0.1, 0.8]), 20, own=10, seed=0)
     assert steep.expected is None
     line = learning_curve._gain(
         np.array([5.0, 10, 20]).repeat(4), np.array([0.5, 0.55, 0.6]).repeat(4), 20, own=20, seed=0

@@ -38,9 +38,7 @@ def test_second_setup_does_nothing(lock: Path, folder: Path) -> None:
     assert (folder / "bin" / "python").exists()
 
 
-def test_changed_lock_is_installed_into_the_same_environment(
-    lock: Path, folder: Path, tmp_path: Path
-) -> None:
+def test_changed_lock_is_installed_into_the_same_environment(lock: Path, folder: Path, tmp_path: Path) -> None:
     kept = folder / "kept"
     kept.touch()
     changed = tmp_path / "changed.lock"

@@ -108,9 +108,7 @@ def test_a_photos_features_do_not_depend_on_its_neighbours() -> None:
 def test_progress_reaches_the_number_of_photos(counted: Counted) -> None:
     heard: list[tuple[int, int]] = []
     of([photo(0)])
-    features.of(
-        [photo(i) for i in range(BATCH + 2)], BACKBONE, SIZE, progress=lambda *done: heard.append(done)
-    )
+    features.of([photo(i) for i in range(BATCH + 2)], BACKBONE, SIZE, progress=lambda *done: heard.append(done))
     assert heard == [(BATCH + 1, BATCH + 2), (BATCH + 2, BATCH + 2)]
 
 

@@ -14,9 +14,7 @@ from pipeline.promote.history import Action, Entry
 
 
 def entry(name: str, action: Action = "promote") -> Entry:
-    return Entry(
-        "2026-11-24T05:00:00+00:00", "Eva Müller", action, ord(name), f"lite0-{name}", name * 64, None, "why"
-    )
+    return Entry("2026-11-24T05:00:00+00:00", "Eva Müller", action, ord(name), f"lite0-{name}", name * 64, None, "why")
 
 
 def names(entries: list[Entry]) -> str:

@@ -19,9 +19,7 @@ def features(distance: float) -> NDArray[np.float32]:
 
 def find(distance: float, labels: list[str]) -> list[LabelError]:
     groups = [str(index) for index in range(len(labels))]
-    return label_errors.find(
-        features(distance)[: len(labels)], labels, groups, folds=5, strength=0.01, accuracy=0.7
-    )
+    return label_errors.find(features(distance)[: len(labels)], labels, groups, folds=5, strength=0.01, accuracy=0.7)
 
 
 def test_labels_that_were_made_wrong_are_found_with_the_right_one() -> None:

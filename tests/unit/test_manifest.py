@@ -109,18 +109,14 @@ def test_adopting_makes_a_manifest_where_there_is_none(photos: PhotoFolder) -> N
     assert [row.file for row in photos.rows()] == [KNOWN.file]
 
 
-@pytest.mark.parametrize(
-    "name", ["a.jpg", "a.JPG", "a.jpeg", "a.png", "a.webp", "a.heic", "a.HEIF", "deep/er/a.jpg"]
-)
+@pytest.mark.parametrize("name", ["a.jpg", "a.JPG", "a.jpeg", "a.png", "a.webp", "a.heic", "a.HEIF", "deep/er/a.jpg"])
 def test_what_is_adopted(photos: PhotoFolder, name: str) -> None:
     photos.put(f"art/{name}", encoded(picture(2)))
     adopt()
     assert [row.file for row in photos.rows()] == [KNOWN.file, f"art/{name}"]
 
 
-@pytest.mark.parametrize(
-    "name", ["art/.DS_Store", "art/._a.jpg", "art/Thumbs.db", "art/notes.txt", ".trash/a.jpg"]
-)
+@pytest.mark.parametrize("name", ["art/.DS_Store", "art/._a.jpg", "art/Thumbs.db", "art/notes.txt", ".trash/a.jpg"])
 def test_what_is_passed_over(photos: PhotoFolder, name: str) -> None:
     photos.put(name, b"x")
     adopt()
@@ -161,9 +157,7 @@ def test_rows_of_deleted_photos_are_dropped_and_named(photos: PhotoFolder, capsy
     assert "1 dropped, their files are gone:\n  art/lion.jpg" in capsys.readouterr().out
 
 
-def test_a_photo_that_moves_to_another_label_keeps_its_author_and_licence(
-    photos: PhotoFolder, capsys: Capture
-) -> None:
+def test_a_photo_that_moves_to_another_label_keeps_its_author_and_licence(photos: PhotoFolder, capsys: Capture) -> None:
     (photos.images / "plant").mkdir()
     (photos.images / KNOWN.file).rename(photos.images / "plant/lion.jpg")
     assert adopt() == 0
@@ -223,9 +217,7 @@ def test_a_full_disk_leaves_the_old_manifest(
 
 
 def test_attribution_names_every_photo_with_its_author(photos: PhotoFolder) -> None:
-    manifest.write(
-        photos.manifest, [KNOWN, dataclasses.replace(KNOWN, file="art/x|y_z.jpg", licence="GPL-2+")]
-    )
+    manifest.write(photos.manifest, [KNOWN, dataclasses.replace(KNOWN, file="art/x|y_z.jpg", licence="GPL-2+")])
     assert main(["attribution"]) == 0
     page = Path("ATTRIBUTION.md").read_text(encoding="utf-8")
     assert "Apache License 2.0" in page

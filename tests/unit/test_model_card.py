@@ -12,9 +12,7 @@ from pipeline.metrics.schema import Condition, Evidence, Figure, Gain, Metrics
 from pipeline.metrics.scores import Answers
 from tests import measured
 
-FILES = [
-    f"{name}.jpg" for name in ("right", "sure and wrong", "unsure and wrong", "rejected", "none", "accepted")
-]
+FILES = [f"{name}.jpg" for name in ("right", "sure and wrong", "unsure and wrong", "rejected", "none", "accepted")]
 ROBUSTNESS = {
     "as it is": Condition(served_accuracy=0.9, closed_set_accuracy=0.95, fnr=0.05).model_dump(),
     "dark": Condition(served_accuracy=0.25, closed_set_accuracy=0.5, fnr=0.5).model_dump(),

@@ -130,9 +130,7 @@ def test_only_versions_that_build_the_page_fit(version: str, fit: bool) -> None:
 
 
 @pytest.mark.parametrize("have", ["nothing", "old", "no npm"])
-def test_machine_without_a_fitting_node_gets_one(
-    have: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_machine_without_a_fitting_node_gets_one(have: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     programs = tmp_path / "bin"
     programs.mkdir()
     if have != "nothing":

@@ -104,9 +104,7 @@ def test_a_served_variant_without_figures_is_refused(where: str) -> None:
     del place["fp32"]
     again = measured.metrics(rows).model_validate(metrics)
     decision = decide(again, rows, LABELS, ("fp32", "int8"), SETTINGS)
-    assert decision.reasons == [
-        "figures, fp32: not measured, or of other labels; `dvc repro -f evaluate` measures it"
-    ]
+    assert decision.reasons == ["figures, fp32: not measured, or of other labels; `dvc repro -f evaluate` measures it"]
 
 
 def test_figures_of_other_labels_are_refused() -> None:
@@ -139,13 +137,8 @@ def test_no_answers_from_elsewhere_are_refused_with_the_way_out() -> None:
 
 
 def test_photos_of_one_sitting_are_one_evidence() -> None:
-    rows = [
-        Prediction(p.sha256, p.truth, p.truth, p.variant, p.answer)
-        for i, p in enumerate(measured.answers(each=8))
-    ]
-    assert failed(decided(rows)) == ["served accuracy"], (
-        "a guess for each of three sittings is right 1 time of 27"
-    )
+    rows = [Prediction(p.sha256, p.truth, p.truth, p.variant, p.answer) for i, p in enumerate(measured.answers(each=8))]
+    assert failed(decided(rows)) == ["served accuracy"], "a guess for each of three sittings is right 1 time of 27"
 
 
 def versus(delta: int, n: int, part: str = ALL_LABELS, *, prove: bool = True) -> Comparison:
@@ -153,9 +146,7 @@ def versus(delta: int, n: int, part: str = ALL_LABELS, *, prove: bool = True) ->
     champion = np.arange(n) < n - max(delta, 0)
     challenger = np.arange(n) < n - max(-delta, 0)
     found = difference(champion, challenger, [str(i) for i in range(n)], RULE.confidence)
-    return Comparison(
-        "the champion", "lite0-1 (version 2)", "cross-validation", prove, {("fp32", part): found}
-    )
+    return Comparison("the champion", "lite0-1 (version 2)", "cross-validation", prove, {("fp32", part): found})
 
 
 def test_the_same_answers_on_enough_pictures_prove_that_a_model_is_not_inferior() -> None:

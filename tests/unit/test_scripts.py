@@ -20,9 +20,7 @@ PHOTOS = Photos((), Path("nowhere"), (), 0)
 def evaluation() -> dict[str, Any]:
     """A report as evaluate writes it."""
     baseline = {readme.COMMONEST: FIGURE.model_dump()}
-    found = measured.metrics(
-        measured.answers(wrong=9), elsewhere__baselines=baseline, test_baselines=baseline
-    )
+    found = measured.metrics(measured.answers(wrong=9), elsewhere__baselines=baseline, test_baselines=baseline)
     return {"model": "tiny-12345678", "default_variant": "fp32", "metrics": found.model_dump()}
 
 
