@@ -13,6 +13,7 @@ MORE = 20  # photos
 SHARES = (0.25, 0.5, 1.0)  # of a label's photos that are kept
 DRAWS = 4  # of each share
 FOLDS = 5
+RESAMPLES = 300
 WIDEST = 0.2  # of the interval; a wider one helps nobody
 
 
@@ -21,8 +22,8 @@ def gains(x: NDArray[np.float32], photos: Photos, fit: Fit, seed: int, more: int
 
     Parts of a label's photos are left out at random, the other labels keep theirs, and the label's served accuracy by
     cross-validation is taken for a straight line in the logarithm of their number (power laws of learning curves look
-    so over a short stretch: Viering & Loog 2021). The interval is a bootstrap over the draws. ``expected`` is None
-    where it is wider than `WIDEST`, or there are fewer than 4 photos.
+    so over a short stretch: Viering & Loog 2021). The interval is a bootstrap over the draws, with what they missed the
+    line by. ``expected`` is None where it is wider than `WIDEST`, or there are fewer than 4 photos.
     """
     space, folds = Space(x), photos.parts().coarse(FOLDS).index
     return {
@@ -71,7 +72,11 @@ def _gain(counts: NDArray[np.float64], accuracy: NDArray[np.float64], more: int,
         return float(np.polyfit(x, accuracy[of], 1)[0]) if np.ptp(x) > 0 else float("nan")
 
     random = np.random.default_rng(seed)
-    drawn = np.array([slope(random.integers(0, len(counts), len(counts))) for _ in range(300)]) * far
+    line = np.polynomial.Polynomial.fit(np.log(counts), accuracy, 1)
+    missed = (accuracy - line(np.log(counts))) * np.sqrt(len(counts) / (len(counts) - 2))
+    drawn = np.array([slope(random.integers(0, len(counts), len(counts))) for _ in range(RESAMPLES)]) * far
+    drawn += random.choice(missed, RESAMPLES)  # other photos would have given other figures at both ends
+    drawn -= random.choice(missed, RESAMPLES)
     low, high = (min(float(q), 1 - present) for q in np.nanquantile(drawn, (0.025, 0.975)))
     expected = min(slope(np.arange(len(counts))) * far, 1 - present)
     if high - low > WIDEST:
