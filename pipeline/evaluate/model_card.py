@@ -109,8 +109,8 @@ def _how_measured(metrics: Metrics, default: VariantName) -> str:
     outside = metrics.elsewhere
     n = outside.variants[next(iter(outside.variants))].served_accuracy.n
     how = (
-        f"Each of {outside.parts} sources was left out once, and its pictures answered by a head that was fitted without "
-        "it, at the temperature and threshold that the other sources' left-out answers ask for"
+        f"Each of {outside.parts} sources was left out once, and its pictures answered by a head that was fitted "
+        "without it, at the temperature and threshold that the other sources' left-out answers ask for"
         if outside.method == "leave-one-source-out"
         else f"Sources are not known, so each of {outside.parts} folds of whole groups was left out once"
     )
