@@ -27,7 +27,7 @@ class Fit:
 
 
 def left_out(space: Space, photos: Photos, apart: Parts, fit: Fit) -> Answers:
-    """The answer of each photo by a head without its part, at a temperature and threshold of the other parts' answers."""
+    """The answer of each photo by a head without its part, at temperature and threshold of the other parts' answers."""
     targets = photos.targets
     logits = crossval.out_of_fold(space, targets, apart.index, len(photos.outputs), fit.strength)
     temperature, threshold = np.ones(len(targets)), np.zeros(len(targets))
