@@ -55,7 +55,7 @@ def render(manifest: Manifest, metrics: Metrics, rows: Sequence[Row], wrong: Seq
         "Not for decisions about people, and not where a wrong answer costs more than a second look.",
         "## Pictures from elsewhere",
         _how_measured(metrics, default),
-        _scores(metrics.elsewhere.variants[default], metrics.elsewhere.baselines),
+        _scores("from elsewhere", metrics.elsewhere.variants[default], metrics.elsewhere.baselines),
         "### What more photos would bring",
         _table(
             ("label", f"{MORE} more photos"),
@@ -64,7 +64,7 @@ def render(manifest: Manifest, metrics: Metrics, rows: Sequence[Row], wrong: Seq
         "## The test split",
         "Its pictures come from the same sources as those of training, so these figures flatter; they are here to "
         "compare runs, and chose nothing.",
-        _scores(metrics.test[default], metrics.test_baselines),
+        _scores("on the test split", metrics.test[default], metrics.test_baselines),
         "### By kind of picture",
         _table(
             ("kind", "likeliest label right", "pictures"),
@@ -119,7 +119,7 @@ def _how_measured(metrics: Metrics, default: VariantName) -> str:
     return f"{how}. This is the figure to expect.{other}{few} Variant {default}."
 
 
-def _scores(scores: Scores, baselines: Mapping[str, Figure]) -> str:
+def _scores(where: str, scores: Scores, baselines: Mapping[str, Figure]) -> str:
     rows = [
         ("served accuracy: right and not rejected", interval(scores.served_accuracy)),
         *((f"served accuracy of {label}", interval(figure)) for label, figure in scores.recall.items()),
@@ -132,7 +132,7 @@ def _scores(scores: Scores, baselines: Mapping[str, Figure]) -> str:
         ("log loss, nats", interval(scores.log_loss, "{:.2f}")),
         ("calibration error, debiased", interval(scores.calibration_error)),
     ]
-    return _table(("figure", "value (95 % interval, bootstrap over clusters)"), rows)
+    return _table((where, "value (95 % interval, bootstrap over clusters)"), rows)
 
 
 def _gain(gain: Gain) -> str:
