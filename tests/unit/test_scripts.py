@@ -39,9 +39,10 @@ def test_verify_tells_same_bytes_from_others_and_from_none(tmp_path: Path) -> No
 
 def test_benchmark_marks_a_missed_target() -> None:
     measured = bench_pipeline.Measured({"start": 1.0, "train": 400.0}, {"start": 0.1, "train": 2.5})
-    table = bench_pipeline.table(measured, [0.4, 0.5, 9.0])
-    assert "train: 400.00, target 300, ratio 1.33 **missed**" in table
-    assert "nothing to do: 0.50, target 5, ratio 0.10\n" in table
+    table = bench_pipeline.table(measured, 6.0, [0.4, 0.5, 9.0])
+    assert "cold: 401.00, target 30, ratio 13.37 **missed**" in table
+    assert "one more photo: 6.00, target 15, ratio 0.40\n" in table
+    assert "nothing to do: 0.50, target 1, ratio 0.50\n" in table
     assert "| train | 400.0 | 2.50 |" in table
 
 
