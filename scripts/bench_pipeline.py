@@ -1,6 +1,6 @@
 """How long `dvc repro` takes in a fresh clone, stage by stage, after one more photo, and with nothing to do.
 
-Targets on 2 quiet cores, with the default (a probe): cold 30 s, after one more photo 15 s, nothing to do 1 s, under 3 GB.
+Targets on 2 quiet cores, with a probe: cold 30 s, after one more photo 15 s, nothing to do 1 s, under 3 GB.
 """
 
 import argparse
