@@ -269,20 +269,18 @@ def test_a_bad_manifest_hides_no_bad_picture(photos: PhotoFolder, capsys: Captur
 
 @pytest.mark.parametrize("fails_at", [1, 2, 3, 4])  # features, JSON, page, split
 def test_a_full_disk(photos: PhotoFolder, capsys: Capture, monkeypatch: pytest.MonkeyPatch, fails_at: int) -> None:
-    opened = os.fdopen
+    written = Path.write_bytes
     calls = 0
 
-    def full(descriptor: int, mode: str) -> Any:
+    def full(path: Path, data: bytes) -> int:
         nonlocal calls
         calls += 1
-        file = opened(descriptor, mode)
         if calls == fails_at:
-            file.write(b"half")
-            file.close()
+            written(path, data[: len(data) // 2])
             raise OSError(errno.ENOSPC, "No space left on device")
-        return file
+        return written(path, data)
 
-    monkeypatch.setattr(os, "fdopen", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     said = photos.refused(capsys)
     assert "the disk is full" in said
     assert ("build/features", "validation.json", "validation.html", "split.csv")[fails_at - 1] in said

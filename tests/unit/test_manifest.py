@@ -2,7 +2,6 @@
 
 import dataclasses
 import errno
-import os
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -210,7 +209,7 @@ def test_a_full_disk_leaves_the_old_manifest(
 
     photos.put("art/new.jpg", encoded(picture(2)))
     before = photos.state()
-    monkeypatch.setattr(os, "fdopen", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     assert adopt() == 1
     assert "the disk is full: data/manifest.csv was not written" in capsys.readouterr().err
     assert photos.state() == before
