@@ -6,6 +6,6 @@ if [ ! -f dvc.yaml ]; then
     exit 1
 fi
 if [ ! -d data ] || [ -e .dvc/tmp/fetching ]; then
-    mkdir -p .dvc/tmp && touch .dvc/tmp/fetching && dvc pull && rm .dvc/tmp/fetching
+    mkdir -p .dvc/tmp && touch .dvc/tmp/fetching && dvc pull data.dvc && rm .dvc/tmp/fetching
 fi
 exec "$@"

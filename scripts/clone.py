@@ -27,7 +27,7 @@ def fresh_clone(into: Path, of: Path = Path()) -> Path:
         subprocess.CalledProcessError: git or dvc failed; they have said why.
     """
     subprocess.run(["git", "clone", "--quiet", "--no-local", of.resolve(), into], check=True)
-    subprocess.run(["dvc", "pull", "--quiet"], cwd=into, env=environment(), check=True)
+    subprocess.run(["dvc", "pull", "--quiet", "data.dvc"], cwd=into, env=environment(), check=True)
     return into
 
 

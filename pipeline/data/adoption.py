@@ -32,7 +32,7 @@ def adopt(settings: DataSettings) -> None:
     if not contents.pictures:
         raise DataError(
             f"{settings.images} holds no picture; put a folder of photos for each label there "
-            f"(JPEG, PNG, WebP or HEIC), or `dvc pull` to have the project's own"
+            f"(JPEG, PNG, WebP or HEIC), or `dvc pull data.dvc` to have the project's own"
         )
     old = manifest.read(settings.manifest) if settings.manifest.exists() else []
     refused = [f"{file} ({why})" for file in contents.pictures if (why := manifest.why_illegal_path(file))]

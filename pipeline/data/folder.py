@@ -36,7 +36,7 @@ def contents(images: Path) -> Contents:
     """
     if not images.is_dir():
         raise DataError(
-            f"{images} is missing; `dvc pull` brings the project's photos, "
+            f"{images} is missing; `dvc pull data.dvc` brings the project's photos, "
             "or make it and put a folder of photos for each label there"
         )
     labels: list[str] = []

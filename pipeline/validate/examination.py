@@ -64,7 +64,7 @@ def examine(
     contents = picture_folder.contents(data.images)
     rows, problems = manifest.examine(data.manifest)
     if not contents.pictures:
-        message = f"{data.images} holds no picture; put a folder of photos for each label there, or `dvc pull`"
+        message = f"{data.images} holds no picture; put a folder of photos for each label there, or `dvc pull data.dvc`"
         problems += [Problem("too_few_labels", (), message), *checks.check_folders(contents, None)]
         return Outcome(checks.judge(problems, settings))
 

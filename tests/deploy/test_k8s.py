@@ -192,7 +192,7 @@ def test_training_takes_its_code_from_git_and_its_photos_from_the_shared_remote(
     (project / "models").mkdir(parents=True)  # the volume that is mounted there
     done = _checkout(project, REPOSITORY=str(origin), REVISION="main", DVC_REMOTE=str(shared), S3_ENDPOINT="")
     assert done.returncode == 0, done.stderr
-    subprocess.run([dvc, "pull", "-q"], cwd=project, check=True, capture_output=True)
+    subprocess.run([dvc, "pull", "-q", "data.dvc"], cwd=project, check=True, capture_output=True)
     assert (project / "data" / "photo.jpg").read_bytes() == b"a photo"
 
 

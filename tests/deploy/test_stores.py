@@ -168,7 +168,7 @@ def test_photos_go_to_s3_and_come_to_the_training_from_there(s3: str, tmp_path: 
     job.mkdir()
     variables = {"REPOSITORY": str(laptop), "REVISION": "main", "DVC_REMOTE": remote, "S3_ENDPOINT": s3}
     assert f"photos from {remote}" in run(job, "sh", str(CHECKOUT), **variables)
-    run(job, "dvc", "pull")
+    run(job, "dvc", "pull", "data.dvc")
     assert (job / "data" / "photo.jpg").read_bytes() == b"a photo"
 
 

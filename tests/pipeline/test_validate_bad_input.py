@@ -135,7 +135,7 @@ def test_a_folder_without_a_picture(photos: PhotoFolder, capsys: Capture) -> Non
 
 def test_no_folder_at_all(photos: PhotoFolder, capsys: Capture) -> None:
     shutil.rmtree(photos.images)
-    assert "data/images is missing; `dvc pull`" in photos.refused(capsys)
+    assert "data/images is missing; `dvc pull data.dvc`" in photos.refused(capsys)
 
 
 def test_an_empty_label(photos: PhotoFolder, capsys: Capture) -> None:
