@@ -21,6 +21,8 @@ def set_up(level: str) -> None:
     """Send the log of this process, also that of uvicorn and asyncio, to stderr."""
     handler = _Lines()
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it warns of every form that is none
+    # uvicorn says so at error level whenever its time for draining is over, also where nothing was left to cancel.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: not record.getMessage().startswith("Cancel 0 running"))
     for name in ("service", "uvicorn.error", "asyncio"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False

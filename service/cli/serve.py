@@ -21,6 +21,7 @@ from service.http import protocol
 from service.http.app import create_app
 from service.http.probes import Probes
 from service.http.state import State
+from service.models.workspace import Workspace
 from service.settings import Settings
 
 BACKLOG: Final = 1_024
@@ -66,10 +67,12 @@ def main(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; the exit status.
 
     Raises:
-        UserError: the address can't be listened on.
+        UserError: the address can't be listened on, or nothing can be written.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # what numpy computes here is small
     log.set_up(settings.log_level)
+    with Workspace():
+        pass  # said here in one sentence if nothing can be written; the application's own comes as it starts
     with listen(settings.bind, settings.port, "PORT") as listening:
         probing = None
         if settings.probe_port is not None:

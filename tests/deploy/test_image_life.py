@@ -86,21 +86,6 @@ def test_a_damaged_model_changes_nothing_but_what_readiness_says(tmp_path: Path)
         assert container.identify(FRAME)["model"] == "sound"
 
 
-def test_a_crash_in_native_code_ends_the_service_and_the_restart_policy_brings_it_back(
-    tmp_path: Path,
-) -> None:
-    """One process: nothing inside starts it again."""
-    make_bundle(tmp_path / "promoted")
-    readable(tmp_path)
-    crash = ["--env=PYTHONFAULTHANDLER=1", "--restart=unless-stopped"]
-    with started(*HARDENED, LOOPBACK, *crash, *mounted(tmp_path)) as container:
-        container.await_ready()
-        container.run("python", "-c", "import os, signal; os.kill(1, signal.SIGSEGV)")
-        wait(lambda: container.inspect(".RestartCount") == 1, "the restart")
-        container.await_ready()
-        assert container.identify(FRAME)["probabilities"]
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may kill a container's process behind the engine's back")
 def test_a_service_that_is_killed_under_load_is_back_by_the_restart_policy(tmp_path: Path) -> None:
     make_bundle(tmp_path / "promoted")
