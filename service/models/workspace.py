@@ -21,8 +21,8 @@ class Workspace:
         Raises:
             UserError: nothing can be written.
         """
-        place = Path(tempfile.gettempdir())
         try:
+            place = Path(tempfile.gettempdir())  # fails where no candidate can be written
             _remove_stale(place)
             self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
         except OSError as error:
