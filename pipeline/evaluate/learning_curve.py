@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from pipeline.evaluate.elsewhere import Fit
 from pipeline.metrics.calibration import choose_threshold, id_scores
 from pipeline.metrics.schema import Gain
+from pipeline.models import crossval
 from pipeline.models.head import Space
 from pipeline.models.photos import Photos
 
@@ -50,11 +51,9 @@ def _curve(
 def label_accuracy(
     space: Space, photos: Photos, folds: NDArray[np.intp], label: int, kept: NDArray[np.bool_], fit: Fit
 ) -> float:
-    targets, outputs = photos.targets, len(photos.outputs)
-    logits = np.zeros((len(targets), outputs))
-    for fold in np.unique(folds):
-        weights, bias = space.fit((folds != fold) & kept, targets, outputs, fit.strength)
-        logits[folds == fold] = space.coordinates[folds == fold] @ weights.T + bias
+    """Served accuracy of ``label`` by heads that were fitted on the photos ``kept`` [n] of the other folds."""
+    targets = photos.targets
+    logits = crossval.out_of_fold(space, targets, folds, len(photos.outputs), fit.strength, kept)
     scores = id_scores(logits, photos.labels)
     threshold = choose_threshold(scores[kept & (targets < photos.labels)], fit.rejected)
     right = (logits[:, : photos.labels].argmax(1) == label) & (scores >= threshold)

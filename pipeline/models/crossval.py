@@ -105,13 +105,17 @@ def out_of_fold(
     folds: NDArray[np.intp],
     outputs: int,
     strength: float,
+    kept: NDArray[np.bool_] | None = None,
 ) -> Floats:
-    """Logits [n, outputs], each photo's by a head that was fitted without its fold; see `pipeline.models.head`."""
+    """Logits [n, outputs], each photo's by a head that was fitted without its fold; see `pipeline.models.head`.
+
+    With ``kept`` [n] the heads are fitted on those photos alone; all are answered.
+    """
     space = features if isinstance(features, Space) else Space(features)
     logits = np.zeros((len(targets), outputs))
     for fold in np.unique(folds):
         out = folds == fold
-        weights, bias = space.fit(~out, targets, outputs, strength)
+        weights, bias = space.fit(~out if kept is None else ~out & kept, targets, outputs, strength)
         logits[out] = space.coordinates[out] @ weights.T + bias
     return logits
 
