@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts import environment
-from scripts.environment import STAMP, SetupError, make, packages, require
+from scripts.dev import environment
+from scripts.dev.environment import STAMP, SetupError, make, packages, require
 
 SCRIPT = Path(environment.__file__)
 
