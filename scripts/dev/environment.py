@@ -13,7 +13,6 @@ import ast
 import hashlib
 import importlib.util
 import os
-
 import shutil
 import subprocess
 import sys
