@@ -1,4 +1,4 @@
-"""MODEL_CARD.md and MODEL_CARD.html: what a model is for, what it saw, what it is worth and how it fails (Mitchell et al. 2019)."""
+"""The model card: what a model is for, what it saw, what it is worth and how it fails (Mitchell et al. 2019)."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -112,7 +112,7 @@ def as_html(card: str) -> str:
     Labels and names of files in it are a user's, so markup stays text: HTML, links and images, of which it has none.
     """
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
-    return parser.disable(["link", "image", "autolink", "reference"]).render(card)
+    return str(parser.disable(["link", "image", "autolink", "reference"]).render(card))
 
 
 def _how_measured(metrics: Metrics, default: VariantName) -> str:

@@ -155,7 +155,8 @@ def test_the_card_as_html_has_its_headings_and_tables() -> None:
     html = as_html(card(metrics()))
     assert html.startswith("<h1>Model card: tiny-12345678</h1>")
     assert "<td>served accuracy of art</td>\n<td>95.0% (" in html
-    assert "<html" not in html and "<body" not in html
+    assert "<html" not in html
+    assert "<body" not in html
 
 
 @pytest.mark.parametrize(
