@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Playwright, Route, expect
 
 import bundle
-from scripts.chromium import find_chromium, launch
+from scripts.dev.browser import find_chromium, launch
 from tests.e2e.conftest import Open
 from tests.e2e.pages import (
     HIDE,
