@@ -10,7 +10,7 @@ import imageio_ffmpeg
 from PIL import Image, ImageOps
 
 from pipeline.data.split import SPLIT, read_split
-from scripts.chromium import CAMERA_FILM
+from scripts.dev.browser import CAMERA_FILM
 
 ROOT: Final = Path(__file__).parents[1]
 IMAGES: Final = ROOT / "data/images"

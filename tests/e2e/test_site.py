@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from scripts.bench_web.server import folders
-from scripts.site import site
+from scripts.bench.web.server import folders
+from scripts.release.site import site
 from tests.e2e.conftest import Open
 from tests.e2e.pages import PATIENCE_MS, PROMOTED, WEB, answers_without, at, device_workers, lit
 

@@ -16,7 +16,7 @@ from pipeline.core.errors import PipelineError
 from pipeline.models.learner import FOLDER, load
 from pipeline.train.distributed import part_length, part_of
 from pipeline.train.processes import Processes
-from scripts.clone import environment
+from scripts.dev.clone import environment
 from scripts.train_distributed import launched, launcher_options, main
 from tests.small_project import ROOT, Project
 

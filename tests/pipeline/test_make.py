@@ -9,7 +9,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from scripts import environment
+from scripts.dev import environment
 from tests.small_project import ROOT, Project
 
 QUARTER_TURN = 6  # EXIF's orientation of a phone that was held upright
