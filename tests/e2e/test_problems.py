@@ -67,7 +67,7 @@ def test_a_camera_that_was_denied_is_asked_for_again(
     denying = launch(playwright, camera=None, extra=flags)
     page = open_page(by=denying)
     problem(page, "camera-denied")
-    expect(at(page, "problem-action")).to_have_text("Ask again")
+    expect(at(page, "problem-action")).to_have_text("Try again")
     page.context.grant_permissions(["camera"])  # the page hears of it, and need not be told
     state(page, "live")
     lit(page, "plant")
