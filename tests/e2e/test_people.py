@@ -1,5 +1,7 @@
 """What people find without a camera, and what the page remembers of them."""
 
+import re
+
 from playwright.sync_api import Browser, expect
 
 from tests.e2e.conftest import Open
@@ -43,6 +45,18 @@ def test_keys_can_be_switched_off(open_page: Open) -> None:
     expect(at(page, "pause-charts")).to_have_attribute("aria-pressed", "false")
     expect(at(page, "explain")).to_have_attribute("aria-pressed", "false")
     expect(at(page, "drawer")).to_have_attribute("data-open", "false")
+
+
+def test_the_model_is_rated_from_elsewhere_first_and_more_photos_are_weighed(open_page: Open) -> None:
+    page = open_page()
+    lit(page, "plant")
+    open_drawer(page)
+    rated = at(page, "model").locator("dt").all_text_contents()
+    assert rated[:2] == ["right, on pictures from elsewhere", "right, on the test split"]
+    expect(at(page, "drawer")).to_contain_text("so its figure is higher than what you will see")
+    assert at(page, "gains").locator("dt").all_text_contents() == ["art", "plant", "text"]
+    for told in at(page, "gains").locator("dd").all_text_contents():
+        assert re.fullmatch(r"[+−]?\d+ points \(.+ to .+\)|too few photos to say", told)
 
 
 def test_the_address_can_be_given_away(open_page: Open) -> None:
