@@ -1,28 +1,41 @@
 """How pytest-xdist spreads the tests over its processes (`-n 2`): by file, and the long ones first.
 
-A file stays in one process, so that what it starts is started once; so do all tests of the small project, whose
-first `dvc repro` takes a minute. In one process alone the order changes and nothing else.
+A file stays in one process, so that what it starts is started once; the files of the small project stay together,
+as its first `dvc repro` takes a minute. In one process alone the order changes and nothing else.
 """
 
-import pytest
+from pathlib import Path
 
-SMALL_PROJECT = "made_project"  # the fixture that all others of the project are made of
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+
+PROJECT = ("stale_configuration", "end_to_end", "own_photos", "make", "distributed")  # of tests/pipeline
 ORDER = ("pipeline", "e2e", "demo", "gif", "service")  # the other folders are done in seconds
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+class ByFile(LoadScopeScheduling):
+    """xdist's own `--dist=loadfile`, with some files taken for one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, _ = nodeid.partition("::")
+        return "the small project" if _has_project(Path(file)) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    """What xdist asks for."""
+    return ByFile(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Name each test's group, and put the long ones first, else one process ends with them while the others rest."""
-    for item in items:
-        group = SMALL_PROJECT if _needs_project(item) else item.path.relative_to(item.config.rootpath).as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=_place)
+    """Put the long ones first, else one process ends with them while the others have nothing left to do."""
+    items.sort(key=lambda item: _place(item.path))
 
 
-def _needs_project(item: pytest.Item) -> bool:
-    return SMALL_PROJECT in getattr(item, "fixturenames", ())
+def _has_project(file: Path) -> bool:
+    return file.parent.name == "pipeline" and file.stem.removeprefix("test_") in PROJECT
 
 
-def _place(item: pytest.Item) -> tuple[bool, int]:
-    folder = item.path.relative_to(item.config.rootpath / "tests").parts[0]
-    return not _needs_project(item), ORDER.index(folder) if folder in ORDER else len(ORDER)
+def _place(file: Path) -> tuple[bool, int]:
+    folder = file.relative_to(Path(__file__).parent).parts[0]
+    return not _has_project(file), ORDER.index(folder) if folder in ORDER else len(ORDER)
