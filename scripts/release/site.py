@@ -21,7 +21,7 @@ from scripts.dev.environment import SetupError
 SITE: Final = Path("web/site")
 PROMOTED: Final = Path("models/promoted")
 VARIANT: Final = "fp32"  # int8 is slower in a browser
-CARD: Final = "MODEL_CARD.md"
+CARD: Final = "MODEL_CARD.html"
 
 
 def site(model: Path = PROMOTED, out: Path = SITE, web: Path = node.WEB) -> None:
