@@ -188,6 +188,7 @@ def time_in_name(file: str) -> float | None:
 def _seconds(found: re.Match[str] | None) -> float | None:
     """Seconds between 1970 and a date and time, both by the same clock: only differences mean something."""
     try:
-        return (datetime(*map(int, found.groups())) - datetime(1970, 1, 1)).total_seconds() if found else None
-    except ValueError:  # no time that there is
+        time = datetime.strptime("".join(found.groups()), "%Y%m%d%H%M%S") if found else None
+    except ValueError:  # there is no such time
         return None
+    return (time - datetime(1970, 1, 1)).total_seconds() if time else None
