@@ -10,11 +10,11 @@ from pathlib import Path
 
 from pipeline.core import files
 from pipeline.core.errors import run_stage
-from scripts import readme
 from scripts.bench_gif import clips, measure
 from scripts.bench_gif.contenders import SIBLINGS, contenders, find_gifski
 from scripts.bench_gif.report import report
 from scripts.bench_gif.sheets import sheet
+from scripts.dev import readme
 from scripts.gif import tool
 from scripts.gif.stage.errors import as_pipeline_errors
 

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from pipeline.core.errors import PipelineError, run_stage
-from scripts import readme
 from scripts.bench_gif.clips import all_films
 from scripts.bench_gif.contenders import FPS, preset
 from scripts.bench_gif.report import table
+from scripts.dev import readme
 from scripts.gif import graph, passes, quality, recording, tool
 from scripts.gif.budget import Search, Way
 from scripts.gif.passes import Job
