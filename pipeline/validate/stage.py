@@ -14,9 +14,8 @@ from pipeline.core import config
 from pipeline.core.errors import DataError, run_stage
 from pipeline.data import folder, manifest, split
 from pipeline.data.findings import Problem
-from pipeline.data.manifest import normal
+from pipeline.data.manifest import normal, source_of
 from pipeline.data.settings import DataSettings
-from pipeline.data.sources import source_of
 from pipeline.data.split import SplitRow, SplitSettings
 from pipeline.models import features as pretrained
 from pipeline.models.settings import ModelSettings
