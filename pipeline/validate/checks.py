@@ -109,19 +109,17 @@ def check_folders(contents: Contents, rows: Sequence[Row] | None) -> Iterator[Pr
 
 def check_picture(file: str, seen: Measures, settings: ValidateSettings) -> Iterator[Problem]:
     """Check whether there is something to be seen."""
-    if tiny := min(seen.width, seen.height) < settings.min_side:
-        size = f"{seen.width} x {seen.height} pixels"
-        yield Problem("tiny", (file,), f"{file}: only {size}; use a larger copy")
-    if seen.contrast < settings.flat_below:
-        yield Problem("flat", (file,), f"{file}: nothing to be seen but one colour; remove it")
-        return  # it would be dark or bright, and blurred, as well
-    if seen.sharpness < settings.blurred_below and not tiny:
-        message = f"{file}: blurred (sharpness {seen.sharpness:.2f}); keep it if the camera blurs as well"
-        yield Problem("blurred", (file,), message)
-    if seen.bright_end < settings.dark_below:
-        yield Problem("dark", (file,), f"{file}: underexposed; brighten it or take it again")
-    if seen.dark_end > settings.bright_above:
-        yield Problem("bright", (file,), f"{file}: overexposed; take it again")
+    tiny, flat = min(seen.width, seen.height) < settings.min_side, seen.contrast < settings.flat_below
+    blurred = seen.sharpness < settings.blurred_below and not tiny  # a tiny one is enlarged, and so blurred
+    for kind, wrong, message in (
+        ("tiny", tiny, f"only {seen.width} x {seen.height} pixels; use a larger copy"),
+        ("flat", flat, "nothing to be seen but one colour; remove it"),
+        ("blurred", blurred, f"blurred (sharpness {seen.sharpness:.2f}); keep it if the camera blurs as well"),
+        ("dark", seen.bright_end < settings.dark_below, "underexposed; brighten it or take it again"),
+        ("bright", seen.dark_end > settings.bright_above, "overexposed; take it again"),
+    ):
+        if wrong and (kind in ("tiny", "flat") or not flat):  # one colour is dark or bright, and blurred, as well
+            yield Problem(kind, (file,), f"{file}: {message}")
 
 
 def check_set(found: Mapping[str, Measures | Problem], ood_label: str, settings: ValidateSettings) -> Iterator[Problem]:
