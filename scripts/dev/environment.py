@@ -3,8 +3,9 @@
     python3 scripts/dev/environment.py requirements/pipeline.lock .venv
 
 Runs on the machine's own Python before anything is installed: the standard library only, and a syntax that an
-older Python can read far enough to say what is missing. A stamp inside the environment holds what it was made
-from; it is removed before any change and written last, so that an interrupted set-up is done again.
+older Python can read far enough to say what is missing. (uv would do all of it, and would itself have to be installed.)
+A stamp inside the environment holds what it was made from; it is removed before any change and written last, so that
+an interrupted set-up is done again. Where a lock has hashes, pip checks them.
 """
 
 from __future__ import annotations
@@ -59,8 +60,13 @@ def packages(lock: Path) -> list[str]:
     return [pin for pin in pins if pin and not pin.startswith("--hash")]
 
 
-def make(lock: Path, folder: Path, *, dry: bool = False) -> bool:
-    """Bring ``folder`` to what ``lock`` says; return whether anything had to be done (with ``dry``: has to be).
+def stamped(stamp: Path, wanted: str) -> bool:
+    """Whether something was made, whole, from what it would be made from now."""
+    return stamp.exists() and stamp.read_text(encoding="utf-8") == wanted
+
+
+def make(lock: Path, folder: Path) -> bool:
+    """Bring ``folder`` to what ``lock`` says; return whether anything had to be done.
 
     An environment whose stamp is missing is made anew; one made from another lock is changed in place.
 
@@ -68,32 +74,33 @@ def make(lock: Path, folder: Path, *, dry: bool = False) -> bool:
         SetupError: this machine lacks something, or pip failed; its last lines are in the text.
     """
     require()
-    stamp = folder / STAMP
-    python = folder / "bin" / "python"
-    wanted = identity(lock)
-    made_from = stamp.read_text(encoding="utf-8") if stamp.exists() and python.exists() else None
-    if made_from == wanted or dry:
-        return made_from != wanted
+    stamp, python, wanted = folder / STAMP, folder / "bin" / "python", identity(lock)
+    if stamped(stamp, wanted) and python.exists():
+        return False
     print(f"Setting up {folder}: {len(packages(lock))} packages from {lock}", flush=True)
+    if not (stamp.exists() and python.exists()):
+        command = [sys.executable, "-m", "venv", "--clear", str(folder)]
+        made = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if made.returncode:
+            raise SetupError(f"{made.stdout}{folder} could not be made")
     stamp.unlink(missing_ok=True)
-    if made_from is None:
-        _run([sys.executable, "-m", "venv", "--clear", str(folder)], f"{folder} could not be made")
     install(python, lock)
     stamp.write_text(wanted, encoding="utf-8")
     return True
 
 
 def install(python: Path, lock: Path) -> None:
-    """Let the environment's pip install the lock, with a line of progress every few seconds."""
+    """Let the environment's pip install the lock, with a line of progress every few seconds.
+
+    Raises:
+        SetupError: pip failed.
+    """
     started = shown = time.monotonic()
-    total = len(packages(lock))
+    total, seen = len(packages(lock)), 0
     tail: deque[str] = deque(maxlen=SHOWN_ON_FAILURE)
-    seen = 0
     # -u: pip's lines as they come, else the progress shown lags behind by a buffer.
-    command = [str(python), "-u", "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
-    with subprocess.Popen(
-        [*command, "-r", str(lock)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as pip:
+    command = [str(python), "-u", "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "-r", str(lock)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as pip:
         assert pip.stdout is not None
         for line in pip.stdout:
             tail.append(line)
@@ -108,12 +115,6 @@ def install(python: Path, lock: Path) -> None:
     if pip.returncode:
         raise SetupError(f"{''.join(tail)}pip could not install {lock} (see above); run the same command again")
     print(f"  {time.monotonic() - started:3.0f} s: done", flush=True)
-
-
-def _run(command: list[str], failure: str) -> None:
-    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if result.returncode:
-        raise SetupError(f"{result.stdout}{failure}")
 
 
 def main(arguments: list[str]) -> int:
