@@ -40,7 +40,7 @@ photos: setup data ## train on the photos that you put into data/images/<label>/
 	@$(IN_VENV) python -m pipeline.evaluate.summary
 
 .PHONY: setup
-setup: ## make .venv and .venv-service from requirements/*.lock (about 2 minutes once, then nothing)
+setup: ## make .venv and .venv-service from requirements/*.lock (half a minute once, then nothing)
 	@$(PYTHON) scripts/dev/environment.py requirements/pipeline.lock .venv
 	@$(PYTHON) scripts/dev/environment.py requirements/service.lock .venv-service
 

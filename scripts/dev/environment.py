@@ -3,26 +3,32 @@
     python3 scripts/dev/environment.py requirements/pipeline.lock .venv
 
 Runs on the machine's own Python before anything is installed: the standard library only, and a syntax that an
-older Python can read far enough to say what is missing. (uv would do all of it, and would itself have to be installed.)
-A stamp inside the environment holds what it was made from; it is removed before any change and written last, so that
-an interrupted set-up is done again. Where a lock has hashes, pip checks them.
+older Python can read far enough to say what is missing. A stamp inside the environment holds what it was made
+from; it is removed before any change and written last, so that an interrupted set-up is done again.
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
 import time
-from collections import deque
 from pathlib import Path
 
 OLDEST = (3, 11)
 STAMP = "made-from"  # the environment's file that holds `identity()`
-SHOWN_ON_FAILURE = 25  # last lines of pip's output
-BETWEEN_LINES = 5  # seconds between two lines of progress
+UV = "uv==0.13.9"
+PIP_TO_UV = {  # pip's options, and the variables by which uv has them
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "constraint": "UV_CONSTRAINT",
+    "cert": "SSL_CERT_FILE",
+}
 
 
 class SetupError(Exception):
@@ -71,7 +77,7 @@ def make(lock: Path, folder: Path) -> bool:
     An environment whose stamp is missing is made anew; one made from another lock is changed in place.
 
     Raises:
-        SetupError: this machine lacks something, or pip failed; its last lines are in the text.
+        SetupError: this machine lacks something, or the packages could not be installed.
     """
     require()
     stamp, python, wanted = folder / STAMP, folder / "bin" / "python", identity(lock)
@@ -90,31 +96,39 @@ def make(lock: Path, folder: Path) -> bool:
 
 
 def install(python: Path, lock: Path) -> None:
-    """Let the environment's pip install the lock, with a line of progress every few seconds.
+    """Install the lock with uv, which takes a quarter of pip's time; with pip where uv can't.
 
     Raises:
-        SetupError: pip failed.
+        SetupError: neither could; what they said was printed.
     """
-    started = shown = time.monotonic()
-    total, seen = len(packages(lock)), 0
-    tail: deque[str] = deque(maxlen=SHOWN_ON_FAILURE)
-    # -u: pip's lines as they come, else the progress shown lags behind by a buffer.
-    command = [str(python), "-u", "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "-r", str(lock)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as pip:
-        assert pip.stdout is not None
-        for line in pip.stdout:
-            tail.append(line)
-            seen += line.startswith(("Collecting", "Requirement already satisfied"))
-            now = time.monotonic()
-            if line.startswith("Installing collected packages"):
-                shown = float("inf")  # nothing more to count
-                print(f"  {now - started:3.0f} s: all fetched, installing", flush=True)
-            elif now - shown > BETWEEN_LINES:
-                shown = now
-                print(f"  {now - started:3.0f} s: {min(seen, total)} of {total} packages fetched", flush=True)
-    if pip.returncode:
-        raise SetupError(f"{''.join(tail)}pip could not install {lock} (see above); run the same command again")
+    started = time.monotonic()
+    pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--no-input", "--quiet"]
+    uv = [str(python), "-m", "uv", "pip", "install", "--python", str(python)]
+    if not subprocess.call([*pip, UV]) and not subprocess.call([*uv, "-r", str(lock)], env=uv_settings(python)):
+        print(f"  {time.monotonic() - started:3.0f} s: done", flush=True)
+        return
+    print("uv could not install that; pip tries it, which takes some minutes", flush=True)
+    if subprocess.call([*pip, "-r", str(lock)]):
+        raise SetupError(f"{lock} could not be installed (see above); run the same command again")
     print(f"  {time.monotonic() - started:3.0f} s: done", flush=True)
+
+
+def uv_settings(python: Path) -> dict[str, str]:
+    """This process's environment, with what the machine's pip is configured to do said in uv's words.
+
+    uv reads no pip.conf: on a machine with a mirror or a company's certificate it would ask the public registry.
+    """
+    listed = subprocess.run(
+        [str(python), "-m", "pip", "config", "list"], stdout=subprocess.PIPE, text=True, check=False
+    )
+    said: dict[str, str] = {}
+    for line in sorted(listed.stdout.splitlines()):  # ":env:" comes before "global", "site" and "user": the first holds
+        name, _, value = line.partition("=")
+        said.setdefault(name.rpartition(".")[2], " ".join(ast.literal_eval(value).split()))
+    settings = {variable: said[option] for option, variable in PIP_TO_UV.items() if option in said}
+    if "UV_FIND_LINKS" in settings:
+        settings["UV_FIND_LINKS"] = ",".join(settings["UV_FIND_LINKS"].split())
+    return {"UV_INDEX_STRATEGY": "unsafe-best-match", **settings, **os.environ}  # pip's own: the best of all indexes
 
 
 def main(arguments: list[str]) -> int:
