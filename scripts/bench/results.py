@@ -7,7 +7,7 @@ import csv
 import io
 import math
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,8 @@ from pipeline.core import files
 from pipeline.core.errors import DataError
 
 NO_VALUE = math.nan  # of a percentile where nothing was answered; an empty cell in the file
+
+FLAT = 1.1
 
 Row = TypeVar("Row")
 
@@ -77,6 +79,18 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def sentence(found: Iterable[tuple[str, str, str]]) -> str:
     """What, figure and verdict in one line."""
     return "; ".join(f"{what} {figure}{' (**no**)' * (verdict == '**no**')}" for what, figure, verdict in found) + "."
+
+
+def counts(found: Mapping[str, int]) -> str:
+    """How often what came, in one line."""
+    return ", ".join(f"{name}: {count:,}" for name, count in sorted(found.items()) if count)
+
+
+def memory_line(mb: Sequence[float]) -> tuple[str, str, str]:
+    """Memory over a long run, and whether it stayed flat: at most `FLAT` times that after a fifth of the time."""
+    early, middle, last = mb[len(mb) // 5], mb[len(mb) // 2], mb[-1]
+    figures = f"{early:.0f}, {middle:.0f}, {last:.0f}"
+    return "memory after a fifth, half and all of the time, MB", figures, yes(last <= FLAT * early)
 
 
 def yes(fulfilled: bool) -> str:

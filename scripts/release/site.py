@@ -20,7 +20,7 @@ from scripts.dev.environment import SetupError
 SITE: Final = Path("web/site")
 PROMOTED: Final = Path("models/promoted")
 VARIANT: Final = "fp32"  # int8 is slower in a browser
-CARD: Final = "MODEL_CARD.md"
+CARDS: Final = {"MODEL_CARD.md", "MODEL_CARD.html"}  # older bundles have no HTML
 
 
 def site(model: Path = PROMOTED, out: Path = SITE, web: Path = node.WEB) -> None:
@@ -39,8 +39,8 @@ def site(model: Path = PROMOTED, out: Path = SITE, web: Path = node.WEB) -> None
             shutil.copytree(new / "page", new, dirs_exist_ok=True, ignore=shutil.ignore_patterns(node.STAMP))
             shutil.rmtree(new / "page")
             golden = [each.file for each in manifest.golden]
-            card = {CARD} & manifest.files.keys()
-            for name in ("manifest.json", manifest.variants[VARIANT].file, *golden, *card):
+            cards = CARDS & manifest.files.keys()
+            for name in ("manifest.json", manifest.variants[VARIANT].file, *golden, *cards):
                 (new / "model" / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(model / name, new / "model" / name)
             size = sum(path.stat().st_size for path in new.rglob("*") if path.is_file())

@@ -14,14 +14,14 @@ import bundle
 from pipeline.core.errors import PipelineError
 from scripts.bench import load, pictures
 from scripts.bench.process import get
-from scripts.bench.results import sentence, yes
+from scripts.bench.results import counts, memory_line, sentence, yes
 from scripts.bench.service.contenders import PROMOTED, SERVED, promoted
+from scripts.bench.service.measure import Measurement, statuses_of
 
 CLIENTS = 8
 LOOKS = 20
 SWAP_CLIENTS = 4
 SWAP_WITHIN_S = 60.0
-FLAT = 1.1  # memory at the end, of that after a fifth of the time, at most
 SAID_EVERY = 10  # swaps
 
 
@@ -31,41 +31,22 @@ def soak(seconds: float) -> str:
     Raises:
         PipelineError: the service does not start, or ends.
     """
-    seen: list[tuple[float, float, load.Load]] = []
     with promoted() as run, SERVED.started(run) as (server, target):
-        begun = time.monotonic()
+        measured, begun = Measurement(run, SERVED, server, target, SERVED.name), time.monotonic()
         while time.monotonic() - begun < seconds:
-            each = max(1.0, seconds / LOOKS)
-            found = load.closed(target, clients=CLIENTS, seconds=each, cores=run.cores.generator)
+            measured.closed(CLIENTS, max(1.0, seconds / LOOKS))
             if server.process.poll() is not None:
                 raise PipelineError(f"the service ended with status {server.process.returncode}")
-            seen.append((time.monotonic() - begun, server.memory()[1], found))
-            print(f"  {seen[-1][0]:4.0f} s  {seen[-1][1]:.1f} MB  {found.answers / found.seconds:.0f}/s", flush=True)
-    memory = [each[1] for each in seen]
-    total: Counter[str] = Counter()
-    for _, _, found in seen:
-        total += Counter(found.statuses)
-    rows = [
-        ("statuses", _told(total), yes(set(total) <= {"200", "503"})),
-        ("requests without an answer", str(sum(each[2].failures for each in seen)), ""),
-        ("answers a second, first and last look", " and ".join(f"{_rate(seen[at][2]):.0f}" for at in (0, -1)), ""),
-        _memory(memory),
+    rows = measured.rows
+    statuses = sum((statuses_of(row) for row in rows), Counter[str]())
+    rates = f"{rows[0].per_second:.0f} and {rows[-1].per_second:.0f}"
+    found = [
+        ("statuses", counts(statuses), yes(set(statuses) <= {"200", "503"})),
+        ("requests without an answer", str(sum(row.failures for row in rows)), ""),
+        ("answers a second, first and last look", rates, ""),
+        memory_line([row.worker_mb for row in rows]),
     ]
-    return sentence(rows)
-
-
-def _rate(found: load.Load) -> float:
-    return found.answers / found.seconds
-
-
-def _told(counts: Counter[str]) -> str:
-    return ", ".join(f"{name}: {count:,}" for name, count in sorted(counts.items()) if count)
-
-
-def _memory(mb: list[float]) -> tuple[str, str, str]:
-    early, middle, last = mb[len(mb) // 5], mb[len(mb) // 2], mb[-1]
-    figures = f"{early:.0f}, {middle:.0f}, {last:.0f}; largest {max(mb):.0f}"
-    return "memory after a fifth, half and all of the time, MB", figures, yes(last <= FLAT * early)
+    return sentence(found)
 
 
 def _ask(target: load.Target, cores: frozenset[int], over: threading.Event, found: Counter[str]) -> None:
@@ -104,15 +85,15 @@ def swaps(count: int, seconds: float) -> str:
                     memory.append(server.memory()[1])
                     if len(memory) % SAID_EVERY == 0:
                         told = f"{len(memory)} swaps, {time.monotonic() - begun:.0f} s, {memory[-1]:.0f} MB"
-                        print(f"  {told}, {_told(statuses)}", flush=True)
+                        print(f"  {told}, {counts(statuses)}", flush=True)
             finally:
                 over.set()
                 asking.join()
             took = time.monotonic() - begun
     rows = [
         ("swaps", f"{len(memory):,} in {took:.0f} s", yes(len(memory) >= count)),
-        ("answers meanwhile", _told(statuses), yes(set(+statuses) == {"200"})),
-        _memory(memory),
+        ("answers meanwhile", counts(statuses), yes(set(+statuses) == {"200"})),
+        memory_line(memory),
     ]
     return sentence(rows)
 

@@ -16,14 +16,13 @@ from dataclasses import dataclass, field
 
 from scripts.bench import pictures
 from scripts.bench.process import Server, free_port, get
-from scripts.bench.results import sentence, yes
+from scripts.bench.results import counts, memory_line, sentence, yes
 from scripts.bench.service.contenders import SERVED, promoted
 
 CLIENTS = 16
 PIPELINED = 32  # requests that go out before answers are read: a flood does not wait
 SILENCE_S = 0.05  # without an answer, after which a connection is given up
 SAID_EVERY_S = 10.0
-FLAT = 1.15  # memory at the end, of that after a fifth of the time, at most
 HEADERS = (
     b"Host", b"Content-Type", b"Content-Length", b"Transfer-Encoding", b"Connection", b"X-Request-ID", b"Expect",
 )  # fmt: skip
@@ -106,8 +105,8 @@ def _watch(server: Server, probes: int, over: threading.Event, seen: Seen) -> No
         seen.memory_mb.append(server.memory()[1])
         if time.monotonic() - said >= SAID_EVERY_S:
             said = time.monotonic()
-            told = f"{seen.sent:,} sent, {seen.memory_mb[-1]:.0f} MB, /readyz {dict(seen.ready)}"
-            print(f"  {said - begun:4.0f} s  {told}, statuses {dict(sorted(seen.statuses.items()))}", flush=True)
+            told = f"{seen.sent:,} sent, {seen.memory_mb[-1]:.0f} MB, /readyz {counts(seen.ready)}"
+            print(f"  {said - begun:4.0f} s  {told}; {counts(seen.statuses)}", flush=True)
 
 
 def flood(most: int, seconds: float) -> str:
@@ -131,18 +130,16 @@ def flood(most: int, seconds: float) -> str:
         watcher.join()
         took, status = time.monotonic() - begun, server.process.poll()
         errors = server.log.read_text(encoding="utf-8", errors="replace").splitlines()
-    wrong = [name for name in seen.statuses if name.startswith("5") and name != "503"]
-    memory = seen.memory_mb or [0.0]
-    early = memory[len(memory) // 5]
-    statuses = ", ".join(f"{name}: {count:,}" for name, count in sorted(seen.statuses.items()))
-    ready = ", ".join(f"{name}: {count:,}" for name, count in sorted(seen.ready.items()))
-    figures = ", ".join(f"{each:.0f}" for each in (early, memory[len(memory) // 2], memory[-1]))
     rows = [
         ("requests sent", f"{seen.sent:,} in {took:.0f} s", yes(seen.sent >= most)),
-        ("statuses; the other connections were closed", statuses, yes(not wrong)),
+        ("statuses; the other connections were closed", counts(seen.statuses), yes(not _wrong(seen.statuses))),
         ("the service ended", "no" if status is None else f"with status {status}", yes(status is None)),
-        ("/readyz on the probe port, once a second", ready, yes(set(seen.ready) == {"200"})),
-        ("memory after a fifth, half and all of the time, MB", figures, yes(memory[-1] <= FLAT * early)),
+        ("/readyz on the probe port, once a second", counts(seen.ready), yes(set(seen.ready) == {"200"})),
+        memory_line(seen.memory_mb or [0.0]),
         ("lines of errors in the log", str(len(errors)), yes(not errors)),
     ]
     return sentence(rows)
+
+
+def _wrong(statuses: Counter[str]) -> list[str]:
+    return [name for name in statuses if name.startswith("5") and name != "503"]

@@ -1,5 +1,6 @@
 """One server under one load after another, each a row."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from scripts.bench import load
@@ -110,9 +111,9 @@ def floor(run: Run, seconds: float) -> Row:
     return row
 
 
-def came(row: Row) -> float:
-    """Requests a second that were answered in any way."""
-    return sum(int(part.partition(":")[2]) for part in row.statuses.split()) / row.seconds if row.seconds else 0.0
+def statuses_of(row: Row) -> Counter[str]:
+    """How often each status came."""
+    return Counter({part.partition(":")[0]: int(part.partition(":")[2]) for part in row.statuses.split()})
 
 
 def _seen(seen: Load) -> dict[str, object]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from scripts.bench.results import table, yes
 from scripts.bench.service.contenders import BEFORE, ORIGINAL, OURS, PEERS, SERVED
-from scripts.bench.service.measure import FLOOR, STREAM, Row, came
+from scripts.bench.service.measure import FLOOR, STREAM, Row, statuses_of
 
 GAINS = {1: 1.4, 2: 1.2, 8: 1.35, 32: 2.0}  # clients: least times the service before
 
@@ -55,7 +55,7 @@ def expectations(rows: Sequence[Row]) -> Iterator[tuple[str, str, str]]:
         found = f"{row.p99_ms:.1f} / {one.p50_ms:.1f} ms = {spread:.1f}"
         yield "P99 at most 4.5 service times at random times, 70 % of saturation", found, yes(spread <= 4.5)
     if over := find(rows, OURS, "overload"):
-        times = came(over) / most.per_second
+        times = _came(over) / most.per_second
         found = f"{over.statuses}, {over.failures} without an answer, at {times:.1f} times saturation"
         yield (
             "at 4 times saturation only 200 and 503",
@@ -87,6 +87,11 @@ def _side_by_side(rows: Sequence[Row]) -> Iterator[tuple[str, str, str]]:
         found = ", ".join(f"{row.per_second:.0f} ({row.server})" for row in best.values())
         at = ", ".join(map(str, best))
         yield f"ahead of every peer at {at} clients", f"the best peers: {found}", yes(all(ahead))
+
+
+def _came(row: Row) -> float:
+    """Requests a second that were answered in any way."""
+    return statuses_of(row).total() / row.seconds if row.seconds else 0.0
 
 
 def _odd(row: Row, *fine: str) -> bool:
@@ -121,7 +126,7 @@ def rates(rows: Sequence[Row]) -> str:
         head,
         [
             (
-                *(row.server, row.load, f"{came(row):.0f}", f"{row.per_second:.0f}", f"{row.p50_ms:.1f}"),
+                *(row.server, row.load, f"{_came(row):.0f}", f"{row.per_second:.0f}", f"{row.p50_ms:.1f}"),
                 *(f"{row.p99_ms:.1f}", row.statuses, str(row.failures)),
             )
             for row in rows
