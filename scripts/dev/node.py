@@ -132,17 +132,6 @@ def _run(command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> None:
         raise SetupError(f"{last}`{' '.join(command[:3])}` failed in {cwd} (see above)")
 
 
-def npm(arguments: Sequence[str]) -> int:
-    """Run npm in `WEB` with the packages of its lock file, in this terminal; return its exit status.
-
-    Raises:
-        SetupError: there is no Node, or the packages could not be installed.
-    """
-    variables = env()
-    packages(WEB, variables)
-    return subprocess.run(["npm", *arguments], cwd=WEB, env=variables, check=False).returncode
-
-
 def main(arguments: Sequence[str]) -> int:
     """Do what the command line says; exit status 0, npm's, 1 with a sentence, 2 for a wrong call."""
     try:
@@ -151,7 +140,9 @@ def main(arguments: Sequence[str]) -> int:
             page()
             return 0
         if len(arguments) > 1 and arguments[0] == "npm":
-            return npm(arguments[1:])
+            variables = env()
+            packages(WEB, variables)
+            return subprocess.run(list(arguments), cwd=WEB, env=variables, check=False).returncode
     except (SetupError, StorageError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

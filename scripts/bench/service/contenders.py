@@ -143,6 +143,10 @@ def _prepare_mlflow(run: Run) -> None:
         raise PipelineError(f"its model can't be saved: {' / '.join(saved.stderr.strip().splitlines()[-2:])}")
 
 
+def _prepare_original(run: Run) -> None:
+    (run.scratch / "picture.jpg").write_bytes(run.photos[0])
+
+
 # A camera needs no more than the default of 60 frames a second; a benchmark does. All its clients have one address.
 SERVED: Final = Contender(
     OURS,
@@ -180,10 +184,10 @@ PEERS: Final = (
         wrap=pictures.multipart,
         environment={
             "BENCH_TRAINED": "{trained}",
-            "BENCH_PICTURE": "{scratch}/multipart.jpg",
+            "BENCH_PICTURE": "{scratch}/picture.jpg",
             "OMP_NUM_THREADS": "1",
         },
-        prepare=lambda run: (run.scratch / "multipart.jpg").write_bytes(run.photos[0]) and None,
+        prepare=_prepare_original,
         model="torch fp32",
     ),
     MLFLOW,
