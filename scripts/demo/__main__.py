@@ -3,7 +3,7 @@
     python -m scripts.demo                  # data/recordings/demo.mp4, and demo.txt: what is seen in it
     python -m scripts.demo other.yaml -o other.mp4
 
-What is shown, how long, and what is pressed stands in scripts/demo/demo.yaml. `dvc repro gif` makes the GIF of it.
+What is shown, and how long, stands in scripts/demo/demo.yaml. `dvc repro gif` makes the GIF of it.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def record(path: Path, out: Path) -> None:
             phone.await_live(page)
             before = wanted.rounds_before * wanted.seconds
             print(f"the page is live; the recording begins in {before:g} s", flush=True)
-            seen = phone.record(page, wanted.rounds_before, wanted.seconds, wanted.pressed)
+            seen = phone.record(page, wanted.rounds_before, wanted.seconds)
     recording.write(seen, wanted.seconds, out, ffmpeg.path)
     files.write_text(out.with_suffix(".txt"), recording.describe(wanted, seen) + "\n")
     for shown, answer in zip(wanted.shown, recording.answers(wanted, seen), strict=True):

@@ -1,8 +1,8 @@
-"""What a demo shows, how long, and what is pressed: a small text file."""
+"""What a demo shows, and how long: a small text file."""
 
 from itertools import accumulate
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import yaml
 from pydantic import Field, ValidationError
@@ -19,16 +19,12 @@ class Screen(Settings):
     """The phone.
 
     Attributes:
-        width: CSS pixels.
-        height: CSS pixels.
-        scale: pixels of the recording to a CSS pixel.
-        theme: which colours the page takes.
+        width: CSS pixels, each a pixel of the recording.
+        height: the same.
     """
 
     width: int = Field(ge=200, le=2000)
     height: int = Field(ge=200, le=2000)
-    scale: float = Field(ge=1, le=4)
-    theme: Literal["light", "dark"]
 
 
 class Shown(Settings):
@@ -50,18 +46,6 @@ class Shown(Settings):
         return self.picture.partition("/")[0]
 
 
-class Press(Settings):
-    """A tap.
-
-    Attributes:
-        on: the `data-testid` of what is tapped.
-        at: seconds from the begin of the recording.
-    """
-
-    on: str = Field(pattern=r"^[a-z0-9-]+$")
-    at: float = Field(ge=0)
-
-
 class Script(Settings):
     """A demo.
 
@@ -70,14 +54,12 @@ class Script(Settings):
         rounds_before: how often the film is played before the recording begins, so that the charts are full.
         screen: the phone.
         shown: what the camera moves over; from the last it goes back to the first.
-        pressed: what is tapped meanwhile.
     """
 
     seed: int = Field(ge=0)
     rounds_before: int = Field(ge=0, le=20)
     screen: Screen
     shown: Annotated[tuple[Shown, ...], Field(min_length=2, max_length=20)]
-    pressed: tuple[Press, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -103,19 +85,13 @@ def read(path: Path = SCRIPT) -> Script:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
     try:
-        script = Script.model_validate(values)
+        return Script.model_validate(values)
     except ValidationError as error:
         said = (
             f"{'.'.join(map(str, each['loc'])) or 'the whole'}: {each['msg']} (it is {each['input']!r})"
             for each in error.errors()
         )
         raise ConfigError(f"{path}: {'; '.join(said)}") from error
-    for press in script.pressed:
-        if press.at >= script.seconds:
-            raise ConfigError(
-                f"{path}: {press.on} is pressed at {press.at:g} s, and the demo ends at {script.seconds:g} s"
-            )
-    return script
 
 
 def pictures(script: Script, split: Path = SPLIT, images: Path = IMAGES) -> list[Path]:

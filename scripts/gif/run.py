@@ -1,19 +1,22 @@
-"""ffmpeg as a child process: progress while it runs, its own words when it fails, gone when this one is told to."""
+"""ffmpeg as a child process: progress while it runs, its own words when it fails, gone when this one is told to.
+
+ffmpeg-python builds the graphs, and could run them, too, but it tells no progress and hides what ffmpeg says.
+"""
 
 import re
 import signal
 import subprocess
+import tempfile
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from .errors import FfmpegError, OutputError
+from .errors import GifError
+from .progress import Report
 
-Report = Callable[[float], None]  # seconds of film done
 GRACE_S = 5  # for a child that was told to end
 KEPT_LINES = 40
 ENDING = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -22,7 +25,8 @@ ENDING = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if ha
 NOT_USEFUL = re.compile(
     r"Conversion failed|^Exiting|Error opening (input|output)|Nothing was written|Output file is empty|"
     r"Error (submitting|sending|reinitializing|while filtering)|Failed to (configure|inject)|Could not open encoder|"
-    r"^Svt\[|(Task finished|Terminating thread|terminated) with|^frame=|Last message repeated|low score"
+    r"^Svt\[|(Task finished|Terminating thread|terminated) with|^frame=|Last message repeated|low score|"
+    r"At least one output"
 )
 
 
@@ -35,68 +39,50 @@ class Done:
     lines: tuple[str, ...]
 
 
-def ffmpeg(command: Sequence[str], about: Path, report: Report | None = None) -> Done:
+def ffmpeg(command: Sequence[str], about: Path, report: Report) -> Done:
     """Run an ffmpeg ``command`` that has ``-progress pipe:1``.
 
     Raises:
-        OutputError: the disk is full.
-        FfmpegError: it failed; the text names ``about`` and ffmpeg's last useful line.
+        GifError: it failed, or the disk is full; the text names ``about`` and ffmpeg's last useful line.
     """
-    lines: deque[str] = deque(maxlen=KEPT_LINES)
     frames, seconds = 0, 0.0
-    with child(command) as running:
+    with tempfile.TemporaryFile() as words, _child(command, words) as running:
         assert running.stdout
-        assert running.stderr
-        reader = threading.Thread(target=_keep, args=(running.stderr, lines), daemon=True)
-        reader.start()
         for line in running.stdout:
             key, _, value = line.decode(errors="replace").strip().partition("=")
             if key == "frame":
                 frames = int(value)
             elif key == "out_time_us" and value.lstrip("-").isdigit():
                 seconds = max(0.0, int(value) / 1e6)
-                if report:
-                    report(seconds)
+                report(seconds)
         running.wait()
-        reader.join()
+        words.seek(0)
+        lines = words.read().decode(errors="replace").splitlines()[-KEPT_LINES:]
     if any("No space left on device" in line for line in lines):
-        raise OutputError(f"{about}: the disk is full, so nothing was made of it; free some space and run again")
+        raise GifError(f"{about}: the disk is full, so nothing was made of it; free some space and run again")
     if running.returncode:
-        raise FfmpegError(f"{about}: {last_useful(lines) or f'ffmpeg ended with status {running.returncode}'}")
+        raise GifError(f"{about}: {last_useful(lines) or f'ffmpeg ended with status {running.returncode}'}")
     return Done(frames, seconds, tuple(lines))
 
 
 @contextmanager
-def child(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A child process with both its outputs piped; when the block fails it is ended and waited for.
+def _child(command: Sequence[str], words: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """A child process with its stdout piped and its stderr in ``words``; it is ended if it outlives the block.
 
     It runs in a session of its own, so that Ctrl-C reaches this process alone.
-
-    Raises:
-        FfmpegError: it can't be started.
     """
     running = None
     try:
         with _undisturbed():
             running = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=words, start_new_session=True
             )
+        yield running
     except OSError as error:
-        raise FfmpegError(f"{command[0]} can't be started: {error.strerror}") from error
-    except BaseException:
+        raise GifError(f"{command[0]} can't be run: {error.strerror}") from error
+    finally:
         if running:
-            stop(running)
-        raise
-    with running:
-        try:
-            yield running
-        except BaseException:
-            stop(running)
-            raise
+            _stop(running)
 
 
 @contextmanager
@@ -115,18 +101,13 @@ def _undisturbed() -> Iterator[None]:
         signal.raise_signal(number)
 
 
-def _keep(output: IO[bytes], lines: deque[str]) -> None:
-    lines.extend(line.decode(errors="replace").rstrip() for line in output)
-
-
-def stop(running: subprocess.Popen[bytes]) -> None:
-    """End a child process and wait until it has."""
-    running.terminate()
-    try:
-        running.wait(GRACE_S)
-    except subprocess.TimeoutExpired:
-        running.kill()
-        running.wait()
+def _stop(running: subprocess.Popen[bytes]) -> None:
+    with running:  # waits, and closes the pipe
+        running.terminate()
+        try:
+            running.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            running.kill()
 
 
 def end_as_on_ctrl_c() -> None:

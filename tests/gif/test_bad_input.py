@@ -83,7 +83,7 @@ def test_no_such_file_or_a_folder(name: str, out: Path, tmp_path: Path, capsys: 
     ("name", "how"),
     [("begin.mp4", (*MP4, "-movflags", "+faststart")), ("end.mp4", MP4), ("film.mkv", MP4), ("film.avi", ())],
 )
-def test_truncated(name: str, how: tuple[str, ...], film: Film, out: Path, capsys: Said) -> None:
+def test_truncated(name: str, how: tuple[str, ...], film: Film, out: Path, capsys: Said, each_ffmpeg: None) -> None:
     recording = film(name, *how, picture="testsrc=s=320x240:r=20:d=3")
     whole = recording.read_bytes()
     recording.write_bytes(whole[: len(whole) // 2])

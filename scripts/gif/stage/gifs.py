@@ -41,15 +41,12 @@ def make() -> None:
     for one, other in itertools.pairwise(found):
         if one.stem == other.stem:
             raise DataError(f"{one} and {other} would both be {one.stem}.gif; rename one of them")
-    progress = Terminal()
     with as_pipeline_errors(), files.replace_dir(GIFS) as folder:
         ffmpeg = tool.find(settings.siblings)
-        progress.say(str(ffmpeg))
+        print(ffmpeg)
         for path in found:
-            result = convert(path, folder / f"{path.stem}.gif", settings, ffmpeg, progress)
-            gif = result.gif
-            size = f"{gif.width} x {gif.height}"
-            print(f"{path} -> {GIFS / gif.path.name}: {spell_bytes(gif.bytes)}, {size}, {gif.frames} frames")
+            gif = convert(path, folder / f"{path.stem}.gif", settings, ffmpeg, Terminal()).gif
+            print(f"{path} -> {GIFS / gif.path.name}: {spell_bytes(gif.bytes)}, {gif.width} x {gif.height} pixels")
 
 
 if __name__ == "__main__":

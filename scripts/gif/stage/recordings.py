@@ -23,10 +23,8 @@ def write() -> None:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["file", "sha256"])
-    found = _files()
-    for path in found:
-        with path.open("rb") as file:
-            table.writerow([path.name, hashlib.file_digest(file, "sha256").hexdigest()])
+    found = sorted(path for path in FOLDER.glob("[!.]*") if path.is_file())
+    table.writerows((path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in found)
     files.write_text(LIST, text.getvalue())
     print(f"{FOLDER}: {len(found)} files -> {LIST}")
 
@@ -36,12 +34,6 @@ def films() -> list[Path]:
     with LIST.open(newline="", encoding="utf-8") as file:
         listed = [FOLDER / row["file"] for row in csv.DictReader(file)]
     return [path for path in listed if path.suffix.lower() not in TEXTS]
-
-
-def _files() -> list[Path]:
-    if not FOLDER.is_dir():
-        return []
-    return sorted(path for path in FOLDER.iterdir() if path.is_file() and not path.name.startswith("."))
 
 
 if __name__ == "__main__":
