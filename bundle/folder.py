@@ -7,6 +7,7 @@
     model.int8.onnx   the same, quantised, where it passed its gates
     golden/           a few pictures, whose answers stand in the manifest
     MODEL_CARD.md     what the model is for and how it fails; written once it is measured
+    MODEL_CARD.html   the same as a sanitised fragment of HTML; older bundles have none
     manifest.json     everything else, and the sha256 of every other file
 
 The pipeline writes bundles through `seal`, everybody reads them through `load`. A change of a field's name or

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from scripts.clone import environment
+from scripts.dev.clone import environment
 
 ROOT = Path(__file__).parents[1]
 PHOTOS = {"art": 10, "text": 10, "plant": 10, "other": 10}  # 8 of a label must be enough to train on

@@ -102,7 +102,7 @@ def make_bundle(
         bias: added to the logits, one per label; another bias is another model with another fingerprint.
         threshold: `id_score` below is none of the labels; pure colours have about 0.75, grey has 0.
         variants: which files to write; int8 is the same graph under the other name.
-        card: write MODEL_CARD.md.
+        card: write MODEL_CARD.md and MODEL_CARD.html.
     """
     (folder / "golden").mkdir(parents=True, exist_ok=True)
     serialised = make_model(labels, size, bias).SerializeToString()
@@ -110,6 +110,7 @@ def make_bundle(
         (folder / VARIANT_FILES[name]).write_bytes(serialised)
     if card:
         (folder / "MODEL_CARD.md").write_text(f"# {version}\n\nA toy that looks at colour only.\n")
+        (folder / "MODEL_CARD.html").write_text(f"<h1>{version}</h1>\n<p>A toy that looks at colour only.</p>\n")
     session = onnxruntime.InferenceSession(serialised, providers=["CPUExecutionProvider"])
     golden = []
     for colour in COLOURS:

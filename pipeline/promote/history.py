@@ -71,7 +71,7 @@ def champions(entries: Sequence[Entry]) -> list[Entry]:
 
     Rolling back removes those that it passes: after promoting a, b, c and a rollback (to b), the next one goes to a.
     """
-    return _replay(entries)[0]
+    return list(_replay(entries)[0].values())
 
 
 def rolled_back(entries: Sequence[Entry], fingerprint: str) -> Entry | None:
@@ -79,8 +79,8 @@ def rolled_back(entries: Sequence[Entry], fingerprint: str) -> Entry | None:
     return _replay(entries)[1].get(fingerprint)
 
 
-def _replay(entries: Sequence[Entry]) -> tuple[list[Entry], dict[str, Entry]]:
-    """The champions, and by fingerprint the rollback that removed each that a rollback has removed."""
+def _replay(entries: Sequence[Entry]) -> tuple[dict[str, Entry], dict[str, Entry]]:
+    """By fingerprint, the champions, and the rollback that removed each that a rollback has removed."""
     stack: dict[str, Entry] = {}
     removed: dict[str, Entry] = {}
     for entry in entries:
@@ -91,7 +91,7 @@ def _replay(entries: Sequence[Entry]) -> tuple[list[Entry], dict[str, Entry]]:
         stack.pop(entry.fingerprint, None)
         removed.pop(entry.fingerprint, None)
         stack[entry.fingerprint] = entry
-    return list(stack.values()), removed
+    return stack, removed
 
 
 def who() -> str:

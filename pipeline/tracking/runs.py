@@ -79,33 +79,24 @@ class Run:
         """Keep a file, or all that is in a folder, with the run, under ``folder`` of its artifacts."""
         self.store.call("log_artifacts" if path.is_dir() else "log_artifact", self.run_id, str(path), folder)
 
-    def text(self, text: str, path: str) -> None:
-        """Keep ``text`` with the run as the file ``path`` of its artifacts."""
-        self.store.call("log_text", self.run_id, text, path)
-
 
 @contextmanager
 def run(settings: Settings, *, name: str, lineage: Lineage, params: Mapping[str, Any]) -> Iterator[Run]:
     """A new run that is FINISHED when the block ends, FAILED on an error, KILLED on Ctrl-C.
 
-    It carries ``params``, the lineage as tags, the composed configuration as artifact and, while it goes on,
-    the system's figures. Runs of this machine whose process is gone (kill -9) are marked KILLED on the way.
+    It carries ``params``, the lineage as tags and the composed configuration as artifact. Runs of this machine whose
+    process is gone (kill -9) are marked KILLED on the way.
 
     Raises:
         TrackingError: see `open_store`; also where figures can't be written at the end.
     """
-    store = open_store(settings)
+    store, status = open_store(settings), "FAILED"
     _mark_stale_runs_killed(store)
     current = _start(store, name, lineage)
-    interval, monitor, status = settings.system_metrics_interval_s, None, "FAILED"
     try:
         current.params(params)
-        current.text(json.dumps(lineage.config, indent=2, ensure_ascii=False, default=str), "config.json")
-        if interval:
-            from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-
-            monitor = SystemMetricsMonitor(current.run_id, sampling_interval=interval, tracking_uri=store.uri)
-            monitor.start()
+        configuration = json.dumps(lineage.config, indent=2, ensure_ascii=False, default=str)
+        store.call("log_text", current.run_id, configuration, "config.json")
         yield current
         current.flush()
         status = "FINISHED"
@@ -113,13 +104,11 @@ def run(settings: Settings, *, name: str, lineage: Lineage, params: Mapping[str,
         status = "KILLED"
         raise
     finally:
-        if monitor:
-            monitor.finish()
         _end(current, status)
 
 
 @contextmanager
-def resume(settings: Settings, run_id: str | None, *, name: str, lineage: Lineage) -> Iterator[Run]:
+def resume(settings: Settings, run_id: str, *, name: str, lineage: Lineage) -> Iterator[Run]:
     """Add to the run that trained; its status and times stay as they are.
 
     Where the store doesn't know ``run_id`` (the model came from DVC's cache, or .mlflow/ was removed), a run
@@ -128,14 +117,11 @@ def resume(settings: Settings, run_id: str | None, *, name: str, lineage: Lineag
     Raises:
         TrackingError: see `open_store`.
     """
-    store = open_store(settings)
-    found = []
+    store, found = open_store(settings), []
     for key in ("attributes.run_id", "tags.stands_in_for"):
         found += store.call("search_runs", [store.experiment_id], f"{key} = '{run_id}'", max_results=1)
-    if found:
-        current = Run(store, found[0].info.run_id)
-    else:
-        current = _start(store, name, lineage, {"stands_in_for": run_id or "unknown"})
+    current = Run(store, found[0].info.run_id) if found else _start(store, name, lineage, {"stands_in_for": run_id})
+    if not found:
         _end(current, "FINISHED")
     yield current
     current.flush()
@@ -146,12 +132,12 @@ def _start(store: Store, name: str, lineage: Lineage, more: Mapping[str, str] | 
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     process = psutil.Process()
-    tags = lineage.tags() | dict(more or {})
-    tags |= {"host": socket.gethostname(), "pid": str(process.pid), "pid_started": f"{process.create_time():.0f}"}
+    tags = {**lineage.tags(), **(more or {}), "host": socket.gethostname(), "pid": str(process.pid)}
+    tags["pid_started"] = f"{process.create_time():.0f}"
     sides = Counter(row.split for row in read_split(SPLIT)) if SPLIT.exists() else {}
     dataset = Dataset(
         name=DATA.as_posix(),
-        digest=lineage.data_hash.removeprefix("sha256:")[:36],  # MLflow's longest
+        digest=lineage.data_hash[:36],  # MLflow's longest
         source_type="dvc",
         source=json.dumps({"path": DATA.as_posix(), "hash": lineage.data_hash, "git_commit": lineage.git_commit}),
         profile=json.dumps({"num_rows": sum(sides.values()), **sides}),

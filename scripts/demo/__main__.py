@@ -20,7 +20,7 @@ import bundle
 from bundle.errors import BundleError
 from pipeline.core import files
 from pipeline.core.errors import PipelineError, run_stage
-from scripts.bench_service.server import Cores, free_port, running
+from scripts.bench.service.server import Cores, free_port, running
 from scripts.demo import film, phone, recording, script
 from scripts.gif import tool
 from scripts.gif.stage.errors import as_pipeline_errors

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from PIL import Image, ImageFilter, ImageOps
 
 from pipeline.core.errors import DataError, PipelineError
-from scripts.chromium import CAMERA_FILM
 from scripts.demo.hand import Hand, View
+from scripts.dev.browser import CAMERA_FILM
 
 SIZE: Final = (640, 480)  # pixels, as webcams give
 FPS: Final = 30  # what Chromium's fake camera plays MJPEG at, whatever the file says

@@ -15,9 +15,9 @@ from playwright.sync_api import Error as BrowserError
 from playwright.sync_api import Page, sync_playwright
 
 from pipeline.core.errors import PipelineError
-from scripts.chromium import launch
 from scripts.demo.film import BITS, FPS, MARK
 from scripts.demo.script import Screen
+from scripts.dev.browser import launch
 
 LIVE_WITHIN_S: Final = 60.0
 LOOK_EVERY_S: Final = 0.1

@@ -45,14 +45,15 @@ POLICY: Final = "; ".join(
     )
 )
 _PAGE_POLICY: Final = (b"content-security-policy", POLICY.encode())
+# Data, and the model card, which comes with the bundle: its pictures lie in it, and nothing of it runs or is sent.
 _DATA_POLICY: Final = (
     b"content-security-policy",
-    b"default-src 'none'; frame-ancestors 'none'",
-)  # no document
+    b"default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+)
 _ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 ENDPOINTS: Final = (
-    "/identify", "/model", "/model/card", "/model/{name}", "/v2", "/healthz", "/readyz", "/metrics", "/docs",
+    "/identify", "/model", "/model/card", "/model/card.html", "/model/{name}", "/v2", "/healthz", "/readyz", "/metrics", "/docs",
     "/openapi.json", "/",
 )  # fmt: skip
 OTHER: Final = "other"  # the page's files among them
@@ -149,11 +150,11 @@ def _stranger(host: str) -> problems.Problem:
 
 def endpoint_of(path: str) -> str:
     """The address for the metrics: one of `ENDPOINTS`, or other, whatever clients think of."""
-    if path.startswith("/model/") and path != "/model/card":
+    if path in ENDPOINTS:
+        return path
+    if path.startswith("/model/"):
         return "/model/{name}"
-    if path.startswith("/v2/"):
-        return "/v2"
-    return path if path in ENDPOINTS else OTHER
+    return "/v2" if path.startswith("/v2/") else OTHER
 
 
 def _request_id(scope: Scope) -> str:

@@ -2,10 +2,11 @@
 
 import mimetypes
 from functools import partial
+from pathlib import PurePath
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, HTMLResponse
 from pydantic import BaseModel, Field
 
 from bundle.answer import Answer
@@ -37,6 +38,8 @@ from service.settings import Settings
 FOREVER: Final = "public, max-age=31536000, immutable"
 ASK_AGAIN: Final = "no-cache"  # a cache may keep it, but has to ask whether it is still the same
 CARD: Final = "MODEL_CARD.md"
+CARD_HTML: Final = "MODEL_CARD.html"
+MEDIA: Final = {".md": "text/markdown; charset=utf-8", ".html": "text/html; charset=utf-8"}
 
 _FILE: Final = {"type": "string", "format": "binary"}
 _PICTURE: Final = {
@@ -171,6 +174,17 @@ async def card(request: Request, _: NeedsKey) -> Response:
 
 
 @router.get(
+    "/model/card.html",
+    summary="The model card, as HTML",
+    response_class=HTMLResponse,
+    responses=problems(UNAUTHORIZED, NOT_FOUND, NOT_READY, cached=True),
+)
+async def card_html(request: Request, _: NeedsKey) -> Response:
+    """The same as a fragment of HTML, without head, scripts or styles; older bundles have none."""
+    return _file(request, CARD_HTML, None)
+
+
+@router.get(
     "/model/{name:path}",
     summary="A file of the served model",
     response_class=Response,
@@ -224,8 +238,7 @@ def _file(request: Request, name: str, sha256: str | None) -> Response:
     headers = {"ETag": f'"{entry.sha256}"', "Cache-Control": FOREVER if sha256 else ASK_AGAIN}
     if _is_known(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    markdown = "text/markdown; charset=utf-8" if name.endswith(".md") else None
-    media = markdown or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    media = MEDIA.get(PurePath(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
     return FileResponse(bundle.path(name), headers=headers | {"Accept-Ranges": "none"}, media_type=media)
 
 

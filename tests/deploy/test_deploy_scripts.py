@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 import bundle
-from scripts import deploy_branch, image, sbom
+from scripts.release import deploy_branch, image, sbom
 from service.models.registry import RegistrySource
 from service.models.workspace import Workspace
 from service.settings import Settings

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
-from scripts.chromium import launch
+from scripts.dev.browser import launch
 from tests import films
 from tests.e2e.pages import PROMOTED, WEB
 from tests.service.running import Running, running

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from scripts import node
+from scripts.dev import node
 from tests.e2e.pages import WEB
 from tests.service.running import Running
 

@@ -22,7 +22,7 @@ def test_a_still_has_its_own_answer_and_not_that_of_a_frame_under_way(open_page:
     lit(page, "plant")
     show(page, "grey")
     expect(at(page, "none")).to_have_attribute("data-lit", "true", timeout=PATIENCE_MS)
-    page.wait_for_timeout(1500)  # nothing may come after it
+    page.wait_for_timeout(1000)  # nothing may come after it
     expect(at(page, "none")).to_have_attribute("data-lit", "true")
     expect(page.locator("[data-lit=true][data-word]")).to_have_count(0)
 

@@ -7,7 +7,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -94,20 +93,6 @@ def test_a_run_names_its_data_set(database: Path) -> None:
         assert (used.dataset.name, used.dataset.digest) == ("data", "b" * 32 + ".dir")
         assert json.loads(used.dataset.source)["git_commit"] == "a" * 40
         assert json.loads(used.dataset.profile) == {"num_rows": 3, "train": 2, "test": 1}
-
-
-def test_the_systems_figures_are_kept_while_a_run_goes_on(database: Path) -> None:
-    settings = SETTINGS.model_copy(update={"system_metrics_interval_s": 0.05, "lock_timeout_s": 5.0})
-    with tracking.run(settings, name="lite0", lineage=LINEAGE, params={}) as run:
-        kept: dict[str, float] = {}
-        waiting = threading.Event()
-        for _ in range(200):
-            kept = run.store.client.get_run(run.run_id).data.metrics
-            if kept:
-                break
-            waiting.wait(0.05)
-    assert "system/cpu_utilization_percentage" in kept
-    assert not [thread for thread in threading.enumerate() if thread.name == "SystemMetricsMonitor"]
 
 
 @pytest.mark.parametrize(("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")])
@@ -251,11 +236,17 @@ def test_an_experiments_copy_writes_into_the_checkouts_store(database: Path, che
     assert run_of(run.run_id).info.run_name == "queued"
 
 
+def note(name: str) -> Path:
+    path = Path(f"{name}.txt")
+    path.write_text("a note")
+    return path
+
+
 def test_a_moved_checkout_takes_its_artifacts_along(
     database: Path, checkout: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with tracking.run(SETTINGS, name="lite0", lineage=LINEAGE, params={}) as run:
-        run.text("before", "notes/a.txt")
+        run.artifact(note("a"), "notes")
     moved = tmp_path_factory.mktemp("Über mich #1 50%") / "neu"
     (checkout / ".mlflow").rename(checkout / "parked")
     moved.mkdir()
@@ -263,7 +254,7 @@ def test_a_moved_checkout_takes_its_artifacts_along(
     monkeypatch.chdir(moved)
     mlflow_template.forget_stores()
     with tracking.resume(SETTINGS, run.run_id, name="evaluate", lineage=LINEAGE) as resumed:
-        resumed.text("after", "notes/b.txt")
+        resumed.artifact(note("b"), "notes")
     client = resumed.store.client
     assert [item.path for item in client.list_artifacts(run.run_id, "notes")] == [
         "notes/a.txt",

@@ -104,6 +104,21 @@ def test_the_card_is_markdown(client: httpx.Client) -> None:
     assert answer.text.startswith("# tiny-00000000")
 
 
+def test_the_card_as_html_can_do_nothing(client: httpx.Client) -> None:
+    answer = client.get("/model/card.html")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.text.startswith("<h1>tiny-00000000</h1>")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "script-src" not in answer.headers["content-security-policy"]
+
+
+def test_an_older_bundle_has_no_card_in_html(tmp_path: Path) -> None:
+    make_bundle(tmp_path / "promoted", card=False)
+    with running(tmp_path) as one:
+        assert_problem(httpx.get(f"{one.url}/model/card.html"), 404, "not-found")
+
+
 @pytest.mark.parametrize(
     "name", ["manifest.json", "nope", "../promoted/model.onnx", "..%2f..%2fetc/passwd", "golden", "a\u0000b"]
 )

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.core.errors import ConfigError
-from scripts.capacity import scenarios
-from scripts.capacity.autoscaler import Autoscaler, Direction, Policy, Rules, read_rules
-from scripts.capacity.cluster import Machines, Service, simulate
-from scripts.capacity.demand import HOUR, day, steady, with_crowd
+from scripts.bench.capacity import scenarios
+from scripts.bench.capacity.autoscaler import Autoscaler, Direction, Policy, Rules, read_rules
+from scripts.bench.capacity.cluster import Machines, Service, simulate
+from scripts.bench.capacity.demand import HOUR, day, steady, with_crowd
 from tests.small_project import ROOT
 
 ANY = Direction(0, (Policy("Percent", 1000, 15),))

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from scripts.bench_service.figures import Load, Results, Row, load_of, percentile, to_csv
-from scripts.bench_service.profiler import by_part
-from scripts.bench_service.rate import schedule
-from scripts.bench_service.report import expectations, report
-from scripts.bench_service.wrk import parse
+from scripts.bench.service.figures import Load, Results, Row, load_of, percentile, to_csv
+from scripts.bench.service.profiler import by_part
+from scripts.bench.service.rate import schedule
+from scripts.bench.service.report import expectations, report
+from scripts.bench.service.wrk import parse
 
 OURS = Row("ours", "fp32", "closed", clients=1, per_second=150, p50_ms=6.0, p99_ms=8.0, worker_mb=150, ready_s=0.9)
 

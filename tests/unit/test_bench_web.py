@@ -9,12 +9,12 @@ import pytest
 from onnx import TensorProto, helper
 
 from pipeline.core.errors import PipelineError
-from scripts import readme
-from scripts.bench_web import page
-from scripts.bench_web.figures import Results, Row, percentile, to_csv
-from scripts.bench_web.network import macs
-from scripts.bench_web.report import expectations, report
-from scripts.bench_web.server import folders
+from scripts.bench.web import page
+from scripts.bench.web.figures import Results, Row, percentile, to_csv
+from scripts.bench.web.network import macs
+from scripts.bench.web.report import expectations, report
+from scripts.bench.web.server import folders
+from scripts.dev import readme
 
 
 def _results(*rows: Row) -> Results:

@@ -8,13 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.errors import DataError
-from scripts import readme
-from scripts.bench_service.figures import Row
-from scripts.capacity import report
-from scripts.capacity.__main__ import BENCH, PAGE, bench_rows
-from scripts.capacity.__main__ import POINTS as POINTS_CSV
-from scripts.capacity.measure import Point, from_csv, to_csv
-from scripts.capacity.queueing import (
+from scripts.bench.capacity import report
+from scripts.bench.capacity.__main__ import BENCH, PAGE, bench_rows
+from scripts.bench.capacity.__main__ import POINTS as POINTS_CSV
+from scripts.bench.capacity.measure import Point, from_csv, to_csv
+from scripts.bench.capacity.queueing import (
     Line,
     answered_a_second,
     refused,
@@ -22,7 +20,9 @@ from scripts.capacity.queueing import (
     short_line,
     users,
 )
-from scripts.capacity.scenarios import large_settings
+from scripts.bench.capacity.scenarios import large_settings
+from scripts.bench.service.figures import Row
+from scripts.dev import readme
 from tests.small_project import ROOT
 
 S = 0.006
@@ -139,7 +139,7 @@ def test_the_page_says_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.chdir(ROOT)
     page = PAGE.read_text(encoding="utf-8")
     points, queue = from_csv(POINTS_CSV), large_settings().queue
-    hint = "run `python -m scripts.capacity --no-measure`"
+    hint = "run `python -m scripts.bench.capacity --no-measure`"
     assert readme.part(page, "core") == report.capacity(report.service_times(bench_rows(BENCH))), hint
     assert readme.part(page, "compared") == report.comparison(points, queue), hint
     assert readme.part(page, "bursts") == report.bursts(points, queue), hint

@@ -1,12 +1,15 @@
 """Which labels are called wrong, and when nothing is said."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.validate import label_errors
-from pipeline.validate.label_errors import LabelError
+from pipeline.core.config import compose
+from pipeline.validate.checks import ValidateSettings, label_errors
 
+CONF = Path(__file__).parents[2] / "conf"
 WRONG = [3, 50, 91]
 LABELS = ["art"] * 40 + ["plant"] * 40 + ["text"] * 40
 
@@ -17,9 +20,10 @@ def features(distance: float) -> NDArray[np.float32]:
     return (centres + np.random.default_rng(0).normal(size=(120, 16))).astype(np.float32)
 
 
-def find(distance: float, labels: list[str]) -> list[LabelError]:
+def find(distance: float, labels: list[str]) -> list[tuple[int, float, str, float]]:
     groups = [str(index) for index in range(len(labels))]
-    return label_errors.find(features(distance)[: len(labels)], labels, groups, folds=5, strength=0.01, accuracy=0.7)
+    settings = ValidateSettings(**compose(["validate.label_error_strength=0.01"], CONF)["validate"])
+    return label_errors(features(distance)[: len(labels)], labels, groups, settings)
 
 
 def test_labels_that_were_made_wrong_are_found_with_the_right_one() -> None:
@@ -27,9 +31,9 @@ def test_labels_that_were_made_wrong_are_found_with_the_right_one() -> None:
     for index in WRONG:
         labels[index] = "plant" if LABELS[index] == "art" else "art"
     found = find(8, labels)
-    assert {error.index: error.other for error in found} == {index: LABELS[index] for index in WRONG}
-    assert [error.probability for error in found] == sorted(error.probability for error in found)
-    assert all(error.other_probability > 0.5 > error.probability for error in found)
+    assert {index: other for index, _, other, _ in found} == {index: LABELS[index] for index in WRONG}
+    assert [own for _, own, _, _ in found] == sorted(own for _, own, _, _ in found)
+    assert all(others > 0.5 > own for _, own, _, others in found)
 
 
 def test_right_labels_are_not_called_wrong() -> None:

@@ -78,6 +78,12 @@ def test_the_source_is_the_package_or_unknown() -> None:
     assert source_of([KNOWN, other, own, taken, KNOWN]) == ["gcompris", "tuxpaint", "", "", "gcompris"]
 
 
+def test_packages_of_one_family_are_one_source() -> None:
+    packages = ["wesnoth-1.16-data", "wesnoth-1.16-httt", "lomiri-wallpapers-16.04", "debian-history", "r-cran-x2"]
+    sources = source_of([dataclasses.replace(KNOWN, source_package=package) for package in packages])
+    assert sources == ["wesnoth", "wesnoth", "lomiri-wallpapers", "debian-history", "r-cran-x2"]
+
+
 def test_one_source_alone_can_not_be_left_out() -> None:
     own = dataclasses.replace(KNOWN, source_package="your photos")
     assert source_of([KNOWN, own, KNOWN]) == ["", "", ""]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts import environment, node
-from scripts.environment import SetupError
+from scripts.dev import environment, node
+from scripts.dev.environment import SetupError
 
 # Stands for npm: `ci` makes node_modules, `run … --outDir FOLDER` writes a page there. It notes what it was asked.
 NPM = """#!/bin/sh

@@ -8,9 +8,10 @@ import pytest
 from pipeline.metrics.schema import Figure
 from pipeline.models.photos import Photos
 from pipeline.models.settings import ModelSettings
-from scripts import bench_pipeline, readme, verify
+from scripts.bench import pipeline as bench_pipeline
 from scripts.compare import __main__ as compare
 from scripts.compare import few, recipes
+from scripts.dev import readme, verify
 from tests import measured
 
 FIGURE = Figure(value=0.9, low=0.8, high=0.95, n=40)

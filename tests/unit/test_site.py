@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.core.errors import PipelineError
-from scripts import node
-from scripts.environment import SetupError
-from scripts.site import main, site
+from scripts.dev import node
+from scripts.dev.environment import SetupError
+from scripts.release.site import main, site
 from tests.tiny_bundle import make_bundle
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from pipeline.core import files
 from pipeline.core.errors import run_stage
-from scripts import readme
 from scripts.bench.gif import clips, looks, measure
 from scripts.bench.gif.contenders import find_gifski
+from scripts.dev import readme
 from scripts.gif import tool
 from scripts.gif.stage.errors import as_pipeline_errors
 
