@@ -5,7 +5,7 @@ Drawn with Pillow: of ffmpeg's own ways, zoompan and crop move by whole pixels, 
 
 import math
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +26,6 @@ UNIT: Final = 560  # pixels of the wall to a picture's shorter side
 WALL: Final = (226, 222, 214)
 BITS: Final = 16  # of a frame's number, the highest at the top, light for 1
 MARK: Final = 16  # pixels that they are wide; the page shows the middle square, so nobody sees them
-LONGER: Final = 1.2  # what is hung is at most so much longer than wide, or wider than long; the page sees a square
 
 Rgb = npt.NDArray[np.uint8]
 
@@ -46,14 +45,11 @@ class Wall:
         length = round(2 * self._middle * UNIT)
         self._wall = Image.new("RGB", (length, length), WALL)
         for path, (x, y) in zip(pictures, self.hand.places, strict=True):
-            picture = _open(path)
-            width, height = (round(min(side / min(picture.size), LONGER) * UNIT) for side in picture.size)
-            left, top = (round((each + self._middle) * UNIT) for each in (x - width / UNIT / 2, y - height / UNIT / 2))
-            shadow = Image.new("L", (width + 80, height + 80))
-            shadow.paste(110, (40, 40, width + 40, height + 40))
-            shadow = shadow.filter(ImageFilter.GaussianBlur(14))
+            left, top = (round((each + self._middle - 0.5) * UNIT) for each in (x, y))
+            shadow = ImageOps.expand(Image.new("L", (UNIT, UNIT), 110), 40).filter(ImageFilter.GaussianBlur(14))
             self._wall.paste((40, 36, 32), (left - 36, top - 26), shadow)
-            self._wall.paste(ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS), (left, top))
+            # Its middle square, of which the page sees the middle square again.
+            self._wall.paste(ImageOps.fit(_open(path), (UNIT, UNIT), Image.Resampling.LANCZOS), (left, top))
 
     def frames(self) -> Iterator[Rgb]:
         """Each frame of the film, `SIZE`, RGB: shape (height, width, 3), its number at the left edge."""
@@ -82,40 +78,31 @@ class Wall:
 
 
 def write(wall: Wall, film: Path, ffmpeg: str) -> Path:
-    """Write all frames as MJPEG to ``film``, which has to end in .mjpeg; return it.
+    """Write all frames as MJPEG to ``film``, which has to end in .mjpeg, and as they are beside it; return it.
 
     Raises:
         PipelineError: ffmpeg failed.
     """
+    raw = film.with_suffix(".rgb")
+    with raw.open("wb") as file:
+        file.writelines(frame.tobytes() for frame in wall.frames())
     size = f"{SIZE[0]}x{SIZE[1]}"
-    source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", str(FPS)]
-    encode(ffmpeg, source, (frame.tobytes() for frame in wall.frames()), CAMERA_FILM, film)
+    source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", str(FPS), "-i", str(raw)]
+    encode([ffmpeg, *source, *CAMERA_FILM], film)
     return film
 
 
-def encode(ffmpeg: str, source: Sequence[str], data: Iterable[bytes], how: Sequence[str], film: Path) -> None:
-    """Encode ``data``, which ``source`` describes, ``how`` it is said, to ``film``; the same bytes each time.
+def encode(command: Sequence[str], film: Path) -> None:
+    """Run ffmpeg's ``command``, which writes to ``film``: the same bytes each time.
 
     Raises:
-        PipelineError: it failed; the last line of what ffmpeg said is in the text.
+        PipelineError: it failed; the last line of what it said is in the text.
     """
     exact = ("-map_metadata", "-1", "-fflags", "+bitexact", "-flags:v", "+bitexact")
-    command = [ffmpeg, "-y", "-loglevel", "error", *source, "-i", "-", *how, *exact, f"file:{film}"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdin
-        assert process.stderr
-        try:
-            for each in data:
-                process.stdin.write(each)
-            process.stdin.close()
-        except BrokenPipeError:  # it ended early, and says why
-            pass
-        except BaseException:
-            process.kill()
-            raise
-        said = process.stderr.read().decode(errors="replace").strip().splitlines()
-    if process.returncode:
-        raise PipelineError(f"ffmpeg failed: {said[-1] if said else f'status {process.returncode}'}")
+    whole = [*command, "-loglevel", "error", "-nostdin", "-y", *exact, f"file:{film}"]
+    done = subprocess.run(whole, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode:
+        raise PipelineError(f"ffmpeg failed: {(done.stderr.strip().splitlines() or [done.returncode])[-1]}")
 
 
 def _open(path: Path) -> Image.Image:

@@ -23,21 +23,13 @@ LIGHT = 0.06  # how much the light changes
 
 @dataclass(frozen=True)
 class View:
-    """What the camera sees at a moment.
-
-    Attributes:
-        x: of its middle.
-        y: of its middle; downwards.
-        size: of the square that it sees.
-        turned: degrees, clockwise.
-        light: 1 is as the picture is.
-    """
+    """What the camera sees at a moment: its middle (y downwards), and the size of the square around it."""
 
     x: float
     y: float
     size: float
-    turned: float
-    light: float
+    turned: float  # degrees, clockwise
+    light: float  # 1 is as the picture is
 
 
 class Hand:

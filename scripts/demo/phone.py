@@ -39,7 +39,7 @@ SAID: Final = """([mark, bits]) => {
   return {
     state: stage.dataset.state, problem: at('problem')?.textContent ?? '', frame,
     model: words.dataset.model, answer: words.dataset.answer,
-    rate: Number(at('fps').textContent), median: Number(at('p50').textContent), slow: Number(at('p95').textContent),
+    rate: Number(at('fps').textContent), median: Number(at('p50').textContent),
   };
 }"""
 
@@ -54,36 +54,21 @@ MediaStreamTrack.prototype.getSettings = function () {
 
 @dataclass(frozen=True)
 class Said:
-    """What the page said at a moment.
+    """What the page said at a moment."""
 
-    Attributes:
-        film: seconds since the begin of the camera's film.
-        answer: the label; empty for none of them.
-        rate: answers a second.
-        median: ms of the round trip, half of the last answers were faster.
-        slow: ms, 95 % of them were.
-    """
-
-    film: float
-    answer: str
-    rate: float
-    median: float
-    slow: float
+    film: float  # seconds since the begin of the camera's film
+    answer: str  # the label; empty for none of them
+    rate: float  # answers a second
+    median: float  # ms of the round trip, half of the last answers were faster
 
 
 @dataclass
 class Recorded:
-    """What was seen.
-
-    Attributes:
-        begin: of the recording, in seconds of the browser's clock.
-        pictures: JPEGs and when each was shown, in the same clock's seconds, in their order.
-        said: what the page said meanwhile, ten times a second.
-    """
+    """What was seen from ``begin`` on, in seconds of the browser's clock."""
 
     begin: float = 0.0
-    pictures: list[tuple[float, bytes]] = field(default_factory=list)
-    said: list[Said] = field(default_factory=list)
+    pictures: list[tuple[float, bytes]] = field(default_factory=list)  # JPEGs and when each was shown, in their order
+    said: list[Said] = field(default_factory=list)  # ten times a second
 
 
 @contextmanager
@@ -158,4 +143,4 @@ def _look(page: Page) -> Said:
     now = page.evaluate(SAID, [MARK, BITS])
     if now["problem"]:
         raise PipelineError(f"the page has a problem: {now['problem']}")
-    return Said(now["frame"] / FPS, *(now[name] for name in ("answer", "rate", "median", "slow")))
+    return Said(now["frame"] / FPS, *(now[name] for name in ("answer", "rate", "median")))

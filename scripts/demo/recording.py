@@ -45,14 +45,14 @@ def write(recorded: Recorded, seconds: float, out: Path, ffmpeg: str) -> None:
         raise PipelineError(
             f"the browser gave {came:.0f} pictures a second, and {LEAST_FPS} are needed; record on a quieter machine"
         )
-    source = ["-f", "image2pipe", "-framerate", str(FPS), "-c:v", "mjpeg"]
     # Stated, as players guess otherwise: JPEG's matrix and range to those of a film.
     colours = "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p"
     how = ["-vf", colours, "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"]
     how += ["-c:v", "libx264", "-crf", "18", "-preset", "slow", "-movflags", "+faststart"]
     with tempfile.TemporaryDirectory(prefix="demo-") as folder:
-        film = Path(folder) / "demo.mp4"
-        encode(ffmpeg, source, steady(recorded, seconds), how, film)
+        shown, film = Path(folder) / "shown.mjpeg", Path(folder) / "demo.mp4"
+        shown.write_bytes(b"".join(steady(recorded, seconds)))
+        encode([ffmpeg, "-f", "mjpeg", "-framerate", str(FPS), "-i", str(shown), *how], film)
         files.write_bytes(out, film.read_bytes())
 
 

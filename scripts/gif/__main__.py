@@ -14,17 +14,12 @@ from . import settings as gif_settings
 from . import tool
 from .convert import Result, convert
 from .errors import GifError
-from .progress import Progress, Terminal
+from .progress import Progress
 from .run import end_as_on_ctrl_c
 from .settings import GifSettings
 from .tool import Ffmpeg
 
-EXAMPLES = """\
-  {name} screen.mp4                                      screen.gif beside it
-  {name} screen.mp4 --max-bytes 3MB crop=auto            the best that fits, without its status bar
-  {name} talk.mkv --from 1:05 --to 1:12 --preset camera -o docs/talk.gif width=480 hold=2
-  {name} -o gifs/ -- *.mp4                               names that may begin with a dash
-"""
+EXAMPLE = "talk.mkv --from 1:05 --to 1:12 --preset camera --max-bytes 3MB -o docs/talk.gif width=480 hold=2"
 OPTIONS = ("start", "end", "max_bytes", "alt", "siblings")  # that are settings, too
 
 
@@ -60,7 +55,7 @@ def epilog() -> str:
     lines = [f"presets ({gif_settings.PRESETS}):"]
     lines += [f"  {preset:<10} {when.partition('. ')[0]}" for preset, when in gif_settings.presets().items()]
     lines += ["", f"settings: {', '.join(GifSettings.model_fields)} (blog.yaml there says what each is)"]
-    lines += ["", "examples:", EXAMPLES.format(name=name())]
+    lines += [f"example: {name()} {EXAMPLE}"]
     try:
         lines.append(f"found: {tool.find()}")
     except GifError as error:
@@ -84,7 +79,7 @@ def run(given: argparse.Namespace) -> None:
     settings = gif_settings.load(given.preset, overrides, options)
     targets = _targets(recordings, given.out)
     ffmpeg = tool.find(settings.siblings)
-    progress = Progress() if given.json else Terminal()
+    progress = Progress(shown=not given.json)
     progress.say(str(ffmpeg))
     made, failed = [], []
     for recording, target in zip(recordings, targets, strict=True):
@@ -95,7 +90,8 @@ def run(given: argparse.Namespace) -> None:
             failed.append(str(error))
         else:
             if not given.json:
-                print(f"{line(made[-1])}, {made[-1].gif.seconds:.1f} s of film in {made[-1].seconds:.1f} s", flush=True)
+                gif, size = made[-1].gif, gif_settings.spell_bytes(made[-1].gif.bytes)
+                print(f"{gif.path}: {size}, {gif.width} x {gif.height}, {gif.frames} frames", flush=True)
     if given.json:
         print(json.dumps([_plain(result, given.preset, ffmpeg) for result in made], indent=2))
     if failed:
@@ -118,12 +114,6 @@ def _targets(recordings: list[Path], out: Path | None) -> list[Path]:
         if target in targets[:number]:
             raise GifError(f"{target}: two of the recordings would be this file; name a folder with -o, or rename one")
     return targets
-
-
-def line(result: Result) -> str:
-    """What was made, for a person."""
-    gif = result.gif
-    return f"{gif.path}: {gif_settings.spell_bytes(gif.bytes)}, {gif.width} x {gif.height}, {gif.frames} frames"
 
 
 def _plain(result: Result, preset: str, ffmpeg: Ffmpeg) -> dict[str, Any]:

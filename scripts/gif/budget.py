@@ -9,7 +9,7 @@ whole film, and what it really weighs corrects the ranking.
 import itertools
 import math
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -41,10 +41,6 @@ class Way(GifSettings):
     """A way to make the GIF: settings, and how much gifsicle may lose (0: it is not used)."""
 
     lossy: int = 0
-
-    def but(self, changes: Mapping[str, Any]) -> "Way":
-        """The same with ``changes``."""
-        return self.model_copy(update=changes)
 
     def __str__(self) -> str:
         dither = f"bayer {self.bayer_scale}" if self.dither == "bayer" else self.dither
@@ -102,12 +98,12 @@ class Search:
             GifError: nothing fits; the text says what the smallest was.
         """
         # One palette of all frames: that of a frame can't be made smaller.
-        start = self._of.but({"palette": "diff"}) if self._of.streams else self._of
+        start = self._of.model_copy(update={"palette": "diff"}) if self._of.streams else self._of
         base = self._try(start, made=None if self._of.streams else self._first)
         ranked = self._ranked(start, self._sample())
         self._choose(start, base, ranked)
         if self._best is None:
-            self._try(start.but(min(ranked, key=lambda saving: saving.bytes).changes))
+            self._try(start.model_copy(update=min(ranked, key=lambda saving: saving.bytes).changes))
         whole = [tried for tried in self.tries if tried.whole]
         if self._best is None:
             least = min(whole, key=lambda tried: tried.bytes)
@@ -134,7 +130,7 @@ class Search:
             found = []
             for value in values:
                 changes = {key: value, **more}
-                tried = self._try(start.but(changes), sample)
+                tried = self._try(start.model_copy(update=changes), sample)
                 found.append(Saving(changes, math.log(tried.bytes / alone.bytes), alone.looks - tried.looks))
             return found
 
@@ -171,7 +167,7 @@ class Search:
             last = min(fitting, key=lambda saving: saving.looks)
             ranked = [saving for saving in ranked if saving is not last]
             try:
-                tried = self._try(start.but(last.changes))
+                tried = self._try(start.model_copy(update=last.changes))
             except GifsicleError as error:
                 self._say(f"{error}; the search goes on without it")
                 ranked = [saving for saving in ranked if not saving.changes["lossy"]]

@@ -19,7 +19,6 @@ from .recording import Recording
 from .settings import Crop, GifSettings, spell_bytes
 from .tool import Ffmpeg
 
-SUFFIX_OF = {"mp4": ".mp4", "avif": ".avif", "webp": ".webp", "poster": ".png"}
 TEXT = ".txt"  # the alternative: beside a recording what is read, beside a GIF what is written
 
 
@@ -51,14 +50,13 @@ def convert(
             and ``force`` is not given.
     """
     began = time.monotonic()
-    siblings = {kind: target.with_suffix(SUFFIX_OF[kind]) for kind in settings.siblings}
+    siblings = {kind: target.with_suffix(".png" if kind == "poster" else f".{kind}") for kind in settings.siblings}
     text, own_text = target.with_suffix(TEXT), source.with_suffix(TEXT)
     writes_text = text.resolve() != own_text.resolve() or settings.alt is not None
     _refuse(source, [target, *siblings.values(), *([text] if writes_text else [])], force)
     film = recording.read(source, ffmpeg)
     with _scratch(target) as scratch:
         job = Job(film, ffmpeg, Crop(), scratch, progress)
-        passes.check(job, settings)
         job = replace(job, crop=_crop(job, settings))
         passes.check(job, settings)
         picture, kept, search = _first(job, settings)

@@ -22,12 +22,7 @@ DAMAGE = ("partial file", "ended prematurely", "truncat", "Invalid data", "error
 HDR_WHITE = 203  # cd/m² of white paper in a film of high dynamic range (ITU-R BT.2408)
 HDR_PEAK = 5  # times that, about 1000 cd/m²: what is brighter is white
 
-FILM = {
-    "pix_fmt": "yuv420p",
-    "colorspace": "bt709",
-    "color_primaries": "bt709",
-    "color_trc": "bt709",
-}
+FILM = {"pix_fmt": "yuv420p", "colorspace": "bt709", "color_primaries": "bt709", "color_trc": "bt709"}
 ENCODING: dict[str, dict[str, Any]] = {
     # veryslow: where text scrolls, half of the bytes of `slow`; refs: half of its 16, less to hold for what plays it.
     "mp4": {"vcodec": "libx264", "crf": 23, "preset": "veryslow", "refs": 8, "movflags": "+faststart", **FILM},

@@ -47,8 +47,8 @@ def read(path: Path, ffmpeg: Ffmpeg) -> Recording:
         said = last_useful([re.sub(r"Error opening input file .*", "", line) for line in head])
         raise GifError(f"{path}: this is no film, or it is cut short; {said}")
     if all(" Video: " not in line or "attached pic" in line for line in streams):
-        said = streams[0].strip()
-        raise GifError(f"{path}: there is no moving picture in it, only {_kinds(streams)}; ffmpeg says: {said}")
+        said = "; ".join(map(str.strip, streams))
+        raise GifError(f"{path}: there is no moving picture in it; ffmpeg says: {said}")
     frame = re.search(r" fmt:(\w+).* sar:(\d+)/(\d+) s:(\d+)x(\d+) ", told)
     if not frame:
         raise GifError(f"{path}: there is no frame in it, or it is cut short; {last_useful(told.splitlines())}")
@@ -93,11 +93,6 @@ def _ask(ffmpeg: Ffmpeg, path: Path, *how: str) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise GifError(f"{ffmpeg.path} can't look into {path}: {error}") from error
     return done.stderr.decode(errors="replace")
-
-
-def _kinds(streams: list[str]) -> str:
-    kinds = {match[1].lower() for line in streams if (match := re.search(r": (Audio|Subtitle|Data|Video): ", line))}
-    return " and ".join(sorted("a cover" if kind == "video" else kind for kind in kinds)) or "data"
 
 
 def _seconds(pattern: str, told: str) -> float:

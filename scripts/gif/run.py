@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import tempfile
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,6 @@ from .progress import Report
 
 GRACE_S = 5  # for a child that was told to end
 KEPT_LINES = 40
-ENDING = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 # What follows from an error that ffmpeg has told before, or is no error.
 NOT_USEFUL = re.compile(
@@ -67,53 +65,27 @@ def ffmpeg(command: Sequence[str], about: Path, report: Report) -> Done:
 
 @contextmanager
 def _child(command: Sequence[str], words: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """A child process with its stdout piped and its stderr in ``words``; it is ended if it outlives the block.
-
-    It runs in a session of its own, so that Ctrl-C reaches this process alone.
-    """
-    running = None
+    """A child process with its stdout piped and its stderr in ``words``; it is ended if it outlives the block."""
     try:
-        with _undisturbed():
-            running = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=words, start_new_session=True
-            )
-        yield running
+        running = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=words)
     except OSError as error:
         raise GifError(f"{command[0]} can't be run: {error.strerror}") from error
-    finally:
-        if running:
-            _stop(running)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Signals that end this process wait for the end of the block: a child that has no name yet would outlive it."""
-    told: list[int] = []
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        before = {each: signal.signal(each, lambda number, _: told.append(number)) for each in ENDING}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-    for number in told:
-        signal.raise_signal(number)
-
-
-def _stop(running: subprocess.Popen[bytes]) -> None:
     with running:  # waits, and closes the pipe
-        running.terminate()
         try:
-            running.wait(GRACE_S)
-        except subprocess.TimeoutExpired:
-            running.kill()
+            yield running
+        finally:
+            running.terminate()
+            try:
+                running.wait(GRACE_S)
+            except subprocess.TimeoutExpired:
+                running.kill()
 
 
 def end_as_on_ctrl_c() -> None:
     """Being told to end, or losing the terminal, ends the child too and removes what it wrote."""
-    for told in ENDING[1:]:
-        signal.signal(told, signal.default_int_handler)
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has one of them
+        if hasattr(signal, name):
+            signal.signal(signal.Signals[name], signal.default_int_handler)
 
 
 def last_useful(lines: Sequence[str]) -> str:

@@ -30,18 +30,17 @@ ADVICE = (
 
 @dataclass(frozen=True)
 class Ffmpeg:
-    """An ffmpeg that can do what was asked for, where it is from, and whether it can map HDR to what a screen shows."""
+    """An ffmpeg that can do what was asked for, and whether it can map HDR to what a screen shows."""
 
     path: str
     version: str
-    origin: str
     tonemaps: bool
 
     def __str__(self) -> str:
         tested = re.match(rf"n?({'|'.join(map(re.escape, TESTED))})\b", self.version)
         notes = "" if tested else f"; tested were {' and '.join(TESTED)}"
         notes += "" if self.tonemaps else "; it lacks zscale, so HDR films look dull"
-        return f"ffmpeg {self.version} ({self.origin}: {self.path}{notes})"
+        return f"ffmpeg {self.version} ({self.path}{notes})"
 
 
 def find(siblings: Iterable[str] = ()) -> Ffmpeg:
@@ -51,7 +50,7 @@ def find(siblings: Iterable[str] = ()) -> Ffmpeg:
         GifError: there is none, or each lacks something, which is named.
     """
     refused = []
-    for origin, path in _candidates():
+    for path in _candidates():
         try:
             filters, encoders = _names(path, "-filters"), _names(path, "-encoders")
             version = re.search(r"version (\S+)", _said(path, "-version"))
@@ -62,14 +61,14 @@ def find(siblings: Iterable[str] = ()) -> Ffmpeg:
         needed = (*ENCODERS, *(ENCODER_OF[kind] for kind in siblings))
         lacking += [f"the encoder {name}" for name in needed if name not in encoders]
         if not lacking:
-            return Ffmpeg(path, version[1] if version else "of unknown version", origin, filters >= TONEMAP_FILTERS)
+            return Ffmpeg(path, version[1] if version else "of unknown version", filters >= TONEMAP_FILTERS)
         refused.append(f"{path} lacks {', '.join(lacking)}")
     if refused:
         raise GifError(f"no ffmpeg that can make it: {'; '.join(refused)}; {ADVICE}")
     raise GifError(f"there is no ffmpeg; {ADVICE}")
 
 
-def _candidates() -> Iterable[tuple[str, str]]:
+def _candidates() -> Iterable[str]:
     try:
         # Here, as looking for its binary takes a moment.
         import imageio_ffmpeg
@@ -78,10 +77,9 @@ def _candidates() -> Iterable[tuple[str, str]]:
     except (ImportError, RuntimeError):  # the package is not there, or was installed without its binary
         packed = ""
     if os.sep in packed:  # else it has none of its own, and names the machine's
-        named = packed == os.environ.get("IMAGEIO_FFMPEG_EXE")
-        yield "of IMAGEIO_FFMPEG_EXE" if named else "of imageio-ffmpeg", packed
+        yield packed
     if own := shutil.which("ffmpeg"):
-        yield "this machine's", own
+        yield own
 
 
 @functools.cache

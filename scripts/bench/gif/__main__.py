@@ -18,7 +18,7 @@ from scripts.bench.gif import clips, looks, measure
 from scripts.bench.gif.contenders import find_gifski
 from scripts.dev import readme
 from scripts.gif import tool
-from scripts.gif.stage.errors import as_pipeline_errors
+from scripts.gif.stage import as_pipeline_errors
 
 CSV = Path("docs/bench/gif.csv")
 PAGE = Path("docs/bench-gif.md")
@@ -36,18 +36,16 @@ def bench() -> None:
         gifski, about = find_gifski()
         print(f"{ffmpeg}; {about}")
         (FOLDER / "gifs").mkdir(parents=True, exist_ok=True)
-        rows, budgets, metrics = [], [], {}
+        rows, metrics = [], {}
         for path in clips.films(FOLDER / "clips", ffmpeg.path):
             print(f"== {path.stem}", flush=True)
-            of_clip, budget = measure.measure(path, ffmpeg, gifski, FOLDER / "gifs")
-            rows += of_clip
-            budgets.append(budget)
+            rows += measure.measure(path, ffmpeg, gifski, FOLDER / "gifs")
             metrics[path.stem] = looks.measure(path, ffmpeg, flip)
     files.write_text(CSV, to_csv(rows))
     gifsicle = "gifsicle in the search" if tool.gifsicle() else "no gifsicle"
     date, cores = datetime.datetime.now(tz=datetime.UTC).date(), len(os.sched_getaffinity(0))
     made = f"{date}, `make bench-gif`, {cores} cores, ffmpeg {ffmpeg.version}; {about}; {gifsicle}; {looks.FLIP}."
-    expected = table(("expected", "found", ""), measure.expectations(rows, budgets))
+    expected = table(("expected", "found", ""), measure.expectations(rows))
     readme.write("tables", f"{made}\n\n{expected}\n\n{table(*measure.overview(rows))}", PAGE)
     head = ("", *(f"{one} and {other}" for one, other in looks.PAIRS))
     readme.write("looks", table(head, looks.correlations(metrics)), PAGE)

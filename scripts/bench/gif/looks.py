@@ -48,10 +48,12 @@ def ways(start: Way) -> list[Way]:
     losses = (0, 40) if tool.gifsicle() else (0,)
     dithers = (("none", 2), ("bayer", 5), ("sierra2_4a", 2))
     widths = [round(part * start.width) for part in (1, 0.7, 0.4)]
+    keys = ("colours", "dither", "bayer_scale", "width", "lossy")
     made = list(itertools.product((256, 64, 36, 16), dithers, widths, losses))
+    chosen = random.Random(1).sample(made, WAYS)
     return [
-        start.but({"colours": colours, "dither": dither, "bayer_scale": scale, "width": width, "lossy": lossy})
-        for colours, (dither, scale), width, lossy in random.Random(1).sample(made, WAYS)
+        start.model_copy(update=dict(zip(keys, (colours, *dither, width, lossy), strict=True)))
+        for colours, dither, width, lossy in chosen
     ]
 
 
