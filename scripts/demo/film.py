@@ -102,7 +102,7 @@ def encode(command: Sequence[str], film: Path) -> None:
     whole = [*command, "-loglevel", "error", "-nostdin", "-y", *exact, f"file:{film}"]
     done = subprocess.run(whole, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode:
-        raise PipelineError(f"ffmpeg failed: {(done.stderr.strip().splitlines() or [done.returncode])[-1]}")
+        raise PipelineError(f"ffmpeg failed: {(done.stderr.strip().splitlines() or [str(done.returncode)])[-1]}")
 
 
 def _open(path: Path) -> Image.Image:

@@ -21,7 +21,7 @@ def of_a_clip(clip: str, own: Row) -> list[Row]:
     """What a run measures of a ``clip`` for which this project makes ``own``."""
     siblings = [row("sibling .mp4", own.bytes // 11, 0.9), row("sibling .avif", own.bytes // 20, 0.9)]
     half = row(measure.HALF, own.bytes // 2, 0.9)
-    rows = [own, row("blog", 100, 0.95), row(measure.BARE, 100, 0.95), *siblings, half]
+    rows = [own, row("blog", 100, 0.95), row(contenders.BARE, 100, 0.95), *siblings, half]
     return [replace(each, clip=clip) for each in rows]
 
 

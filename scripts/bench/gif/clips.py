@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.core.errors import DataError, PipelineError
 
-SECONDS = 6
+SECONDS = 4
 RATE = 30
 WIDE = (960, 540)
 PHONE = (540, 1170)  # half of a usual phone's 1080 x 2340
@@ -31,7 +31,7 @@ HUES = ("#c2410c", "#1d4ed8", "#15803d", "#7e22ce", "#0e7490", "#b91c1c", "#a162
 
 @dataclass(frozen=True)
 class Clip:
-    """``pictures``, or without any the source that ``graph`` begins with, through ``graph`` to a film of 6 seconds."""
+    """A film of so many `SECONDS` that ``graph`` makes of ``pictures``, or without any of the source it begins with."""
 
     name: str
     graph: str

@@ -20,7 +20,7 @@ RECIPE = (
 PRESETS = ("blog", "per_frame", "screen", "camera", "small")
 BARE = "the bare recipe"
 GIFSKI = "gifski@1.7.1"
-QUALITIES = (100, 80, 60, 40)
+QUALITIES = (100, 80, 60)
 CACHE = Path("build/gifski")
 
 
