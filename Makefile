@@ -140,7 +140,7 @@ bench-scale: setup ## how many answers and users a core carries, and the limit o
 
 .PHONY: bench-gif
 bench-gif: setup data ## compare the GIFs with ffmpeg's own and gifski's, on six clips (about 8 minutes; gifski from npm)
-	@$(IN_VENV) python -m scripts.bench_gif
+	@$(IN_VENV) python -m scripts.bench.gif
 
 .PHONY: web-api
 web-api: setup ## write the page's types from the service's OpenAPI document
