@@ -40,17 +40,17 @@ photos: setup data ## train on the photos that you put into data/images/<label>/
 	@$(IN_VENV) python -m pipeline.evaluate.summary
 
 .PHONY: setup
-setup: ## make .venv and .venv-service from requirements/*.lock (about 2 minutes once, then nothing)
-	@$(PYTHON) scripts/environment.py requirements/pipeline.lock .venv
-	@$(PYTHON) scripts/environment.py requirements/service.lock .venv-service
+setup: ## make .venv and .venv-service from requirements/*.lock (half a minute once, then nothing)
+	@$(PYTHON) scripts/dev/environment.py requirements/pipeline.lock .venv
+	@$(PYTHON) scripts/dev/environment.py requirements/service.lock .venv-service
 
 .PHONY: page
 page: ## build the page into web/dist (Node 20 or newer; where there is none it is fetched from PyPI)
-	@$(PYTHON) -m scripts.node page
+	@$(PYTHON) -m scripts.dev.node page
 
 .PHONY: site
 site: promoted ## the page with the model inside, in web/site: for any static host, everything runs on the device
-	@$(IN_VENV) python -m scripts.site
+	@$(IN_VENV) python -m scripts.release.site
 
 # The tests of the page, the demo and the image need some promoted model, not one of the code as it is at the moment.
 .PHONY: promoted
@@ -59,7 +59,7 @@ promoted: setup data
 
 .PHONY: browser
 browser: setup
-	@$(IN_VENV) python -m scripts.chromium
+	@$(IN_VENV) python -m scripts.dev.browser
 
 # The photos are fetched only where there are none, so that what a user put into data/ stays. The mark tells a fetch
 # that was interrupted, and left a part of them, from a folder that is as its user wants it.
@@ -93,8 +93,12 @@ rollback: setup ## bring the champion before back: make rollback WHY="it takes c
 ##
 .PHONY: test
 test: lint promoted page browser ## check style and types, then run every test (trains a model first where there is none)
-	@$(PYTHON) -m scripts.node npm run --silent test
-	@$(IN_VENV) python -m pytest
+	@$(PYTHON) -m scripts.dev.node npm run --silent test
+	@$(IN_VENV) python -m pytest -n 2
+
+.PHONY: test-fast
+test-fast: setup ## the tests that need no service, no browser and no training (about a minute)
+	@$(IN_VENV) python -m pytest -q -n 2 tests/unit tests/contract
 
 .PHONY: lint
 lint: setup ## check style, formatting, types and the direction of imports
@@ -102,58 +106,55 @@ lint: setup ## check style, formatting, types and the direction of imports
 	@$(IN_VENV) ruff format --check .
 	@$(IN_VENV) mypy
 	@$(IN_VENV) lint-imports
-	@$(PYTHON) -m scripts.node npm run --silent lint
-	@$(PYTHON) -m scripts.node npm run --silent types
+	@$(PYTHON) -m scripts.dev.node npm run --silent lint
+	@$(PYTHON) -m scripts.dev.node npm run --silent types
 
 .PHONY: format
 format: setup ## put the code into the project's format
 	@$(IN_VENV) ruff check --fix .
 	@$(IN_VENV) ruff format .
-	@$(PYTHON) -m scripts.node npm run --silent format
+	@$(PYTHON) -m scripts.dev.node npm run --silent format
 
 .PHONY: verify
 verify: setup ## rebuild the model twice in fresh clones and compare the bytes
-	@$(IN_VENV) python -m scripts.verify
+	@$(IN_VENV) python -m scripts.dev.verify
 
 .PHONY: bench-pipeline
 bench-pipeline: setup ## time every stage in a fresh clone, and the memory that it takes
-	@$(IN_VENV) python -m scripts.bench_pipeline
-
-.PHONY: bench-validate
-bench-validate: setup ## time the look at the photos, from 100 pictures to 10,000 that it makes
-	@$(IN_VENV) python -m scripts.bench_validate
+	@$(IN_VENV) python -m scripts.bench.pipeline
 
 .PHONY: bench
-bench: setup ## compare the service with other ways to serve the same model, side by side (about 10 minutes; needs wrk)
-	@$(PYTHON) scripts/environment.py requirements/bench.lock .venv-bench
-	@$(IN_VENV) python -m scripts.bench_service
+bench: setup ## compare the service with other ways to serve the same model, side by side (about 11 minutes; needs wrk)
+	@$(PYTHON) scripts/dev/environment.py requirements/bench.lock .venv-bench
+	@$(IN_VENV) python -m scripts.bench.service
 
 .PHONY: bench-web
-bench-web: promoted page browser ## time the page in a real browser, beside TensorFlow.js and LiteRT.js (about 8 minutes)
-	@$(PYTHON) scripts/environment.py requirements/litert.lock .venv-litert
-	@$(IN_VENV) python -m scripts.bench_web
+bench-web: promoted page browser ## time the page in a real browser, and the device beside TensorFlow.js and LiteRT.js (about 10 minutes)
+	@$(PYTHON) scripts/dev/environment.py requirements/litert.lock .venv-litert
+	@$(IN_VENV) python -m scripts.bench.web
 
 .PHONY: bench-scale
-bench-scale: setup ## how much a core carries, measured and reckoned, and a cluster simulated (about 4 minutes; needs wrk)
-	@$(IN_VENV) python -m scripts.capacity
+bench-scale: setup ## how many answers and users a core carries, and the limit of one process (about 4 minutes; needs wrk)
+	@$(PYTHON) scripts/dev/environment.py requirements/bench.lock .venv-bench
+	@$(IN_VENV) python -m scripts.bench.capacity
 
 .PHONY: bench-gif
 bench-gif: setup data ## compare the GIFs with ffmpeg's own and gifski's, on six clips (about 8 minutes; gifski from npm)
-	@$(IN_VENV) python -m scripts.bench_gif
+	@$(IN_VENV) python -m scripts.bench.gif
 
 .PHONY: web-api
 web-api: setup ## write the page's types from the service's OpenAPI document
-	@$(IN_VENV) python -m scripts.web_api
+	@$(IN_VENV) python -m scripts.dev.openapi
 
 .PHONY: test-stores
 test-stores: setup ## photos on S3 and MLflow on PostgreSQL, tried out with stand-ins (an environment of 1.2 GB once)
-	@$(PYTHON) scripts/environment.py requirements/scale.lock .venv-scale
+	@$(PYTHON) scripts/dev/environment.py requirements/scale.lock .venv-scale
 	@$(IN_VENV) python -m pytest tests/deploy/test_stores.py
 
 ##
 .PHONY: image
 image: setup ## build the service's image with the promoted model in it (needs Docker)
-	@$(IN_VENV) python -m scripts.image
+	@$(IN_VENV) python -m scripts.release.image
 
 .PHONY: up
 up: image ## start the service and MLflow in containers, on http://127.0.0.1:8000 and :5000
@@ -165,13 +166,13 @@ down: ## stop what `make up` started; its volumes stay
 
 .PHONY: image-test
 image-test: setup promoted browser ## build the image and hold it to its promises (starts an engine of its own where there is none)
-	@$(PYTHON) scripts/environment.py deploy/sbom.lock .venv-sbom
+	@$(PYTHON) scripts/dev/environment.py deploy/sbom.lock .venv-sbom
 	@deploy/ci.sh
 
 .PHONY: sbom
 sbom: setup ## list what the image is made of (CycloneDX) and its licences: build/sbom/
-	@$(PYTHON) scripts/environment.py deploy/sbom.lock .venv-sbom
-	@$(IN_VENV) python -m scripts.sbom
+	@$(PYTHON) scripts/dev/environment.py deploy/sbom.lock .venv-sbom
+	@$(IN_VENV) python -m scripts.release.sbom
 
 .PHONY: demo
 demo: promoted page browser ## record the page by itself: data/recordings/demo.mp4, of which `dvc repro` makes the README's GIF
@@ -179,7 +180,7 @@ demo: promoted page browser ## record the page by itself: data/recordings/demo.m
 
 .PHONY: deploy-branch
 deploy-branch: setup ## put this commit and the promoted model on the branch that Render builds from
-	@$(IN_VENV) python -m scripts.deploy_branch
+	@$(IN_VENV) python -m scripts.release.deploy_branch
 
 ##
 .PHONY: clean

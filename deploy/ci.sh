@@ -37,10 +37,10 @@ trap stop_engine EXIT
 
 if docker info >/dev/null 2>&1; then
     say "building $IMAGE with the engine that is here"
-    "$python" -m scripts.image --tag "$IMAGE"
+    "$python" -m scripts.release.image --tag "$IMAGE"
 elif [ -x "$tool" ]; then
     say "building $IMAGE with an engine of our own"
-    mapfile -t arguments < <("$python" -m scripts.image --arguments)
+    mapfile -t arguments < <("$python" -m scripts.release.image --arguments)
     [ "${#arguments[@]}" -gt 0 ] || exit 1
     log=$(mktemp)
     SMOKE_MEMORY=384m SMOKE_RUN_ARGS="--cpus 1 --env DECODE_BYTES=30000000 --env BUFFER_BYTES=20000000 --env STREAMS=8 --env CONNECTIONS=64" \
@@ -67,5 +67,5 @@ wait "$mlflow"
 say "compose"
 "$python" -m pytest -q tests/deploy/test_image_compose.py
 say "list of parts, and licences"
-"$python" -m scripts.sbom "$IMAGE"
+"$python" -m scripts.release.sbom "$IMAGE"
 say "done"

@@ -10,13 +10,13 @@ import imageio_ffmpeg
 from PIL import Image, ImageOps
 
 from pipeline.data.split import SPLIT, read_split
-from scripts.chromium import CAMERA_FILM
+from scripts.dev.browser import CAMERA_FILM
 
 ROOT: Final = Path(__file__).parents[1]
 IMAGES: Final = ROOT / "data/images"
 WIDTH, HEIGHT = 640, 480  # pixels, as webcams give
 FPS: Final = 30  # what Chromium's fake camera plays MJPEG at, whatever the file says
-SECONDS_A_PICTURE: Final = 1.0
+SECONDS_A_PICTURE: Final = 0.5
 
 
 def pictures_of(label: str) -> list[Path]:

@@ -13,7 +13,7 @@ from pipeline.tracking import store
 
 # MLflow 3.17 uses what SQLAlchemy 2.1 deprecates; nothing that this project could change.
 MLFLOWS_OWN_WARNINGS = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
-SETTINGS = store.Settings(experiment="art-text-plant", lock_timeout_s=0.2, system_metrics_interval_s=0)
+SETTINGS = store.Settings(experiment="art-text-plant", lock_timeout_s=0.2)
 
 
 @cache

@@ -42,7 +42,7 @@ class Project:
         self.params: dict[str, Any] = {
             "data": yaml.safe_load((CONF / "data" / "photos.yaml").read_text()),
             "promote": conf["promote"],
-            "tracking": conf["tracking"] | {"lock_timeout_s": 0.2, "system_metrics_interval_s": 0},
+            "tracking": conf["tracking"] | {"lock_timeout_s": 0.2},
         }
         self.write_params()
         self.write_pictures(EACH)
@@ -70,6 +70,7 @@ class Project:
         labels: Sequence[str] = LABELS,
         each: int = 60,
         wrong: int = 0,
+        accepted: int = 0,
         batch: str = "",
         threshold: float = 0.3,
         run_id: str = "",
@@ -81,7 +82,7 @@ class Project:
 
         Args:
             bias, labels, threshold: of the model; see `tiny_bundle`.
-            each, wrong, batch: of its answers from elsewhere, and so of its figures; see `measured.answers`.
+            each, wrong, accepted, batch: of its answers from elsewhere, and so of its figures; see `measured.answers`.
             run_id: the run that trained it.
             taught: sha256 of pictures of the split that it was trained on.
             variants: those in the bundle, the default first.
@@ -91,7 +92,7 @@ class Project:
         shutil.rmtree(folder, ignore_errors=True)
         made = tiny_bundle.make_bundle(folder, labels, bias=bias, threshold=threshold, variants=variants)
         fingerprint = bundle.fingerprint(made.manifest)
-        rows = measured.answers(each, wrong, labels=labels, variants=variants, batch=batch)
+        rows = measured.answers(each, wrong, accepted, labels=labels, variants=variants, batch=batch)
         predictions.write(folder / PREDICTIONS, rows)
         test = {row.sha256: row.split for row in read_split(self.root / "build" / "split.csv")}
         sides = {row.sha256: "train" for row in rows} | test | dict.fromkeys(taught, "train")

@@ -1,16 +1,15 @@
 """Files that appear whole or not at all: written beside their place, then renamed."""
 
+import csv
 import errno
 import io
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from pipeline.core.errors import StorageError
 
@@ -52,8 +51,17 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+def write_csv(path: Path, columns: Iterable[str], rows: Iterable[Iterable[Any]], *, end: str = "\n") -> None:
+    """Write a table with a line of column names to ``path`` atomically; see `write_bytes`."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator=end).writerows([columns, *rows])
+    write_text(path, text.getvalue())
+
+
 def write_npz(path: Path, arrays: Mapping[str, Any]) -> None:
     """Write named arrays to ``path`` atomically, as `numpy.load` reads them; see `write_bytes`."""
+    import numpy as np  # here, as most of what writes files has no arrays
+
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     write_bytes(path, buffer.getvalue())

@@ -35,24 +35,31 @@ def adopt(settings: DataSettings) -> None:
             f"(JPEG, PNG, WebP or HEIC), or `dvc pull data.dvc` to have the project's own"
         )
     old = manifest.read(settings.manifest) if settings.manifest.exists() else []
-    refused = [f"{file} ({why})" for file in contents.pictures if (why := manifest.why_illegal_path(file))]
-    refused += [f"{file} (format is not taken; save it as JPEG)" for file in contents.unsupported]
-    present = {normal(file): file for file in contents.pictures if not manifest.why_illegal_path(file)}
+    why_not = {file: why for file in contents.pictures if (why := manifest.why_illegal_path(file))}
+    why_not |= dict.fromkeys(contents.unsupported, "format is not taken; save it as JPEG")
+    present = {normal(file): file for file in contents.pictures if file not in why_not}
     known = {normal(row.file) for row in old}
     gone = [row for row in old if normal(row.file) not in present]
     new = [row_of(settings.images, file) for key, file in present.items() if key not in known]
     moved = _moved(gone, new)
-    new = [moved.get(row.file, row) for row in new]
-    rows = [row for row in old if normal(row.file) in present] + new
+    rows = [row for row in old if normal(row.file) in present] + [moved.get(row.file, row) for row in new]
     if rows != old:
         manifest.write(settings.manifest, rows)
-
-    origins = {row.file for row in gone} & {was.file for was in _origins(gone, moved)}
+    names = set(map(_name, moved.values()))
     _show("added", [row.file for row in new if row.file not in moved])
     _show("moved, with author and licence kept", list(moved))
-    _show("dropped, their files are gone", [row.file for row in gone if row.file not in origins])
-    _show("not adopted", refused)
-    _summary(settings, rows, changed=rows != old)
+    _show("dropped, their files are gone", [row.file for row in gone if _name(row) not in names])
+    _show("not adopted", [f"{file} ({why})" for file, why in why_not.items()])
+    count = Counter(normal(row.label) for row in rows)
+    labels = ", ".join(f"{label} {number}" for label, number in sorted(count.items()))
+    print(f"{settings.manifest}: {len(rows)} photos, {labels}{'' if rows != old else ' (nothing to do)'}")
+    if any(row.licence == LICENCE for row in rows):
+        print(
+            f"Photos of your own stand there with author '{AUTHOR}' and licence '{LICENCE}': correct that in "
+            f"{settings.manifest} before you pass the photos or a model on, "
+            f"then run `python -m pipeline.data attribution`."
+        )
+    print("Next: `make run` validates, trains and promotes; `dvc repro validate` only looks at the photos.")
 
 
 def row_of(images: Path, file: str) -> Row:
@@ -86,22 +93,17 @@ def row_of(images: Path, file: str) -> Row:
 def _moved(gone: Sequence[Row], new: Sequence[Row]) -> dict[str, Row]:
     """Rows of new files that are deleted ones under another label: new file to its row, provenance kept.
 
-    Told by the name, which has to be unique on both sides; for photos whose own hash is known by that as
-    well.
+    Told by the name, which has to be unique on both sides; for photos whose own hash is known by that as well.
     """
-    names = Counter(_name(row) for row in gone), Counter(_name(row) for row in new)
-    origin = {_name(row): row for row in gone if names[0][_name(row)] == 1 == names[1][_name(row)]}
+    origin = {_name(row): row for row in gone}
+    number = Counter(map(_name, gone)) | Counter(map(_name, new))  # the larger of both
     return {
         row.file: replace(was, file=row.file, label=row.label)
         for row in new
         if (was := origin.get(_name(row)))
+        and number[_name(row)] == 1
         and (was.source_package != OWN or was.sha256_of_source == row.sha256_of_source)
     }
-
-
-def _origins(gone: Sequence[Row], moved: dict[str, Row]) -> list[Row]:
-    names = {_name(row) for row in moved.values()}
-    return [row for row in gone if _name(row) in names]
 
 
 def _name(row: Row) -> str:
@@ -115,19 +117,3 @@ def _show(what: str, names: Sequence[str]) -> None:
             print(f"  {shown(name)}")
         if len(names) > SHOWN:
             print(f"  ... and {len(names) - SHOWN} more")
-
-
-def _summary(settings: DataSettings, rows: Sequence[Row], *, changed: bool) -> None:
-    count = Counter(normal(row.label) for row in rows)
-    print(
-        f"{settings.manifest}: {len(rows)} photos, "
-        + ", ".join(f"{label} {number}" for label, number in sorted(count.items()))
-        + ("" if changed else " (nothing to do)")
-    )
-    if any(row.licence == LICENCE for row in rows):
-        print(
-            f"Photos of your own stand there with author '{AUTHOR}' and licence '{LICENCE}': correct that in "
-            f"{settings.manifest} before you pass the photos or a model on, "
-            f"then run `python -m pipeline.data attribution`."
-        )
-    print("Next: `make run` validates, trains and promotes; `dvc repro validate` only looks at the photos.")

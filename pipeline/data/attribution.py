@@ -1,6 +1,7 @@
 """ATTRIBUTION.md: who made the pictures and under which licence, generated from the manifest."""
 
-from collections import defaultdict
+import re
+from itertools import groupby
 from pathlib import Path
 
 from pipeline.core import files
@@ -36,32 +37,20 @@ def update(source: Path, target: Path, *, check: bool = False) -> None:
 
 
 def render(rows: list[Row], source: Path) -> str:
-    """Write the page: a section a licence, a line a picture; the same rows give the same text in any
-    order."""
-    by_licence: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        by_licence[row.licence].append(row)
-    parts = [HEAD.format(manifest=source.as_posix())]
-    parts.append("| Licence | Pictures |\n| --- | ---: |\n" + "".join(
-        f"| {_cell(licence)} | {len(group)} |\n" for licence, group in sorted(by_licence.items())
-    ))  # fmt: skip
-    for licence, group in sorted(by_licence.items()):
-        lines = [
-            f"| {_cell(row.file)} | {_cell(row.author)} "
-            f"| {_cell(f'{row.source_package} {row.source_version}')} "
-            f"| {_cell(row.source_path)} |\n"
-            for row in sorted(group, key=lambda row: row.file)
-        ]
-        parts.append(
-            f"## {_cell(licence)}\n\n"
-            "| Picture | Author | Source | File in the source |\n| --- | --- | --- | --- |\n" + "".join(lines)
-        )
-    return "\n".join(parts)
+    """Write the page: a section a licence, a line a picture; the same rows give the same text in any order."""
+    ordered = sorted(rows, key=lambda row: (row.licence, row.file))
+    by_licence = {licence: list(group) for licence, group in groupby(ordered, lambda row: row.licence)}
+    lines = [HEAD.format(manifest=source.as_posix()), "| Licence | Pictures |", "| --- | ---: |"]
+    lines += [f"| {_cell(licence)} | {len(group)} |" for licence, group in by_licence.items()]
+    for licence, group in by_licence.items():
+        lines += ["", f"## {_cell(licence)}", ""]
+        lines += ["| Picture | Author | Source | File in the source |", "| --- | --- | --- | --- |"]
+        for row in group:
+            cells = row.file, row.author, f"{row.source_package} {row.source_version}", row.source_path
+            lines.append(f"| {' | '.join(map(_cell, cells))} |")
+    return "\n".join(lines) + "\n"
 
 
 def _cell(text: str) -> str:
     """Keep a value from breaking out of its table cell or becoming markup."""
-    plain = " ".join(text.split()).replace("\\", "\\\\")
-    for character in "|`*_<[":
-        plain = plain.replace(character, f"\\{character}")
-    return plain or "-"
+    return re.sub(r"([\\|`*_<\[])", r"\\\1", " ".join(text.split())) or "-"

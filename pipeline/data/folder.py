@@ -22,10 +22,10 @@ SILENT = frozenset({"thumbs.db", "desktop.ini", "ehthumbs.db"})  # left by file 
 class Contents:
     """What lies in the folder; paths relative to it, with "/", as they are spelt on the disk, sorted."""
 
-    labels: tuple[str, ...]  # names of the folders, also of empty ones
-    pictures: tuple[str, ...]
-    unsupported: tuple[str, ...]  # pictures of a format that is not taken, by their extension
-    strays: tuple[str, ...]  # anything else
+    labels: list[str]  # names of the folders, also of empty ones
+    pictures: list[str]
+    unsupported: list[str]  # pictures of a format that is not taken, by their extension
+    strays: list[str]  # anything else
 
 
 def contents(images: Path) -> Contents:
@@ -39,30 +39,20 @@ def contents(images: Path) -> Contents:
             f"{images} is missing; `dvc pull data.dvc` brings the project's photos, "
             "or make it and put a folder of photos for each label there"
         )
-    labels: list[str] = []
-    found: dict[str, list[str]] = {"picture": [], "unsupported": [], "stray": []}
 
-    def walk(folder: Path, prefix: str) -> None:
-        try:
-            entries = sorted(os.scandir(folder), key=lambda entry: normal(entry.name))
-        except OSError as error:
-            raise DataError(f"{folder} can't be read ({error.strerror}); check its permissions") from error
-        for entry in entries:
-            if entry.name.startswith(".") or entry.name.lower() in SILENT:
-                continue
-            if entry.is_dir():
-                if not prefix:
-                    labels.append(entry.name)
-                walk(Path(entry.path), f"{prefix}{entry.name}/")
-            else:
-                found[_sort_of(entry.name)].append(prefix + entry.name)
+    def refuse(error: OSError) -> None:
+        raise DataError(f"{error.filename} can't be read ({error.strerror}); check its permissions") from error
 
-    walk(images, "")
-    return Contents(tuple(labels), tuple(found["picture"]), tuple(found["unsupported"]), tuple(found["stray"]))
-
-
-def _sort_of(name: str) -> str:
-    extension = Path(name).suffix.lower()
-    if extension in PICTURES:
-        return "picture"
-    return "unsupported" if extension in OTHER_PICTURES else "stray"
+    found = Contents([], [], [], [])
+    for folder, folders, names in os.walk(images, onerror=refuse, followlinks=True):
+        folders[:] = sorted((name for name in folders if not name.startswith(".")), key=normal)
+        place = Path(folder).relative_to(images)
+        found.labels.extend(folders if folder == str(images) else ())
+        for name in names:
+            if not name.startswith(".") and name.lower() not in SILENT:
+                extension = Path(name).suffix.lower()
+                other = found.unsupported if extension in OTHER_PICTURES else found.strays
+                (found.pictures if extension in PICTURES else other).append((place / name).as_posix())
+    for files in (found.pictures, found.unsupported, found.strays):
+        files.sort(key=normal)
+    return found

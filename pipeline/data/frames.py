@@ -1,16 +1,19 @@
-"""Photos as the service sees them: one way to decode and crop, that of `bundle.decode`."""
+"""Photos as the service sees them: one way to decode and crop, that of `bundle.decode`, and HEIC besides."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 from numpy.typing import NDArray
 from PIL import Image
 
 from bundle.decode import open_rgb, to_frame
 from bundle.errors import PictureError
 from pipeline.core.errors import DataError
-from pipeline.data.heif import FORMATS
+
+FORMATS = ("JPEG", "PNG", "WEBP", "HEIF")
+pillow_heif.register_heif_opener()  # phones write HEIC; the pipeline alone reads it: the service takes web formats
 
 
 def read_photo(path: Path, min_side: int) -> Image.Image:

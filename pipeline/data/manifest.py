@@ -4,20 +4,16 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path, PurePosixPath
 
 from pipeline.core import files
 from pipeline.core.errors import DataError
-from pipeline.data.findings import Kind, Problem
+from pipeline.data.findings import Problem
 
 OWN = "your photos"  # the source_package of photos that a user added
-KINDS = (
-    "real",
-    "rendered",
-    "captured",
-)  # a photo or scan; made by a program; taken by the camera in the page
+KINDS = ("real", "rendered", "captured")  # a photo or scan; made by a program; taken by the camera in the page
 MAX_NAME = 100  # characters of a label; it becomes a folder, a table column and a word on the page
 
 
@@ -59,11 +55,7 @@ def write(path: Path, rows: Iterable[Row]) -> None:
     Raises:
         StorageError: the disk is full or the folder can't be written; the old manifest is as it was.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")  # as RFC 4180 and spreadsheets have it
-    writer.writerow(COLUMNS)
-    writer.writerows(astuple(row) for row in rows)
-    files.write_text(path, text.getvalue())
+    files.write_csv(path, COLUMNS, map(astuple, rows), end="\r\n")  # as RFC 4180 and spreadsheets have it
 
 
 def examine(path: Path) -> tuple[list[Row], list[Problem]]:
@@ -79,24 +71,18 @@ def examine(path: Path) -> tuple[list[Row], list[Problem]]:
 
     try:
         text = path.read_text(encoding="utf-8-sig")  # spreadsheets write a byte order mark
-        table = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+        header, *lines = list(csv.reader(io.StringIO(text, newline=""), strict=True)) or [[]]
     except FileNotFoundError:
         return unusable("is missing; `python -m pipeline.data adopt` makes one for the photos there")
     except OSError as error:
         return unusable(f"can't be read ({error.strerror}); check its permissions")
     except (csv.Error, UnicodeDecodeError) as error:
         return unusable(f"is no CSV in UTF-8 ({error}); export it again as CSV, UTF-8, comma-separated")
-    header = table[0] if table else []
     if missing := [column for column in COLUMNS if column not in header]:
         return unusable(f"has no column {', '.join(missing)}; its first line must name {','.join(COLUMNS)}")
     if len(header) != len(COLUMNS):
-        unknown = [repr(column) for column in header if column not in COLUMNS]
-        surplus = ", ".join(unknown) or "twice the same column"
+        surplus = ", ".join(repr(column) for column in header if column not in COLUMNS) or "twice the same column"
         return unusable(f"has {surplus}, which would be lost when photos are adopted; move it to 'notes'")
-    return _rows(path, header, table[1:])
-
-
-def _rows(path: Path, header: list[str], lines: list[list[str]]) -> tuple[list[Row], list[Problem]]:
     rows: dict[str, Row] = {}
     problems: list[Problem] = []
     for number, values in enumerate(lines, start=2):
@@ -108,49 +94,49 @@ def _rows(path: Path, header: list[str], lines: list[list[str]]) -> tuple[list[R
             problems.append(Problem("manifest_row", (), message))
             continue
         row = Row(**dict(zip(header, values, strict=True)))
-        wrong = _problem_of(row, where)
-        key = normal(row.file)
-        if wrong is None and key in rows:
-            message = f"{where}: {row.file!r} is there twice; delete one of the rows"
-            wrong = Problem("manifest_row", (row.file,), message)
-        if wrong is not None:
-            problems.append(wrong)
-        if wrong is None or wrong.kind == "no_licence":
-            rows.setdefault(key, row)
+        kind, why = _fault(row)
+        if not kind and normal(row.file) in rows:
+            kind, why = "manifest_row", f"{row.file!r} is there twice; delete one of the rows"
+        if kind:
+            problems.append(Problem(kind, (row.file,), f"{where}: {why}"))
+        if kind in ("", "no_licence"):
+            rows.setdefault(normal(row.file), row)
     return list(rows.values()), problems
 
 
-def _problem_of(row: Row, where: str) -> Problem | None:
-    """The first thing that is wrong with a row."""
-    file, illegal = repr(row.file), why_illegal(row.label) or why_illegal_path(row.file)
-    faults: tuple[tuple[Kind, bool, str], ...] = (
-        (
-            "illegal_name",
-            illegal is not None,
-            f"label {row.label!r}, file {file}: {illegal}; rename it, and the row with it",
-        ),
-        (
-            "manifest_row",
-            PurePosixPath(normal(row.file)).parts[:1] != (normal(row.label),),
-            f"{file} lies in another folder than that of {row.label!r}; correct one of them",
-        ),
-        (
-            "manifest_row",
-            row.kind not in KINDS,
-            f"kind {row.kind!r} of {file} is none of {', '.join(KINDS)}; correct it",
-        ),
-        (
-            "manifest_row",
-            not row.group.strip(),
-            f"{file} has no group; give it one of its own, such as its file name",
-        ),
-        (
-            "no_licence",
-            not row.licence.strip(),
-            f"{file} has no licence; write it down, or 'unknown' if nobody knows",
-        ),
-    )
-    return next((Problem(kind, (row.file,), f"{where}: {why}") for kind, wrong, why in faults if wrong), None)
+def _fault(row: Row) -> tuple[str, str]:
+    """Kind and message of the first thing that is wrong with a row; empty where nothing is."""
+    file = repr(row.file)
+    if illegal := why_illegal(row.label) or why_illegal_path(row.file):
+        return "illegal_name", f"label {row.label!r}, file {file}: {illegal}; rename it, and the row with it"
+    if PurePosixPath(normal(row.file)).parts[0] != normal(row.label):
+        return "manifest_row", f"{file} lies in another folder than that of {row.label!r}; correct one of them"
+    if row.kind not in KINDS:
+        return "manifest_row", f"kind {row.kind!r} of {file} is none of {', '.join(KINDS)}; correct it"
+    if not row.group.strip():
+        return "manifest_row", f"{file} has no group; give it one of its own, such as its file name"
+    if not row.licence.strip():
+        return "no_licence", f"{file} has no licence; write it down, or 'unknown' if nobody knows"
+    return "", ""
+
+
+def is_known(row: Row) -> bool:
+    """Whether somebody wrote down where the photo is from."""
+    return row.source_package not in ("", OWN) and row.kind != "captured"
+
+
+def source_of(rows: Sequence[Row]) -> list[str]:
+    """The source of each photo: the package that the manifest says it was taken from.
+
+    Packages of one family are one source: where a package's name holds a version, what stands before it. So
+    wesnoth-1.16-data and wesnoth-1.16-httt, drawn by the same hands for one game, are both wesnoth.
+
+    Returns:
+        One name a row; "" for photos that a user added or took in the page, and for every photo where fewer than two
+        sources are known, as none could then be left out. A caller takes the group of such a photo instead.
+    """
+    sources = [re.split(r"-\d", row.source_package)[0] if is_known(row) else "" for row in rows]
+    return sources if len({*sources} - {""}) > 1 else [""] * len(rows)
 
 
 def normal(name: str) -> str:

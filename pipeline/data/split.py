@@ -11,19 +11,19 @@ moves no other. Three exceptions, each forced by a small or entangled set:
 
 import csv
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from pipeline.core import files
 from pipeline.core.config import Settings
 from pipeline.core.errors import DataError
-from pipeline.data.components import first_of_component
 
 SPLIT = Path("build/split.csv")
 TRAIN, VALID, TEST = SIDES = ("train", "valid", "test")
@@ -40,7 +40,6 @@ class SplitSettings(Settings):
     burst_seconds: float = Field(ge=0)  # photos of one camera this close in time are one burst
     sitting_seconds: float = Field(ge=0)  # photos of one camera this close in time may be of one sitting
     sitting_similarity: float = Field(ge=-1, le=1)  # cosine of features from which on they are
-    leak_rounds: int = Field(ge=1)  # random splits averaged for the leak estimate
 
     @model_validator(mode="after")
     def _leaves_room_for_train(self) -> "SplitSettings":
@@ -59,7 +58,7 @@ class SplitRow:
     kind: str
     split: str
     sha256: str
-    source: str = ""  # see pipeline/data/sources.py; "" where it is unknown
+    source: str = ""  # see `pipeline.data.manifest.source_of`; "" where it is unknown
 
 
 COLUMNS = tuple(field.name for field in fields(SplitRow))
@@ -88,11 +87,19 @@ def read_split(path: Path) -> list[SplitRow]:
 
 def write_split(path: Path, rows: Iterable[SplitRow]) -> None:
     """Write split.csv atomically, sorted by file, so that the same split is the same bytes."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(astuple(row) for row in sorted(rows, key=lambda row: row.file))
-    files.write_text(path, text.getvalue())
+    files.write_csv(path, COLUMNS, map(astuple, sorted(rows, key=lambda row: row.file)))
+
+
+def first_of_component(size: int, ties: Any) -> NDArray[np.intp]:
+    """For each of the indices 0 .. size - 1 the lowest that ``ties``, pairs of indices, hold it together with."""
+    from scipy.sparse import coo_array  # here, as every stage imports this module and only validate merges groups
+    from scipy.sparse.csgraph import connected_components
+
+    ones, others = np.asarray(ties, np.intp).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(ones), np.bool_), (ones, others)), shape=(size, size))
+    _, number = connected_components(graph, directed=False)
+    first: NDArray[np.intp] = np.unique(number, return_index=True)[1][number]
+    return first
 
 
 def merge_groups(groups: Sequence[str], clusters: Iterable[Sequence[int]] = ()) -> list[str]:
@@ -112,21 +119,18 @@ def merge_groups(groups: Sequence[str], clusters: Iterable[Sequence[int]] = ()) 
     return [groups[index] for index in first_of_component(len(groups), ties)]
 
 
-def position(group: str, salt: str) -> float:
-    """Where ``group`` lies in [0, 1): the first bits of a hash, evenly spread and the same everywhere."""
-    digest = hashlib.sha256(f"{salt}:{group}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64
-
-
 def assign(groups: Sequence[str], labels: Sequence[str], settings: SplitSettings) -> list[str]:
-    """Put each picture on a side by the `position` of its (merged) group.
+    """Put each picture on a side by a hash of its (merged) group.
 
     Returns:
         The side of each picture. Every label has `min_groups` groups on every side if it has that many in
         all, and at least the part `min_train` of its pictures in train as far as the other sides can spare
         them.
     """
-    at = {group: position(group, settings.salt) for group in groups}
+    at = {  # a place in [0, 1): the first bits of a hash, evenly spread and the same everywhere
+        group: int.from_bytes(hashlib.sha256(f"{settings.salt}:{group}".encode()).digest()[:8], "big") / 2**64
+        for group in groups
+    }
     side = {
         group: TEST if u < settings.test else VALID if u < settings.test + settings.valid else TRAIN
         for group, u in at.items()
@@ -138,21 +142,16 @@ def assign(groups: Sequence[str], labels: Sequence[str], settings: SplitSettings
     return [side[group] for group in groups]
 
 
-def _on(side: dict[str, str], sizes: Counter[str], wanted: str) -> list[str]:
-    return [group for group in sizes if side[group] == wanted]
-
-
 def _fill_sides(sizes: Counter[str], side: dict[str, str], at: dict[str, float], least: int) -> None:
-    """Lend groups of a label to a side that has too few, from the side that can spare most, nearest its range
-    first.
+    """Lend groups of a label to a side that has too few, from the side that can spare most, nearest its range first.
 
     Where there are too few groups for all, train comes first, then test, then valid.
     """
     least = min(least, max(1, len(sizes) // len(SIDES)))
     order = (TRAIN, TEST, VALID)
     for rank, wanted in enumerate(order):
-        while len(_on(side, sizes, wanted)) < least:
-            spare = {other: _on(side, sizes, other) for other in reversed(order) if other != wanted}
+        while sum(side[group] == wanted for group in sizes) < least:
+            spare = {other: [g for g in sizes if side[g] == other] for other in reversed(order) if other != wanted}
             donors = [other for other in spare if len(spare[other]) > least]
             donors = donors or [other for other in spare if spare[other] and other in order[rank + 1 :]]
             if not donors:
@@ -165,28 +164,7 @@ def _fill_sides(sizes: Counter[str], side: dict[str, str], at: dict[str, float],
 def _fill_train(sizes: Counter[str], side: dict[str, str], at: dict[str, float], settings: SplitSettings) -> None:
     """Give groups of a label back to train, nearest its range first, until its part is `min_train`."""
     for group in sorted(sizes, key=lambda group: (-at[group], group)):
-        if sum(sizes[other] for other in _on(side, sizes, TRAIN)) >= settings.min_train * sizes.total():
+        if sum(size for other, size in sizes.items() if side[other] == TRAIN) >= settings.min_train * sizes.total():
             break
-        if side[group] != TRAIN and len(_on(side, sizes, side[group])) > settings.min_groups:
+        if side[group] != TRAIN and sum(side[other] == side[group] for other in sizes) > settings.min_groups:
             side[group] = TRAIN
-
-
-def leaked(groups: Sequence[str], sides: Sequence[str]) -> int:
-    """Count the test pictures that have a picture of their own group in train."""
-    taught = {group for group, side in zip(groups, sides, strict=True) if side == TRAIN}
-    return sum(side == TEST and group in taught for group, side in zip(groups, sides, strict=True))
-
-
-def leak_of_random_split(groups: Sequence[str], sides: Sequence[str], rounds: int) -> float:
-    """Mean number of test pictures that `leaked` if each side drew as many pictures without regard to
-    groups."""
-    number = np.unique(np.asarray(groups), return_inverse=True)[1]
-    shuffled = np.asarray(sides)
-    random = np.random.default_rng(0)
-    total = 0
-    for _ in range(rounds):
-        random.shuffle(shuffled)
-        taught = np.zeros(len(number), dtype=bool)
-        taught[number[shuffled == TRAIN]] = True
-        total += int(taught[number[shuffled == TEST]].sum())
-    return total / rounds

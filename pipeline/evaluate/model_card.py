@@ -1,10 +1,11 @@
-"""MODEL_CARD.md: what a model is for, what it saw, what it is worth and how it fails (Mitchell et al. 2019)."""
+"""The model card: what a model is for, what it saw, what it is worth and how it fails (Mitchell et al. 2019)."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from markdown_it import MarkdownIt
 
 from bundle import Manifest, VariantName
 from pipeline.data.manifest import Row
@@ -13,7 +14,7 @@ from pipeline.evaluate.summary import interval
 from pipeline.metrics.schema import Evidence, Figure, Gain, Metrics, Scores
 from pipeline.metrics.scores import Answers
 
-FILE = "MODEL_CARD.md"
+FILE, HTML_FILE = "MODEL_CARD.md", "MODEL_CARD.html"
 MISTAKES = 8  # of the test pictures, told in words
 FEW = 30  # test pictures below which the card says that its figures say little
 
@@ -103,6 +104,15 @@ def render(manifest: Manifest, metrics: Metrics, rows: Sequence[Row], wrong: Seq
         _lineage(manifest),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def as_html(card: str) -> str:
+    """The ``card`` as an HTML fragment, without head and body.
+
+    Labels and names of files in it are a user's, so markup stays text: HTML, links and images, of which it has none.
+    """
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    return str(parser.disable(["link", "image", "autolink", "reference"]).render(card))
 
 
 def _how_measured(metrics: Metrics, default: VariantName) -> str:

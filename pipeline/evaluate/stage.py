@@ -112,6 +112,7 @@ def evaluate() -> None:
         shutil.copytree(exported.folder, folder, dirs_exist_ok=True)
         predictions.write(folder / predictions.PREDICTIONS, elsewhere.predictions(photos, left_out))
         files.write_text(folder / model_card.FILE, card)
+        files.write_text(folder / model_card.HTML_FILE, model_card.as_html(card))
         bundle.seal(folder, measured)
     files.write_json(REPORT, {"model": measured.version, "default_variant": default, "metrics": metrics.model_dump()})
     drawn = plots.write(answers[default], left_out[default], frames, engines[default], metrics)

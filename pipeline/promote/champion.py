@@ -2,7 +2,7 @@
 
 The alias is the truth. A change goes: files into the registry, a copy beside models/promoted/, the alias,
 the copy into its place, the history. Interrupted anywhere, the champion before it or the new one is whole,
-and `repair`, with which the next run begins, brings the three in step again.
+and `reconcile`, with which the next run begins, brings the three in step again.
 """
 
 import fcntl
@@ -87,7 +87,7 @@ def find(reg: Registry, models: Path, candidate: bundle.Bundle, scratch: Path) -
         return Champion(version, candidate if same else None, str(error))
 
 
-def repair(reg: Registry, models: Path, found: Champion) -> Champion:
+def reconcile(reg: Registry, models: Path, found: Champion) -> Champion:
     """Mend what an interruption, a removed folder or a removed store left: alias, models/promoted/ and history.
 
     Raises:
@@ -108,24 +108,41 @@ def repair(reg: Registry, models: Path, found: Champion) -> Champion:
     return replace(found, version=version)
 
 
+def renew(reg: Registry, models: Path, candidate: bundle.Bundle, present: Champion) -> None:
+    """Take over the figures and the card of ``candidate``, which is the champion measured anew, into its version.
+
+    Raises:
+        StorageError, TrackingError: something can't be written; the next run renews it.
+    """
+    old, new = present.bundle and present.bundle.manifest, candidate.manifest
+    if old and (old.files, old.metrics) != (new.files, new.metrics):
+        with files.replace_dir(models / PROMOTED) as folder:
+            reg.renew(present.version, _sealed(candidate, folder, old.lineage.parent))
+        print("the champion's figures and model card are renewed")
+
+
 def promote(reg: Registry, models: Path, candidate: bundle.Bundle, before: Version | None, why: str) -> Version:
     """Make ``candidate`` the champion.
 
     Raises:
         StorageError, TrackingError: something can't be written; the champion ``before`` is untouched.
     """
-    manifest, parent = candidate.manifest, {"parent": before.bundle if before else None}
-    with files.replace_dir(models / PROMOTED) as new:
-        descended = manifest.model_copy(update={"lineage": manifest.lineage.model_copy(update=parent)})
-        try:
-            mlflow_model.copy(candidate, new)
-            sealed = bundle.Bundle(new, bundle.seal(new, descended))
-        except BundleError as error:
-            raise StorageError(str(error)) from error
-        version = _register(reg, sealed)
+    with files.replace_dir(models / PROMOTED) as folder:
+        version = _register(reg, _sealed(candidate, folder, before.bundle if before else None))
         reg.set_alias(version)
     _record(models, "promote", version, before, why)
     return version
+
+
+def _sealed(candidate: bundle.Bundle, folder: Path, parent: str | None) -> bundle.Bundle:
+    """A copy of ``candidate`` in ``folder`` that names its parent."""
+    manifest = candidate.manifest
+    lineage = manifest.lineage.model_copy(update={"parent": parent})
+    try:
+        mlflow_model.copy(candidate, folder)
+        return bundle.Bundle(folder, bundle.seal(folder, manifest.model_copy(update={"lineage": lineage})))
+    except BundleError as error:
+        raise StorageError(str(error)) from error
 
 
 def roll_back(reg: Registry, models: Path, to: str | None, why: str) -> tuple[Version, Version]:
@@ -157,7 +174,7 @@ def roll_back(reg: Registry, models: Path, to: str | None, why: str) -> tuple[Ve
 def _target(reg: Registry, entries: list[Entry], present: Version, to: str | None) -> Version:
     if to and to.isdecimal():
         return reg.get(int(to))
-    earlier = [e for e in history.champions(entries) if e.fingerprint != present.fingerprint][-1:]
+    earlier = [e for e in history.replay(entries)[0] if e.fingerprint != present.fingerprint][-1:]
     chosen = [e for e in reversed(entries) if e.bundle == to] if to else earlier
     for entry in chosen:
         if version := reg.find(entry.fingerprint):

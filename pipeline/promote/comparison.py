@@ -1,152 +1,139 @@
-"""A challenger beside other models, photo by photo: by cross-validation, and on the test split as they are served."""
+"""How much better or worse a challenger is than another model, photo by photo, and how sure that is.
 
-from collections.abc import Iterable, Sequence
+Both answered all photos by cross-validation (`pipeline.metrics.predictions`): no photo is answered by a head that was
+fitted on it, whatever the test split was when either was made.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+from math import sqrt
+from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
 
-from bundle import Bundle, VariantName
-from bundle.engine import Engine, Timing
-from bundle.errors import BundleError
-from pipeline.core.errors import DataError
-from pipeline.data.frames import served_frames
-from pipeline.data.settings import DataSettings
-from pipeline.data.split import SPLIT, TEST, SplitRow, read_split
-from pipeline.metrics.predictions import PHOTOS, PREDICTIONS, Prediction, read, read_photos
-from pipeline.promote.champion import Champion
-from pipeline.promote.paired import Difference, difference, least_pictures
-from pipeline.promote.policy import LABELS, OTHER, ChampionRule, Comparison
-from pipeline.tracking.registry import Registry
+from pipeline.metrics.predictions import Prediction
 
-BATCH = 32  # pictures answered at once
+LABELS = "labels"  # the part of the pictures that show one of the labels
+OTHER = "other"  # the part that shows none of them, whatever the project calls it
 
 
 @dataclass(frozen=True)
-class Challenger:
-    """The candidate, with its answers from elsewhere by the variants that are served, and what it is held against."""
+class Difference:
+    """Share of pictures that the challenger gets right, less the champion's: -1..1.
 
-    bundle: Bundle
-    rule: ChampionRule
-    data: DataSettings
+    ``low`` and ``high`` are one-sided limits: the true difference lies above ``low`` with the confidence that was
+    asked for, and below ``high`` likewise. ``losses``: pictures that only the champion gets right; ``gains``: only
+    the challenger.
+    """
 
-    @cached_property
-    def variants(self) -> list[VariantName]:
-        """Those that are served: the service's default, and fp32, which the browser takes."""
-        manifest = self.bundle.manifest
-        return [v for v in manifest.variants if v in (manifest.default_variant, "fp32")]
-
-    @cached_property
-    def predictions(self) -> list[Prediction]:
-        """Answers from elsewhere.
-
-        Raises:
-            DataError: the bundle has none, or they are damaged.
-        """
-        return [p for p in read(self.bundle.path(PREDICTIONS)) if p.variant in self.variants]
-
-    def obstacle(self, champion: Champion) -> str:
-        """Why the two can't be compared; empty where they can."""
-        model = champion.bundle
-        if model is None:
-            return f"can't be read any more ({champion.why_not})"
-        if set(model.manifest.labels) != set(self.bundle.manifest.labels):
-            return f"knows other labels ({', '.join(model.manifest.labels)})"
-        return "" if {PREDICTIONS, PHOTOS} <= model.manifest.files.keys() else "keeps no answers from elsewhere"
-
-    def with_champion(self, model: Bundle, name: str) -> list[Comparison]:
-        """Compare with the champion, which `obstacle` lets pass, by cross-validation and on the test split.
-
-        It has to be proved not inferior where both know the same photos by the same labels. Where photos were added,
-        removed or relabelled the champion answers an older question, and may only not be proved better on the photos
-        that both know. The test split decides where it is large enough by itself and else must only not speak against
-        the candidate; its pictures that taught the champion are left out.
-
-        Raises:
-            DataError: a table or a test picture can't be read, or a model can't be loaded.
-        """
-        labels, theirs = self.bundle.manifest.labels, read(model.path(PREDICTIONS))
-        taught = {sha256 for sha256, side in read_photos(model.path(PHOTOS)).items() if side != TEST}
-        rows = [row for row in read_split(SPLIT) if row.split == TEST and row.sha256 not in taught]
-        rows = [row for row in rows if row.label in (*labels, self.data.ood_label)]
-        enough = least_pictures(self.rule.margin, self.rule.confidence)
-        decisive = sum(row.label in labels for row in rows) >= enough
-        same = _photos(theirs) == _photos(self.predictions)
-        try:
-            was, now = (answers(each, rows, self.data.images, self.variants) for each in (model, self.bundle))
-        except BundleError as error:
-            raise DataError(f"the models can't be compared: {error}") from error
-        return [
-            Comparison("the champion", name, on, prove, differences(old, new, labels, self.rule.confidence))
-            for on, old, new, prove in (
-                ("cross-validation", theirs, self.predictions, same and not decisive),
-                ("test split", was, now, same and decisive),
-            )
-        ]
-
-    def with_best(self, registry: Registry, fingerprints: Iterable[str]) -> list[Comparison]:
-        """Compare with the best of earlier champions, so that losses within the margin do not add up.
-
-        Raises:
-            TrackingError: the registry can't be read.
-        """
-        found, own, others = [], self.predictions, {self.data.ood_label}
-        key = (self.bundle.manifest.default_variant, LABELS)
-        for version in filter(None, map(registry.find, fingerprints)):
-            theirs = registry.predictions(version)
-            if {p.truth for p in theirs} - others == {p.truth for p in own} - others:
-                compared = differences(theirs, own, self.bundle.manifest.labels, self.rule.confidence)
-                if key in compared:
-                    same = _photos(theirs) == _photos(own)
-                    found.append(Comparison("the best before it", version.name, "cross-validation", same, compared))
-        return [min(found, key=lambda comparison: comparison.differences[key].value)] if found else []
+    value: float
+    low: float
+    high: float
+    pictures: int
+    losses: int
+    gains: int
 
 
-def differences(
-    theirs: Iterable[Prediction], ours: Iterable[Prediction], labels: Sequence[str], confidence: float
-) -> dict[tuple[str, str], Difference]:
-    """Pair the answers of a champion and a challenger to the photos that both know by the same label.
+@dataclass(frozen=True)
+class Comparison:
+    """The challenger and another model on the photos that both know."""
+
+    rival: str  # "the champion" or "the best before it"
+    name: str  # the other's
+    prove: bool  # whether the challenger has to be proved not inferior; else it must not be proved worse
+    differences: Mapping[tuple[str, str], Difference]  # by variant and part (`LABELS`, `OTHER`, or a label)
+
+
+def compare(
+    rival: str,
+    name: str,
+    theirs: Sequence[Prediction],
+    ours: Sequence[Prediction],
+    labels: Sequence[str],
+    confidence: float,
+) -> Comparison:
+    """Pair the answers of another model and a challenger to the photos that both know by the same label.
+
+    The challenger has to be proved not inferior where both know the same photos by the same labels. Where photos were
+    added, removed or relabelled the other answers an older question, and the challenger may only not be proved worse.
 
     Args:
+        rival, name: see `Comparison`.
+        theirs, ours: answers by cross-validation.
         labels: of both; any other truth is none of them.
-        confidence: see `pipeline.promote.paired.difference`.
-
-    Returns:
-        By variant and part: all pictures of the labels, all others, and those of each label.
+        confidence: see `difference`.
     """
     known = {(p.sha256, p.truth, p.variant): p for p in theirs}
     parts: dict[tuple[str, str], list[tuple[bool, bool, str]]] = {}
-    for key, own in {(p.sha256, p.truth, p.variant): p for p in ours}.items():
-        if other := known.get(key):
+    for own in ours:
+        if other := known.get((own.sha256, own.truth, own.variant)):
             for part in (LABELS, own.truth) if own.truth in labels else (OTHER,):
-                pair = other.right(labels), own.right(labels), own.group
-                parts.setdefault((own.variant, part), []).append(pair)
+                answers = other.right(labels), own.right(labels), own.group
+                parts.setdefault((own.variant, part), []).append(answers)
     found = {}
     for place, pairs in parts.items():
         theirs_right, ours_right, groups = zip(*pairs, strict=True)
         found[place] = difference(np.array(theirs_right), np.array(ours_right), groups, confidence)
-    return found
+    same = {(p.sha256, p.truth) for p in theirs} == {(p.sha256, p.truth) for p in ours}
+    return Comparison(rival, name, same, found)
 
 
-def answers(model: Bundle, rows: Sequence[SplitRow], images: Path, variants: Iterable[VariantName]) -> list[Prediction]:
-    """What ``model`` answers to the pictures of ``rows``, whose files are relative to ``images``, as it is served.
+def difference(
+    champion: NDArray[np.bool_], challenger: NDArray[np.bool_], groups: Sequence[str], confidence: float
+) -> Difference:
+    """Compare who is right on the same pictures.
 
-    Raises:
-        DataError: a picture is missing or can't be read.
-        BundleError: the model can't be loaded.
+    The limits are those of the score test for paired proportions (T. Tango, Statistics in Medicine 17 (1998) 891-908,
+    made to show equivalence and non-inferiority; it holds its level on few pictures and where the two never disagree,
+    which a bootstrap does not: two models that agree on six pictures are not proved equal). The pictures of a group are
+    no independent evidence: the counts are divided by the design effect first (J. N. K. Rao and A. J. Scott,
+    Biometrics 48 (1992) 577-585), which is estimated from the groups and at least 1; where the two models never
+    disagree it can't be estimated, and a group counts as one picture.
+
+    Args:
+        champion, challenger: who is right [n]; n >= 1.
+        groups: the group of each picture [n].
+        confidence: of each limit, one-sided, in 0.5..1.
     """
-    engines, found = [Engine(model, variant) for variant in variants if variant in model.manifest.variants], []
-    for first in range(0, len(rows), BATCH):
-        part = rows[first : first + BATCH]
-        frames = served_frames([images / row.file for row in part], model.manifest.input.size)
-        for engine in engines:
-            output = engine.run(frames)
-            for place, row in enumerate(part):
-                answer = engine.answer(output, Timing(0, 0, 0), place).label or ""
-                found.append(Prediction(row.sha256, row.group, row.label, engine.variant, answer))
-    return found
+    delta = challenger.astype(float) - champion
+    n, losses, gains = len(delta), int((delta < 0).sum()), int((delta > 0).sum())
+    effect = design_effect(delta, groups)
+    z = NormalDist().inv_cdf(confidence)
+    b, c, m = losses / effect, gains / effect, n / effect
+    return Difference((gains - losses) / n, _limit(b, c, m, z), -_limit(c, b, m, z), n, losses, gains)
 
 
-def _photos(rows: Iterable[Prediction]) -> set[tuple[str, str]]:
-    return {(row.sha256, row.truth) for row in rows}
+def least_pictures(margin: float, confidence: float) -> float:
+    """On fewer independent pictures not even the champion itself could be proved not inferior by ``margin``."""
+    return NormalDist().inv_cdf(confidence) ** 2 * (1 - margin) / margin
+
+
+def design_effect(values: NDArray[np.float64], groups: Sequence[str]) -> float:
+    """How many pictures of these ``groups`` [n] say as much of the mean of ``values`` [n] as one independent one: 1..n.
+
+    Where all values are the same, a group counts as one picture.
+    """
+    group = np.unique(np.asarray(groups), return_inverse=True)[1]
+    n, number = len(values), int(group.max()) + 1
+    residual = values - values.mean()
+    independent = float(residual @ residual) * n / max(n - 1, 1)
+    if not independent or number == 1:
+        return n / number
+    clustered = float((np.bincount(group, weights=residual) ** 2).sum()) * number / (number - 1)
+    return min(max(1.0, clustered / independent), float(n))
+
+
+def _limit(losses: float, gains: float, n: float, z: float) -> float:
+    """The least difference that Tango's score statistic does not reject: where it is ``z``."""
+    value = (gains - losses) / n
+    if value < 1e-9 - 1:
+        return -1.0
+
+    def excess(d: float) -> float:
+        b, c = (2 * n - gains + losses) * d - gains - losses, -losses * d * (1 - d)
+        q = (sqrt(max(0.0, b * b - 8 * n * c)) - b) / (4 * n)  # P(only the champion is right), were d the difference
+        return n * (value - d) - z * sqrt(max(0.0, n * (2 * q + d * (1 - d))))
+
+    return float(brentq(excess, -1, value - 1e-9))  # at ``value`` itself it may be 0 as well

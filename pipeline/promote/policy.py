@@ -1,7 +1,7 @@
 """Whether a model may be served: a decision from figures alone, with reasons. Reads and writes nothing."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, floor
 from typing import Annotated, Literal
@@ -15,10 +15,7 @@ from pipeline.core.config import Settings
 from pipeline.metrics.intervals import NONE, wilson
 from pipeline.metrics.predictions import Prediction
 from pipeline.metrics.schema import Figure, Metrics, Scores
-from pipeline.promote.paired import Difference, design_effect, least_pictures
-
-LABELS = "labels"  # the part of the pictures that show one of the labels
-OTHER = "other"  # the part that shows none of them, whatever the project calls it
+from pipeline.promote.comparison import LABELS, OTHER, Comparison, design_effect, least_pictures
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Margin = Annotated[float, Field(gt=0, lt=1)]
@@ -88,17 +85,6 @@ class Gate:
     note: str = ""
     provisional: bool = False
     variant: str | None = None
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The challenger and another model on the same pictures."""
-
-    rival: str  # "the champion" or "the best before it"
-    name: str  # the other's
-    pictures: str  # "cross-validation" or "test split"
-    prove: bool  # whether the challenger has to be proved not inferior; else it must not be proved worse
-    differences: Mapping[tuple[str, str], Difference]  # by variant and part (`LABELS`, `OTHER`, or a label)
 
 
 @dataclass(frozen=True)
@@ -222,15 +208,26 @@ def _against(comparison: Comparison, rule: ChampionRule) -> Iterable[Gate]:
         if part in (LABELS, OTHER) and comparison.prove and enough:
             end, value, least, verdict = "low", found.low, -margin, f"not proved to be within {margin:g} of"
         else:
-            end, value, least, verdict = "high", found.high, -margin, "proved worse than"
-            if part in (LABELS, OTHER):
-                least = 0.0
+            end, value, verdict = "high", found.high, "proved worse than"
+            least = 0.0 if part in (LABELS, OTHER) else -margin
         note = (
             f"{verdict} {comparison.name}, which alone is right on {found.losses} of {found.pictures} pictures, this "
             f"model alone on {found.gains}; difference {found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
         )
-        name, passed = f"against {comparison.rival}, {comparison.pictures}: {part}", value >= least
+        passed = value >= least
+        name = f"against {comparison.rival}: {part}"
         yield Gate(name, passed, value, f"{end} >= {least:g}", "" if passed else note, variant=variant)
+
+
+def against_test(metrics: Metrics, champion: Metrics, variants: Iterable[VariantName]) -> Iterable[Gate]:
+    """The files themselves on the same test split: the champion's interval must not lie above the challenger's."""
+    for variant in variants:
+        if variant in metrics.test and variant in champion.test:
+            own, other = metrics.test[variant].served_accuracy, champion.test[variant].served_accuracy
+            if own.high is not None and other.low is not None:
+                passed, limit = own.high >= other.low, f"high >= {other.low:.3g}"
+                note = "" if passed else f"proved worse, {own.value:.3f} against {other.value:.3f} of {own.n} pictures"
+                yield Gate("against the champion, test split", passed, own.high, limit, note, variant=variant)
 
 
 def _share(count: int, of: int) -> Figure:

@@ -25,9 +25,8 @@ class Lineage:
     """What decides a model, as known when the run starts.
 
     ``git_commit`` is 40 hex digits or "unknown" (no repository, or no commit in it yet); ``git_dirty`` says
-    that code, configuration or data pointer differ from that commit; ``data_hash`` is DVC's md5 of data/, or
-    "sha256:…" over its files; ``config_hash`` is the sha256 of ``config``, which is params.yaml;
-    ``experiment`` is DVC's name for it.
+    that code, configuration or data pointer differ from that commit; ``data_hash`` is DVC's md5 of data/;
+    ``config_hash`` is the sha256 of ``config``, which is params.yaml; ``experiment`` is DVC's name for it.
     """
 
     git_commit: str
@@ -61,18 +60,10 @@ def lineage() -> Lineage:
 
 
 def _data_hash() -> str:
-    if POINTER.exists():
-        try:
-            return str(_yaml(POINTER)["outs"][0]["md5"])
-        except (KeyError, IndexError, TypeError) as error:
-            raise PipelineError(f"{POINTER} names no data (outs: - md5: …); `dvc add data` writes it anew") from error
-    if not DATA.is_dir():
-        return UNKNOWN
-    total = hashlib.sha256()
-    for path in sorted(p for p in DATA.rglob("*") if p.is_file()):
-        total.update(f"{path.as_posix()}\0".encode())
-        total.update(hashlib.sha256(path.read_bytes()).digest())
-    return f"sha256:{total.hexdigest()}"
+    try:
+        return str(_yaml(POINTER)["outs"][0]["md5"]) if POINTER.exists() else UNKNOWN
+    except (KeyError, IndexError, TypeError) as error:
+        raise PipelineError(f"{POINTER} names no data (outs: - md5: …); `dvc add data` writes it anew") from error
 
 
 def _git(*arguments: str) -> str:

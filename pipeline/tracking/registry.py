@@ -99,6 +99,12 @@ class Registry:
             made = client.create_model_version(self.model, source, run.run_id, tags=_tags(candidate))
         return self._version(made)
 
+    def renew(self, version: Version, candidate: Bundle) -> None:
+        """Replace the files and tags of ``version`` that are no part of the model: its figures and its card."""
+        self.store.call("log_artifacts", version.run_id, str(candidate.folder), version.path)
+        for name, value in _tags(candidate).items():
+            self.store.call("set_model_version_tag", self.model, str(version.number), name, value)
+
     def set_alias(self, version: Version) -> None:
         """Point the alias to ``version``; what serves the alias takes it over."""
         self.store.call("set_registered_model_alias", self.model, CHAMPION, str(version.number))

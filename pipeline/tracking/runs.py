@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,50 +25,34 @@ from pipeline.tracking.store import Settings, Store, open_store
 
 __all__ = ["Lineage", "Run", "Settings", "lineage", "open_store", "resume", "run"]
 
-PARAMS_AT_ONCE, METRICS_AT_ONCE = 100, 1000  # MLflow's limits
+AT_ONCE = 100  # parameters or figures: MLflow's limit
 SAME_START_S = 60  # two processes of one id that started this close are the same one, clock changes included
 
 
-@dataclass
+@dataclass(frozen=True)
 class Run:
-    """One MLflow run that figures and files are added to.
-
-    Metrics that can't be written because another program holds the database wait here and go with the next
-    ones: a training is not lost to a lock in its fourth minute. `flush`, at the end, raises.
-    """
+    """One MLflow run that figures and files are added to; every method raises TrackingError where the store refuses."""
 
     store: Store
     run_id: str
-    _waiting: list[Any] = field(default_factory=list)
 
     def metrics(self, figures: Mapping[str, float], step: int = 0) -> None:
         """Log figures of one step; NaN and infinity are kept as such."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        self._waiting += [Metric(_key(name), float(value), now, step) for name, value in figures.items()]
-        try:
-            self.flush()
-        except TrackingError as error:
-            print(f"warning: {error} ({len(self._waiting)} figures wait for it)", file=sys.stderr)
-
-    def flush(self) -> None:
-        """Write the figures that wait.
-
-        Raises:
-            TrackingError: the store still can't be written.
-        """
-        while self._waiting:
-            self.store.call("log_batch", self.run_id, metrics=self._waiting[:METRICS_AT_ONCE])
-            del self._waiting[:METRICS_AT_ONCE]
+        self._log(metrics=[Metric(_key(name), float(value), now, step) for name, value in figures.items()])
 
     def params(self, values: Mapping[str, Any]) -> None:
         """Log parameters, nested ones under dotted names; MLflow cuts long values (the artifact has them)."""
         from mlflow.entities import Param
 
-        params = [Param(_key(name), str(value)) for name, value in flat(values).items()]
-        for first in range(0, len(params), PARAMS_AT_ONCE):
-            self.store.call("log_batch", self.run_id, params=params[first : first + PARAMS_AT_ONCE])
+        self._log(params=[Param(_key(name), str(value)) for name, value in flat(values).items()])
+
+    def _log(self, **entities: list[Any]) -> None:
+        ((kind, values),) = entities.items()
+        for first in range(0, len(values), AT_ONCE):
+            self.store.call("log_batch", self.run_id, **{kind: values[first : first + AT_ONCE]})
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags, replacing what they were."""
@@ -79,47 +63,35 @@ class Run:
         """Keep a file, or all that is in a folder, with the run, under ``folder`` of its artifacts."""
         self.store.call("log_artifacts" if path.is_dir() else "log_artifact", self.run_id, str(path), folder)
 
-    def text(self, text: str, path: str) -> None:
-        """Keep ``text`` with the run as the file ``path`` of its artifacts."""
-        self.store.call("log_text", self.run_id, text, path)
-
 
 @contextmanager
 def run(settings: Settings, *, name: str, lineage: Lineage, params: Mapping[str, Any]) -> Iterator[Run]:
     """A new run that is FINISHED when the block ends, FAILED on an error, KILLED on Ctrl-C.
 
-    It carries ``params``, the lineage as tags, the composed configuration as artifact and, while it goes on,
-    the system's figures. Runs of this machine whose process is gone (kill -9) are marked KILLED on the way.
+    It carries ``params``, the lineage as tags and the composed configuration as artifact. Runs of this machine whose
+    process is gone (kill -9) are marked KILLED on the way.
 
     Raises:
-        TrackingError: see `open_store`; also where figures can't be written at the end.
+        TrackingError: see `open_store`.
     """
-    store = open_store(settings)
+    store, status = open_store(settings), "FAILED"
     _mark_stale_runs_killed(store)
     current = _start(store, name, lineage)
-    interval, monitor, status = settings.system_metrics_interval_s, None, "FAILED"
     try:
         current.params(params)
-        current.text(json.dumps(lineage.config, indent=2, ensure_ascii=False, default=str), "config.json")
-        if interval:
-            from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-
-            monitor = SystemMetricsMonitor(current.run_id, sampling_interval=interval, tracking_uri=store.uri)
-            monitor.start()
+        configuration = json.dumps(lineage.config, indent=2, ensure_ascii=False, default=str)
+        store.call("log_text", current.run_id, configuration, "config.json")
         yield current
-        current.flush()
         status = "FINISHED"
     except KeyboardInterrupt:
         status = "KILLED"
         raise
     finally:
-        if monitor:
-            monitor.finish()
         _end(current, status)
 
 
 @contextmanager
-def resume(settings: Settings, run_id: str | None, *, name: str, lineage: Lineage) -> Iterator[Run]:
+def resume(settings: Settings, run_id: str, *, name: str, lineage: Lineage) -> Iterator[Run]:
     """Add to the run that trained; its status and times stay as they are.
 
     Where the store doesn't know ``run_id`` (the model came from DVC's cache, or .mlflow/ was removed), a run
@@ -128,17 +100,13 @@ def resume(settings: Settings, run_id: str | None, *, name: str, lineage: Lineag
     Raises:
         TrackingError: see `open_store`.
     """
-    store = open_store(settings)
-    found = []
+    store, found = open_store(settings), []
     for key in ("attributes.run_id", "tags.stands_in_for"):
         found += store.call("search_runs", [store.experiment_id], f"{key} = '{run_id}'", max_results=1)
-    if found:
-        current = Run(store, found[0].info.run_id)
-    else:
-        current = _start(store, name, lineage, {"stands_in_for": run_id or "unknown"})
+    current = Run(store, found[0].info.run_id) if found else _start(store, name, lineage, {"stands_in_for": run_id})
+    if not found:
         _end(current, "FINISHED")
     yield current
-    current.flush()
 
 
 def _start(store: Store, name: str, lineage: Lineage, more: Mapping[str, str] | None = None) -> Run:
@@ -146,12 +114,12 @@ def _start(store: Store, name: str, lineage: Lineage, more: Mapping[str, str] | 
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     process = psutil.Process()
-    tags = lineage.tags() | dict(more or {})
-    tags |= {"host": socket.gethostname(), "pid": str(process.pid), "pid_started": f"{process.create_time():.0f}"}
+    tags = {**lineage.tags(), **(more or {}), "host": socket.gethostname(), "pid": str(process.pid)}
+    tags["pid_started"] = f"{process.create_time():.0f}"
     sides = Counter(row.split for row in read_split(SPLIT)) if SPLIT.exists() else {}
     dataset = Dataset(
         name=DATA.as_posix(),
-        digest=lineage.data_hash.removeprefix("sha256:")[:36],  # MLflow's longest
+        digest=lineage.data_hash[:36],  # MLflow's longest
         source_type="dvc",
         source=json.dumps({"path": DATA.as_posix(), "hash": lineage.data_hash, "git_commit": lineage.git_commit}),
         profile=json.dumps({"num_rows": sum(sides.values()), **sides}),

@@ -20,6 +20,13 @@ from pydantic import Field
 from pipeline.core import config, files
 from pipeline.core.errors import TrackingError
 
+# Where MLflow keeps addresses of artifacts.
+ADDRESSES = (
+    "experiments.artifact_location",
+    "runs.artifact_uri",
+    "model_versions.source",
+    "model_versions.storage_location",
+)
 EXPERIMENT_COPIES = "/.dvc/tmp/exps/"  # where DVC runs queued and temporary experiments
 
 
@@ -28,7 +35,6 @@ class Settings(config.Settings):
 
     experiment: str = Field(min_length=1)
     lock_timeout_s: float = Field(gt=0, le=300)
-    system_metrics_interval_s: float = Field(ge=0)
 
 
 @dataclass(frozen=True)
@@ -138,15 +144,10 @@ def _prepare(database: Path, settings: Settings, artifacts: str) -> None:
 
 def _follow_move(connection: sqlite3.Connection, experiment: str, artifacts: str) -> None:
     row = connection.execute("SELECT artifact_location FROM experiments WHERE name = ?", (experiment,)).fetchone()
-    if not row or row[0] == artifacts or not row[0].startswith("file:"):
-        return
-    for table, column in (
-        ("experiments", "artifact_location"),
-        ("runs", "artifact_uri"),
-        ("model_versions", "source"),
-        ("model_versions", "storage_location"),
-    ):
-        connection.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (row[0], artifacts))
+    if row and row[0] != artifacts and row[0].startswith("file:"):
+        for place in ADDRESSES:
+            table, column = place.split(".")
+            connection.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (row[0], artifacts))
 
 
 def _check_reachable(uri: str, timeout_s: float) -> None:

@@ -1,22 +1,26 @@
-"""What is checked: the folders against the manifest, each picture by itself, the pictures together."""
+"""What is checked: the folders against the manifest, each picture by itself, the labels, the set as a whole."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pydantic import Field, model_validator
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+from scipy.special import softmax
+from sklearn.metrics import balanced_accuracy_score
 
 from bundle.decode import MAX_PIXELS
 from pipeline.core.config import Settings
 from pipeline.data import manifest
-from pipeline.data.findings import KINDS, Finding, Kind, Problem, Severity, shown
+from pipeline.data.findings import KINDS, Finding, Problem, Severity, shown
 from pipeline.data.folder import Contents
 from pipeline.data.manifest import Row, normal
-from pipeline.validate import duplicates, label_errors
-from pipeline.validate.duplicates import Features
-from pipeline.validate.inspection import Inspection, Measures
+from pipeline.models import crossval
+from pipeline.validate.inspection import Measures
 
 ADOPT = "`python -m pipeline.data adopt`"
-MOST_SHOWN = 4  # files that a message names
+SEED = 0  # of the folds in which labels are checked
 
 
 class ValidateSettings(Settings):
@@ -30,23 +34,22 @@ class ValidateSettings(Settings):
     dark_below: int = Field(ge=0, le=255)  # grey value that 5 % of the pixels should exceed
     bright_above: int = Field(ge=0, le=255)  # grey value that 1 % of the pixels should stay below
     flat_below: float = Field(ge=0)  # standard deviation of the grey values
-    near_duplicate_distance: int = Field(ge=0, le=20)  # bits of 64 in which perceptual hashes may differ
-    near_duplicate_correlation: float = Field(ge=0, le=1)  # of the pictures at 16 x 16 grey values
     near_duplicate_similarity: float = Field(ge=-1, le=1)  # cosine of the pretrained features
+    copy_correlation: float = Field(ge=-1, le=1)  # of the pictures at 16 x 16 grey values
     label_error_folds: int = Field(ge=2)  # the probabilities of a fold come from a head fitted on the others
     label_error_strength: float = Field(gt=0)  # inverse of that head's L2 penalty
     label_error_accuracy: float = Field(ge=0, le=1)  # balanced, out of fold: below it nothing is said
     thumbnail: int = Field(ge=32, le=256)  # pixels of the shorter side, in the report
     sheet_pictures: int = Field(ge=1)  # in all contact sheets together
     terminal_findings: int = Field(ge=1)  # of one kind on the terminal
-    severity: dict[Kind, Severity]
+    severity: dict[str, Severity]
 
-    @model_validator(mode="after")
-    def _every_kind_has_a_severity(self) -> "ValidateSettings":
-        missing = [kind for kind in KINDS if kind not in self.severity]
-        if missing:
-            raise ValueError(f"severity of {', '.join(missing)} is missing (error, warning or ignore)")
-        return self
+    @field_validator("severity")
+    @classmethod
+    def _of_every_kind(cls, severity: dict[str, Severity]) -> dict[str, Severity]:
+        if wrong := sorted(severity.keys() ^ KINDS.keys()):
+            raise ValueError(f"{', '.join(wrong)}: unknown, or missing (error, warning or ignore)")
+        return severity
 
 
 @dataclass(frozen=True)
@@ -65,28 +68,26 @@ class Picture:
 def judge(problems: Sequence[Problem], settings: ValidateSettings) -> list[Finding]:
     """Give each problem its severity, leave out what is ignored, and put errors first, by kind, else as found."""
     findings = [
-        Finding(p.kind, tuple(map(shown, p.files)), shown(p.message), settings.severity[p.kind])
-        for p in problems
-        if settings.severity[p.kind] != "ignore"
+        Finding(p.kind, tuple(map(shown, p.files)), shown(p.message), settings.severity[p.kind]) for p in problems
     ]
-    return sorted(findings, key=lambda f: (f.severity != "error", KINDS.index(f.kind)))
+    order = list(KINDS)
+    kept = [finding for finding in findings if finding.severity != "ignore"]
+    return sorted(kept, key=lambda finding: (finding.severity != "error", order.index(finding.kind)))
 
 
 def check_folders(contents: Contents, rows: Sequence[Row] | None) -> Iterator[Problem]:
-    """Compare what lies in the folders with the manifest; ``rows`` is None where the manifest can't be
-    read."""
+    """Compare what lies in the folders with the manifest; ``rows`` is None where the manifest can't be read."""
     for label in contents.labels:
-        inside = f"{label}/"
         if why := manifest.why_illegal(label):
             yield Problem("illegal_name", (label,), f"folder {label!r}: {why}; rename it")
-        elif not any(file.startswith(inside) for file in contents.pictures):
+        elif not any(file.startswith(f"{label}/") for file in contents.pictures):
             yield Problem("empty_label", (label,), f"{label}/ holds no picture; put some there or delete the folder")
     for file in contents.unsupported:
         yield Problem("unsupported_format", (file,), f"{file}: a format that is not taken; save it as JPEG or PNG")
     for file in contents.strays:
         yield Problem("stray_file", (file,), f"{file}: no picture, passed over; move it elsewhere")
 
-    keys: dict[str, str] = {}
+    present: set[str] = set()
     registered = None if rows is None else {normal(row.file) for row in rows}
     for file in contents.pictures:
         key = normal(file)
@@ -94,163 +95,92 @@ def check_folders(contents: Contents, rows: Sequence[Row] | None) -> Iterator[Pr
             yield Problem("no_label", (file,), f"{file} lies beside the folders of the labels; move it into one")
         elif (why := manifest.why_illegal_path(file)) and not manifest.why_illegal(file.split("/")[0]):
             yield Problem("illegal_name", (file,), f"{file!r}: {why}; rename it")
-        elif key in keys:
+        elif key in present:
             message = f"{file}: two files of this name, spelt in two ways (NFC and NFD); rename one of them"
             yield Problem("name_clash", (file,), message)
         elif registered is not None and key not in registered:
             yield Problem("missing_row", (file,), f"{file} has no row in the manifest; {ADOPT} adds it")
-        keys.setdefault(key, file)
+        present.add(key)
     for row in rows or ():
-        if normal(row.file) not in keys:
+        if normal(row.file) not in present:
             message = f"{row.file} has a row but is not there; bring it back (`dvc checkout`) or run {ADOPT}"
             yield Problem("missing_file", (row.file,), message)
 
 
-def check_pictures(inspections: Sequence[Inspection], settings: ValidateSettings) -> Iterator[Problem]:
-    """Check each picture by itself: can it be decoded, is there something to be seen."""
-    for inspection in inspections:
-        file, measures = inspection.file, inspection.measures
-        if inspection.problem is not None:
-            kind, message = inspection.problem
-            yield Problem(kind, (file,), f"{file}: {message}; or remove it and run {ADOPT}")
-        if measures is None:
-            continue
-        if min(measures.width, measures.height) < settings.min_side:
-            size = f"{measures.width} x {measures.height} pixels"
-            yield Problem("tiny", (file,), f"{file}: only {size}; use a larger copy")
-        if measures.contrast < settings.flat_below:
-            yield Problem("flat", (file,), f"{file}: nothing to be seen but one colour; remove it")
-            continue  # it would be dark or bright, and blurred, as well
-        if measures.sharpness < settings.blurred_below:
-            message = f"{file}: blurred (sharpness {measures.sharpness:.2f}); keep it if the camera blurs as well"
-            yield Problem("blurred", (file,), message)
-        if measures.bright_end < settings.dark_below:
-            yield Problem("dark", (file,), f"{file}: underexposed; brighten it or take it again")
-        if measures.dark_end > settings.bright_above:
-            yield Problem("bright", (file,), f"{file}: overexposed; take it again")
+def check_picture(file: str, seen: Measures, settings: ValidateSettings) -> Iterator[Problem]:
+    """Check whether there is something to be seen."""
+    tiny, flat = min(seen.width, seen.height) < settings.min_side, seen.contrast < settings.flat_below
+    blurred = seen.sharpness < settings.blurred_below and not tiny  # a tiny one is enlarged, and so blurred
+    for kind, wrong, message in (
+        ("tiny", tiny, f"only {seen.width} x {seen.height} pixels; use a larger copy"),
+        ("flat", flat, "nothing to be seen but one colour; remove it"),
+        ("blurred", blurred, f"blurred (sharpness {seen.sharpness:.2f}); keep it if the camera blurs as well"),
+        ("dark", seen.bright_end < settings.dark_below, "underexposed; brighten it or take it again"),
+        ("bright", seen.dark_end > settings.bright_above, "overexposed; take it again"),
+    ):
+        if wrong and (kind in ("tiny", "flat") or not flat):  # one colour is dark or bright, and blurred, as well
+            yield Problem(kind, (file,), f"{file}: {message}")
 
 
-@dataclass(frozen=True)
-class Likeness:
-    """Sets of pictures that show the same, as indices into the pictures that were compared."""
-
-    same: list[list[int]]  # equal in every pixel
-    near: list[list[int]]  # near copies, equal ones included
-    similar: list[list[int]]  # alike to the pretrained network, of no set of ``near``
-
-
-def likeness(pictures: Sequence[Measures], features: Features, settings: ValidateSettings) -> Likeness:
-    """Find the pictures that are equal or alike."""
-    near = duplicates.near(
-        pictures,
-        distance=settings.near_duplicate_distance,
-        correlation=settings.near_duplicate_correlation,
-    )
-    similar = duplicates.similar(features, similarity=settings.near_duplicate_similarity)
-    return Likeness(
-        duplicates.same([picture.pixels for picture in pictures]),
-        near,
-        [members for members in similar if not any({*members} <= {*copies} for copies in near)],
-    )
-
-
-def listed(files: Sequence[str]) -> str:
-    """The first of the files, and how many there are besides."""
-    more = f" and {len(files) - MOST_SHOWN} more" if len(files) > MOST_SHOWN else ""
-    return ", ".join(files[:MOST_SHOWN]) + more
-
-
-def check_labels(
-    pictures: Sequence[Picture], features: Features, groups: Sequence[str], settings: ValidateSettings
-) -> Iterator[Problem]:
-    """Check whether each picture looks like its label, by what the others teach; see `label_errors`."""
-    found = label_errors.find(
-        features,
-        [picture.label for picture in pictures],
-        groups,
-        folds=settings.label_error_folds,
-        strength=settings.label_error_strength,
-        accuracy=settings.label_error_accuracy,
-    )
-    for each in found:
-        picture = pictures[each.index]
-        message = (
-            f"{picture.file}: by the other pictures it is rather {each.other} ({each.other_probability:.0%}) than "
-            f"{picture.label} ({each.probability:.0%}); move it to {each.other}/ if that is right"
-        )
-        yield Problem("label_error", (picture.file,), message)
-
-
-def check_together(files: Sequence[str], pixels: Sequence[str], found: Likeness) -> Iterator[Problem]:
-    """Check the pictures that show the same: under one label they waste effort, under two they contradict.
-
-    Args:
-        files: names of the pictures that were compared.
-        pixels: `Measures.pixels` of each.
-        found: what `likeness` found among them.
-    """
-
-    def problem(conflict: Kind, repetition: Kind, indices: Sequence[int], what: str) -> Problem:
-        members = tuple(files[index] for index in indices)
-        labels = sorted({normal(file.split("/")[0]) for file in members})
-        if len(labels) > 1:
-            message = f"{what} under {' and '.join(labels)}: {listed(members)}; keep the right one"
-            return Problem(conflict, members, message)
-        return Problem(repetition, members, f"{what} more than once: {listed(members)}; one is enough")
-
-    for indices in found.same:
-        yield problem("label_conflict", "duplicate", indices, "the same picture")
-    for indices in found.near:
-        if len({pixels[index] for index in indices}) > 1:  # else it is reported above
-            yield problem("near_label_conflict", "near_duplicate", indices, "nearly the same picture")
-    for indices in found.similar:
-        yield problem("near_label_conflict", "near_duplicate", indices, "much the same, cut or mirrored or moved,")
-
-
-def check_set(labels: dict[str, list[str]], ood_label: str, settings: ValidateSettings) -> Iterator[Problem]:
-    """Check the set as a whole.
-
-    Args:
-        labels: see `by_label`.
-    """
-    sizes = {label: len(set(pixels)) for label, pixels in labels.items() if label != ood_label}
+def check_set(found: Mapping[str, Measures | Problem], ood_label: str, settings: ValidateSettings) -> Iterator[Problem]:
+    """Check the numbers of pictures; ``found`` are the measures of each file, or why there are none."""
+    labels: dict[str, list[str]] = defaultdict(list)
+    for file, each in found.items():
+        if (label := normal(file.split("/")[0])) != ood_label and "/" in file:
+            labels[label] += [each.pixels] if isinstance(each, Measures) else []
+    sizes = {label: len(set(pixels)) for label, pixels in sorted(labels.items())}
     if len(sizes) < 2:
         have = f"there is only {shown(next(iter(sizes)))!r}" if sizes else "there is none"
         message = f"a model needs two labels to tell apart, {have}; add a folder of photos for each label"
         yield Problem("too_few_labels", (), message)
-    for label, size in sorted(sizes.items()):
+    for label, size in sizes.items():
         if size < settings.min_pictures:
             copies = len(labels[label]) - size
             but = f" (copies: {copies})" if copies else ""
             message = f"{label}/ has {size} different pictures{but}, it needs {settings.min_pictures}; add photos"
             yield Problem("too_few_pictures", (label,), message)
-    filled = {label: size for label, size in sizes.items() if size}
-    if len(filled) > 1:
-        small, large = min(filled, key=lambda x: (filled[x], x)), max(filled, key=lambda x: (filled[x], x))
-        if filled[large] > settings.imbalance * filled[small]:
-            times = filled[large] / filled[small]
-            message = f"{large}/ has {times:.1f} times as many pictures as {small}/; add photos to {small}/"
-            yield Problem("imbalance", (large, small), message)
+    filled = sorted((size, label) for label, size in sizes.items() if size)
+    if filled and filled[-1][0] > settings.imbalance * filled[0][0]:
+        (size, small), (most, large) = filled[0], filled[-1]
+        message = f"{large}/ has {most / size:.1f} times as many pictures as {small}/; add photos to {small}/"
+        yield Problem("imbalance", (large, small), message)
 
 
-def by_label(inspections: Sequence[Inspection]) -> dict[str, list[str]]:
-    """For each label that has pictures the pixel hashes of those that decode."""
-    found: dict[str, list[str]] = {}
-    for inspection in inspections:
-        if "/" in inspection.file:
-            members = found.setdefault(normal(inspection.file.split("/")[0]), [])
-            if inspection.measures is not None:
-                members.append(inspection.measures.pixels)
-    return found
+def check_labels(
+    files: Sequence[str],
+    labels: Sequence[str],
+    features: NDArray[np.float32],
+    groups: Sequence[str],
+    settings: ValidateSettings,
+) -> Iterator[Problem]:
+    """Find likely label errors by confident learning on out-of-fold probabilities; the least probable label first.
 
+    C. G. Northcutt, L. Jiang, I. L. Chuang: Confident Learning: Estimating Uncertainty in Dataset Labels, JAIR 70
+    (2021), by cleanlab 2.9, whose metadata and LICENSE file say Apache-2.0 (releases from 2.0 on were AGPL before).
+    Nothing is said where the features don't tell the labels apart, as every other picture would be named.
 
-def pair(inspections: Sequence[Inspection], rows: Sequence[Row]) -> list[Picture]:
-    """The pictures that can be used, in the order of the manifest."""
-    measured = {
-        normal(inspection.file): inspection for inspection in reversed(inspections) if inspection.measures is not None
-    }
-    return [
-        Picture(found.file, row, found.measures)
-        for row in rows
-        if (found := measured.get(normal(row.file))) is not None and found.measures is not None
-    ]
+    Args:
+        features: of the pretrained backbone, [pictures, features].
+        groups: pictures of one group are in one fold. Labels with a single group are left out.
+    """
+    from cleanlab.filter import find_label_issues  # here, as it takes 0.7 s to import
+
+    number = Counter(label for label, _ in set(zip(labels, groups, strict=True)))
+    used = [index for index, label in enumerate(labels) if number[label] > 1]
+    names, targets = np.unique([labels[index] for index in used], return_inverse=True)
+    if len(names) < 2:
+        return
+    folds = crossval.grouped_folds([groups[index] for index in used], targets, settings.label_error_folds, SEED)
+    logits = crossval.out_of_fold(features[used], targets, folds, len(names), settings.label_error_strength)
+    probabilities = softmax(logits, axis=1)
+    answers = probabilities.argmax(axis=1)
+    if balanced_accuracy_score(targets, answers) < settings.label_error_accuracy:
+        return
+    for i in find_label_issues(targets, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1):
+        if answers[i] != targets[i]:
+            file, label, other = files[used[i]], names[targets[i]], names[answers[i]]
+            message = (
+                f"{file}: by the other pictures it is rather {other} ({probabilities[i, answers[i]]:.0%}) than {label} "
+                f"({probabilities[i, targets[i]]:.0%}); move it to {other}/ if that is right"
+            )
+            yield Problem("label_error", (file,), message)

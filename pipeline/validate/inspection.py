@@ -1,56 +1,52 @@
 """Each picture decoded once, and everything that validate wants to know measured in that one pass.
 
-Why not cleanvision, which measures much the same: it reads every file twice (scores, then hashes: 146
-pictures a second on 2 cores, and a checksum, EXIF and a thumbnail would be a third time), its near duplicates
-are equal hashes only, not similar ones, it passes over what it can't open, and importing it costs each worker
-0.9 s. imagehash does the hashing here.
+The measures are kept by content, beside the features (`pipeline.models.features`), so that one new photo costs one
+decoding. Why not cleanvision, which measures much the same: it reads every file twice, keeps nothing, and passes over
+what it can't open.
 """
 
+import base64
 import hashlib
 import io
-import multiprocessing
+import json
 import os
 import re
 import warnings
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-import imagehash
 import numpy as np
+import PIL
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image
+from rich.console import Console
+from rich.progress import track
 
-from bundle.decode import open_rgb
+import bundle.decode
+from bundle.decode import open_rgb, to_frame
 from bundle.errors import AnimatedPicture, NotAPicture, PictureError, TooManyPixels
-from pipeline.core.errors import DataError
-from pipeline.data.findings import Kind
-from pipeline.data.heif import FORMATS
+from pipeline.core.files import write_text
+from pipeline.data import frames
+from pipeline.data.findings import Problem
+from pipeline.data.frames import FORMATS
 
-MEASURED_SIDE = 224  # pixels of the shorter side at which blur and light are measured: what a model sees
-LOOK_SIDE = 16  # a look is the picture as 16 x 16 grey values: confirms what equal hashes suggest
-CHUNK = 16  # pictures handed to a worker at a time
-FEW = 10_000_000  # bytes: what one process decodes in the time that a pool takes to start
+FOLDER = Path("build/features")
+MEASURED_SIDE = 224  # pixels a side of the frame, as a model sees it, in which blur and light are measured
+LOOK_SIDE = 16
+WORKERS = 8  # threads at most: Pillow decodes beside Python, and a photo of 50 million pixels takes 150 MB
 MAX_BYTES = 200_000_000  # of a file; a photo of 50 million pixels is far smaller in any format
-
-_EXIF_MAKE, _EXIF_MODEL, _EXIF_TIME, _EXIF_DETAILS, _EXIF_ORIGINAL_TIME = (
-    0x010F,
-    0x0110,
-    0x0132,
-    0x8769,
-    0x9003,
-)
+KIND = {NotAPicture: "not_a_picture", TooManyPixels: "too_many_pixels", AnimatedPicture: "animated"}
 
 # 20260131_142501, 2026-01-31 14.25.01, PXL_20260131_142501123: what phones and screenshots are called
 _NAMED_TIME = re.compile(
     r"(?<!\d)(20\d\d)[-_.]?([01]\d)[-_.]?([0-3]\d)[-_ T.]{1,2}"  # date
     r"([0-2]\d)[-_.h]?([0-5]\d)[-_.m]?([0-5]\d)(?:\d{3})?(?!\d)"  # time, perhaps with milliseconds
 )
+_EXIF_TIME = re.compile(r"(\d{4}):(\d\d):(\d\d) (\d\d):(\d\d):(\d\d)")
 
 
 @dataclass(frozen=True)
@@ -59,152 +55,106 @@ class Measures:
 
     sha256: str  # of the file
     pixels: str  # sha256 of the decoded pixels: equal for copies that differ in metadata only
-    format: str  # as Pillow calls it
     width: int  # pixels, as stored, before EXIF's rotation
     height: int
-    phash: int  # perceptual hash, 64 bits
-    look: bytes  # LOOK_SIDE x LOOK_SIDE grey values, row by row
     sharpness: float  # steepest edges as a part of the contrast; 0: one colour, under 0.15: blurred, 1: crisp
     dark_end: int  # grey value 0..255 that 1 % of the pixels stay below
     bright_end: int  # grey value that 5 % of the pixels exceed
     contrast: float  # standard deviation of the grey values
     camera: str  # maker and model from EXIF, "" if unknown
-    taken: float | None  # seconds since 1970 by the camera's clock, from EXIF or the file name
-    thumbnail: bytes  # JPEG
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """The measures of a picture, or why there are none."""
-
-    file: str
-    measures: Measures | None
-    problem: tuple[Kind, str] | None = None
+    taken: float | None  # seconds since 1970 by the camera's clock, from EXIF
+    look: str  # LOOK_SIDE x LOOK_SIDE grey values of the frame, row by row, in hexadecimal digits
+    thumbnail: str  # the frame as a small JPEG, in base64
 
 
 def inspect_all(
-    images: Path,
-    files: Sequence[str],
-    *,
-    max_pixels: int,
-    thumbnail: int,
-    progress: Callable[[int, int], None] = lambda _, __: None,
-    workers: int | None = None,
-) -> list[Inspection]:
-    """Inspect ``files`` (relative to ``images``) in a pool of processes; the result is in their order.
+    images: Path, files: Sequence[str], *, max_pixels: int, thumbnail: int
+) -> dict[str, Measures | Problem]:
+    """The measures of each of ``files`` (relative to ``images``), or why there are none, in their order.
 
     Args:
         max_pixels: width x height above which a picture is not decoded.
-        thumbnail: pixels of the shorter side of the thumbnails.
-        progress: told how many pictures are done, and of how many.
-        workers: processes; by default one a core that this process may use.
+        thumbnail: pixels a side of the thumbnails.
 
     Raises:
-        DataError: a worker died, which takes a picture that crashes the decoder or a machine out of memory.
+        StorageError: the measures can't be kept.
     """
-    work = partial(_inspect_chunk, images, max_pixels, thumbnail)
-    chunks = [files[start : start + CHUNK] for start in range(0, len(files), CHUNK)]
-    workers = min(workers or _cores(), len(chunks))
-    done: list[Inspection] = []
-    if workers <= 1 or _size(images, files) < FEW:
-        for chunk in chunks:
-            done += work(chunk)
-            progress(len(done), len(files))
-        return done
-    # Spawned, not forked, on every system: the parent draws progress in a thread, which a fork would break.
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        try:
-            for inspections in pool.map(work, chunks):
-                done += inspections
-                progress(len(done), len(files))
-        except BrokenProcessPool as error:
-            near = files[len(done) : len(done) + CHUNK * workers]
-            raise DataError(
-                f"a process died while it read one of {near[0]} ... {near[-1]} in {images}: the machine ran "
-                f"out of memory, or one of them crashes the decoder; move them away by halves to find it"
-            ) from error
-    return done
+    cache = FOLDER / f"measures-{_recipe(max_pixels, thumbnail)}.json"
+    try:
+        kept = {key: Measures(**values) for key, values in json.loads(cache.read_bytes()).items()}
+    except (OSError, ValueError, TypeError, AttributeError):  # not there yet, or damaged: measured anew
+        kept = {}
+    work = partial(inspect, images, max_pixels=max_pixels, thumbnail=thumbnail, kept=kept)
+    console = Console(stderr=True)
+    with warnings.catch_warnings(), ThreadPoolExecutor(min(WORKERS, os.cpu_count() or 1)) as pool:
+        warnings.simplefilter("ignore")  # Pillow's, of broken EXIF and many pixels: both are looked at below
+        done = track(
+            pool.map(work, files), f"looking at {images}", len(files), console=console, transient=True,
+            disable=not console.is_terminal,
+        )  # fmt: skip
+        found = dict(zip(files, done, strict=True))
+    measured = {each.sha256: each for each in found.values() if isinstance(each, Measures)}
+    if measured.keys() != kept.keys():
+        write_text(cache, json.dumps({key: asdict(each) for key, each in measured.items()}))
+    return found
 
 
-def _size(images: Path, files: Sequence[str]) -> int:
-    """Bytes of all the files; one that can't be looked at counts nothing, and is reported when it is opened."""
-    total = 0
-    for file in files:
-        with suppress(OSError):
-            total += (images / file).stat().st_size
-    return total
+def _recipe(*settings: int) -> str:
+    """Digits that change with what decides the measures of a picture."""
+    code = b"".join(Path(module).read_bytes() for module in (bundle.decode.__file__, frames.__file__, __file__))
+    return hashlib.sha256(code + f"{settings} {PIL.__version__}".encode()).hexdigest()[:12]
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def inspect(
+    images: Path, file: str, *, max_pixels: int, thumbnail: int, kept: Mapping[str, Measures] | None = None
+) -> Measures | Problem:
+    """Decode one picture and measure it, unless its measures are ``kept``; see `inspect_all`."""
 
+    def problem(kind: str, why: str) -> Problem:
+        return Problem(kind, (file,), f"{file}: {why}; or remove it and run `python -m pipeline.data adopt`")
 
-def _inspect_chunk(images: Path, max_pixels: int, thumbnail: int, files: Sequence[str]) -> list[Inspection]:
-    return [inspect(images, file, max_pixels=max_pixels, thumbnail=thumbnail) for file in files]
-
-
-def inspect(images: Path, file: str, *, max_pixels: int, thumbnail: int) -> Inspection:
-    """Decode one picture and measure it. Whatever is wrong with the file comes back as its `problem`."""
     path = images / file
     try:
         if path.stat().st_size > MAX_BYTES:
-            limit = f"{MAX_BYTES // 1_000_000} MB"
-            return Inspection(file, None, ("not_a_picture", f"larger than {limit}; no photo is; remove it"))
+            return problem("not_a_picture", f"larger than {MAX_BYTES // 1_000_000} MB; no photo is")
         data = path.read_bytes()
     except OSError as error:
-        return Inspection(file, None, ("unreadable", f"{error.strerror}; check its permissions, or `dvc checkout`"))
+        return problem("unreadable", f"{error.strerror}; check its permissions, or `dvc checkout`")
+    sha256 = hashlib.sha256(data).hexdigest()
+    if kept and sha256 in kept:
+        return kept[sha256]
     try:
         image = open_rgb(data, min_side=MEASURED_SIDE, max_pixels=max_pixels, formats=FORMATS)
     except PictureError as error:
-        return Inspection(file, None, (_kind_of(error), str(error)))
-    return Inspection(file, _measure(file, data, image, thumbnail))
-
-
-def _kind_of(error: PictureError) -> Kind:
-    if isinstance(error, NotAPicture):
-        return "not_a_picture"
-    if isinstance(error, TooManyPixels):
-        return "too_many_pixels"
-    return "animated" if isinstance(error, AnimatedPicture) else "damaged"
-
-
-def _measure(file: str, data: bytes, image: Image.Image, thumbnail: int) -> Measures:
-    """Measure ``image``: RGB, upright, not much smaller than MEASURED_SIDE unless the file is."""
-    grey = _shrunk(image.convert("L"), MEASURED_SIDE)
+        return problem(KIND.get(type(error), "damaged"), str(error))
+    frame = Image.fromarray(to_frame(image, MEASURED_SIDE))
+    grey = frame.convert("L")
     values = np.asarray(grey)
     histogram = np.cumsum(grey.histogram())
     dark_end, bright_end = (int(np.searchsorted(histogram, part * histogram[-1])) for part in (0.01, 0.95))
-    header = _header(data)
+    small = io.BytesIO()
+    frame.resize((thumbnail, thumbnail), reducing_gap=2.0).save(small, "JPEG", quality=60)
+    with Image.open(io.BytesIO(data), formats=FORMATS) as header:
+        camera, taken = _exif(header)
+        width, height = header.size
     return Measures(
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=sha256,
         pixels=hashlib.sha256(b"%d %d " % image.size + image.tobytes()).hexdigest(),
-        format=header.format,
-        width=header.width,
-        height=header.height,
-        phash=int(str(imagehash.phash(grey)), 16),
-        look=grey.resize((LOOK_SIDE, LOOK_SIDE), Image.Resampling.BOX).tobytes(),
+        width=width,
+        height=height,
         sharpness=_sharpness(values),
         dark_end=dark_end,
         bright_end=bright_end,
         contrast=round(float(values.std()), 2),
-        camera=header.camera,
-        taken=header.taken if header.taken is not None else _time_in_name(file),
-        thumbnail=_thumbnail(image, thumbnail),
+        camera=camera,
+        taken=taken,
+        look=grey.resize((LOOK_SIDE, LOOK_SIDE), Image.Resampling.BOX).tobytes().hex(),
+        thumbnail=base64.b64encode(small.getvalue()).decode(),
     )
 
 
-def _shrunk(image: Image.Image, side: int) -> Image.Image:
-    """Scale down until the shorter side is ``side``; never up."""
-    scale = side / min(image.size)
-    if scale >= 1:
-        return image
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return image.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
-
-
 def _sharpness(values: NDArray[np.uint8]) -> float:
-    """Steepest edges (99.5th percentile of the Laplacian) relative to the contrast (range of the middle 98
-    %).
+    """Steepest edges (99.5th percentile of the Laplacian) relative to the contrast (range of the middle 98 %).
 
     The subject of a photo is sharp and its background soft, so the steepest edges tell, not the mean; and
     relative to the contrast fog is not taken for blur. On this project's photos the median is 0.96 and 0.4 %
@@ -215,65 +165,31 @@ def _sharpness(values: NDArray[np.uint8]) -> float:
     grey = values.astype(np.int16)
     inner = grey[1:-1, 1:-1]
     laplacian = np.abs(4 * inner - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:])
-    steepest = _quantile(laplacian, 0.995)
-    return round(steepest / max(_quantile(grey, 0.99) - _quantile(grey, 0.01), 1), 3)
-
-
-def _quantile(values: NDArray[np.int16], part: float) -> int:
-    """A quantile of small non-negative integers by counting: ten times faster than by sorting."""
-    counts = np.cumsum(np.bincount(values.ravel()))
-    return int(np.searchsorted(counts, part * counts[-1]))
-
-
-def _thumbnail(image: Image.Image, side: int) -> bytes:
-    """The picture as a small JPEG; very long ones are cut to 2:1 from their middle."""
-    width, height = image.size
-    longest = 2 * min(width, height)
-    left, top = max(0, width - longest) // 2, max(0, height - longest) // 2
-    if left or top:
-        image = image.crop((left, top, width - left, height - top))
-    out = io.BytesIO()
-    _shrunk(image, side).save(out, "JPEG", quality=60)
-    return out.getvalue()
-
-
-@dataclass(frozen=True)
-class _Header:
-    format: str
-    width: int
-    height: int
-    camera: str
-    taken: float | None
-
-
-def _header(data: bytes) -> _Header:
-    """Read size and EXIF of a picture that is known to decode; a broken EXIF counts as none."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about broken EXIF, or many pixels: nothing that is not known already
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            camera, taken = _exif(image)
-            return _Header(image.format or "", image.width, image.height, camera, taken)
+    steepest, (low, high) = np.quantile(laplacian, 0.995), np.quantile(grey, (0.01, 0.99))
+    return round(float(steepest / max(high - low, 1)), 3)
 
 
 def _exif(image: Image.Image) -> tuple[str, float | None]:
+    """Camera and time; a broken EXIF counts as none."""
+    base = ExifTags.Base
     try:
         exif = image.getexif()
-        camera = " ".join(str(exif[tag]).strip("\0 ") for tag in (_EXIF_MAKE, _EXIF_MODEL) if tag in exif)
-        text = exif.get_ifd(_EXIF_DETAILS).get(_EXIF_ORIGINAL_TIME) or exif.get(_EXIF_TIME)
+        camera = " ".join(str(exif[tag]).strip("\0 ") for tag in (base.Make, base.Model) if tag in exif)
+        text = exif.get_ifd(ExifTags.IFD.Exif).get(base.DateTimeOriginal) or exif.get(base.DateTime)
     except Exception:  # noqa: BLE001  (Pillow's EXIF parser raises almost anything on bytes that somebody bent)
         return "", None
-    match = re.match(r"(\d{4}):(\d\d):(\d\d) (\d\d):(\d\d):(\d\d)", str(text))
-    return camera, _seconds(match.groups()) if match else None
+    return camera, _seconds(_EXIF_TIME.match(str(text)))
 
 
-def _time_in_name(file: str) -> float | None:
-    match = _NAMED_TIME.search(file.rsplit("/", 1)[-1])
-    return _seconds(match.groups()) if match else None
+def time_in_name(file: str) -> float | None:
+    """The time that a phone wrote into the name of a photo, as `Measures.taken`."""
+    return _seconds(_NAMED_TIME.search(file.rsplit("/", 1)[-1]))
 
 
-def _seconds(parts: Sequence[str]) -> float | None:
+def _seconds(found: re.Match[str] | None) -> float | None:
     """Seconds between 1970 and a date and time, both by the same clock: only differences mean something."""
     try:
-        return (datetime(*map(int, parts)) - datetime(1970, 1, 1)).total_seconds()  # type: ignore[arg-type]
-    except ValueError:
+        time = datetime.strptime("".join(found.groups()), "%Y%m%d%H%M%S") if found else None
+    except ValueError:  # there is no such time
         return None
+    return (time - datetime(1970, 1, 1)).total_seconds() if time else None

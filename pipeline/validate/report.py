@@ -1,9 +1,9 @@
-"""What validate has to say: reports/validation.json, one HTML page that needs nothing else, lines for the
-terminal."""
+"""What validate has to say: reports/validation.json, one HTML page that needs nothing else, lines for the terminal."""
 
-import base64
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -13,58 +13,46 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from pipeline.core import files
-from pipeline.data.findings import Finding, shown
+from pipeline.data.findings import KINDS, Finding, Problem, shown
 from pipeline.data.manifest import normal
 from pipeline.data.settings import DataSettings
-from pipeline.data.split import SIDES
+from pipeline.data.split import SIDES, SplitRow
 from pipeline.validate.checks import ValidateSettings
-from pipeline.validate.examination import Outcome
+from pipeline.validate.inspection import Measures
 
 JSON, HTML = "validation.json", "validation.html"
 
 # Bounds of the page, so that 10,000 pictures make no larger one than 500.
 MOST_SUSPECTS = 60  # pictures
-SUSPICIOUS = frozenset(
-    {"label_error", "tiny", "blurred", "dark", "bright", "flat"}
-)  # what a look at the thumbnail can settle
+SUSPICIOUS = {"label_error", "tiny", "blurred", "dark", "bright", "flat"}  # what a look at the thumbnail can settle
 MOST_SETS, MOST_OF_A_SET = 24, 4  # sets of pictures that show the same, and pictures of each
 MOST_FINDINGS = 40  # of one kind; the JSON has them all
 
-# What a kind is called where there is more than one of it.
-TITLES = {
-    "manifest_unusable": "the manifest can't be used",
-    "manifest_row": "rows of the manifest that are wrong",
-    "illegal_name": "names that can't be used",
-    "name_clash": "names that clash",
-    "missing_row": "pictures without a row in the manifest",
-    "missing_file": "rows without a picture",
-    "no_licence": "pictures without a licence",
-    "no_label": "pictures outside the folders of the labels",
-    "stray_file": "files that are no pictures",
-    "unreadable": "files that can't be read",
-    "not_a_picture": "files that are no picture of a format that is taken",
-    "unsupported_format": "pictures of a format that is not taken",
-    "damaged": "damaged pictures",
-    "animated": "animated pictures",
-    "too_many_pixels": "pictures with too many pixels",
-    "label_error": "pictures that look as if they belong under another label",
-    "tiny": "tiny pictures",
-    "blurred": "blurred pictures",
-    "dark": "underexposed pictures",
-    "bright": "overexposed pictures",
-    "flat": "pictures of one colour",
-    "label_conflict": "same picture under two labels",
-    "near_label_conflict": "nearly the same picture under two labels",
-    "duplicate": "same picture more than once",
-    "near_duplicate": "nearly the same picture more than once",
-    "too_few_pictures": "labels with too few pictures",
-    "too_few_labels": "too few labels",
-    "empty_label": "labels without a picture",
-    "imbalance": "labels out of balance",
-    "too_few_groups": "labels with too few independent pictures",
-    "one_burst": "labels photographed in one go",
-    "sitting": "photos of one sitting",
-}
+
+@dataclass(frozen=True)
+class Outcome:
+    """What validate found out about the photos."""
+
+    findings: list[Finding]  # errors first
+    measures: dict[str, Measures | Problem] = field(default_factory=dict)  # of every picture in the folders, by file
+    alike: list[list[str]] = field(default_factory=list)  # files of the pictures that show the same
+    closest: list[tuple[float, str, str]] = field(default_factory=list)  # most alike across labels and sides: cosine
+    rows: list[SplitRow] = field(default_factory=list)  # empty if there is an error
+
+    @property
+    def errors(self) -> list[Finding]:
+        """The findings that keep the pictures from being used."""
+        return [finding for finding in self.findings if finding.severity == "error"]
+
+
+@dataclass(frozen=True)
+class Section:
+    """Part of the page: cards (files whose thumbnails it shows, and a text) under a heading, or a contact sheet."""
+
+    title: str
+    text: str
+    cards: Sequence[tuple[Sequence[str], str]] = ()
+    sheet: Sequence[str] = ()
 
 
 def write(folder: Path, outcome: Outcome, data: DataSettings, settings: ValidateSettings) -> Path:
@@ -75,30 +63,40 @@ def write(folder: Path, outcome: Outcome, data: DataSettings, settings: Validate
     """
     facts = as_json(outcome, data)
     files.write_json(folder / JSON, facts)
-    files.write_text(folder / HTML, _page(facts, outcome, data, settings))
+    environment = Environment(
+        loader=PackageLoader("pipeline.validate"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    thumbs = {shown(file): each.thumbnail for file, each in outcome.measures.items() if isinstance(each, Measures)}
+    page = environment.get_template("validation.html.j2").render(
+        facts=facts,
+        sides=SIDES,
+        kinds=_by_kind(outcome.findings),
+        titles=KINDS,
+        most_findings=MOST_FINDINGS,
+        sections=[section for section in _sections(outcome, thumbs, data, settings) if section.cards or section.sheet],
+        thumbs=thumbs,
+        side_of={shown(row.file): row.split for row in outcome.rows},
+    )
+    files.write_text(folder / HTML, page)
     return folder / HTML
 
 
 def as_json(outcome: Outcome, data: DataSettings) -> dict[str, Any]:
     """The whole outcome as plain values."""
-    decoded = [found for found in outcome.inspections if found.measures is not None]
-    labels = Counter(_label(found.file) for found in decoded)
+    labels = Counter(_label(file) for file, each in outcome.measures.items() if isinstance(each, Measures))
     return {
         "ok": not outcome.errors,
-        "pictures": len(outcome.inspections),
+        "pictures": len(outcome.measures),
         "labels": dict(sorted((label, number) for label, number in labels.items() if label != data.ood_label)),
         "ood_label": data.ood_label if data.ood_label in labels else None,
         "none_of_these": labels[data.ood_label],
         "errors": len(outcome.errors),
         "warnings": len(outcome.findings) - len(outcome.errors),
         "split": _split_table(outcome) if outcome.rows else None,
-        "leak": None
-        if outcome.leak is None
-        else {
-            "test_pictures": outcome.leak.test,
-            "random_split": round(outcome.leak.random, 2),
-            "this_split": outcome.leak.grouped,
-        },
         "findings": [
             {"kind": f.kind, "severity": f.severity, "files": list(f.files), "message": f.message}
             for f in outcome.findings
@@ -113,10 +111,7 @@ def _label(file: str) -> str:
 def _split_table(outcome: Outcome) -> list[dict[str, Any]]:
     """A line for each label and kind: pictures and groups on each side."""
     pictures = Counter((row.label, row.kind, row.split) for row in outcome.rows)
-    groups = Counter(
-        (label, kind, side)
-        for label, kind, side, _ in {(row.label, row.kind, row.split, row.group) for row in outcome.rows}
-    )
+    groups = Counter(place[:3] for place in {(row.label, row.kind, row.split, row.group) for row in outcome.rows})
     return [
         {
             "label": label,
@@ -132,7 +127,7 @@ def listing(findings: Sequence[Finding], most: int, page: Path) -> str:
     """Lines for the terminal, by kind, at most ``most`` of each."""
     lines: list[str] = []
     for kind, members in _by_kind(findings).items():
-        lines.append(f"  {TITLES[kind]} ({len(members)}):")
+        lines.append(f"  {KINDS[kind]} ({len(members)}):")
         lines += [f"    {finding.message}" for finding in members[:most]]
         if len(members) > most:
             lines.append(f"    ... and {len(members) - most} more")
@@ -153,85 +148,45 @@ def print_summary(outcome: Outcome, data: DataSettings, settings: ValidateSettin
     for line in facts["split"]:
         table.add_row(Text(line["label"]), line["kind"], *(str(line["pictures"][side]) for side in SIDES))
     Console().print(table)
-    if outcome.leak is not None:
-        print(
-            f"A random split would have put {outcome.leak.random:.1f} of {outcome.leak.test} test pictures "
-            f"beside a sibling in train; this one: {outcome.leak.grouped}. Report: {page}"
-        )
+    print(f"Report: {page}")
 
 
 def _by_kind(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
-    kinds: dict[str, list[Finding]] = defaultdict(list)
-    for finding in findings:
-        kinds[finding.kind].append(finding)
-    return dict(kinds)
+    """The findings, which are sorted by kind, by kind."""
+    return {kind: list(members) for kind, members in groupby(findings, lambda finding: finding.kind)}
 
 
-def _page(facts: dict[str, Any], outcome: Outcome, data: DataSettings, settings: ValidateSettings) -> str:
-    environment = Environment(
-        loader=PackageLoader("pipeline.validate"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    thumbs = {
-        shown(found.file): "data:image/jpeg;base64," + base64.b64encode(found.measures.thumbnail).decode()
-        for found in outcome.inspections
-        if found.measures is not None
-    }
-    side_of = {shown(row.file): row.split for row in outcome.rows}
-    # Across labels first: `checks.check_together` has them as conflicts.
-    alike = sorted(
-        (tuple(map(shown, members)) for members in outcome.alike),
-        key=lambda members: len({_label(file) for file in members}) == 1,
-    )
-    return environment.get_template("validation.html.j2").render(
-        facts=facts,
-        sides=SIDES,
-        split=_with_totals(facts["split"] or []),
-        sheets=list(_sheets(sorted(thumbs), data.ood_label, settings.sheet_pictures)),
-        suspects=list(_suspects(outcome.findings, thumbs))[:MOST_SUSPECTS],
-        closest=[(cosine, shown(one), shown(other)) for cosine, one, other in outcome.closest],
-        alike=[(members[:MOST_OF_A_SET], len(members)) for members in alike[:MOST_SETS]],
-        alike_more=max(0, len(alike) - MOST_SETS),
-        kinds=[
-            (TITLES[kind], members[0].severity, members[:MOST_FINDINGS], len(members))
-            for kind, members in _by_kind(outcome.findings).items()
-        ],
-        most_findings=MOST_FINDINGS,
-        thumbs=thumbs,
-        side_of=side_of,
-    )
-
-
-def _with_totals(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Add to each line its total and the part of each side in percent."""
-    return [
-        line
-        | {
-            "total": sum(line["pictures"].values()),
-            "percent": {s: 100 * n / sum(line["pictures"].values()) for s, n in line["pictures"].items()},
-        }
-        for line in lines
+def _sections(
+    outcome: Outcome, thumbs: Iterable[str], data: DataSettings, settings: ValidateSettings
+) -> Iterator[Section]:
+    """The parts of the page that show pictures."""
+    suspects = [
+        (finding.files, finding.message)
+        for finding in outcome.findings
+        if finding.kind in SUSPICIOUS and {*finding.files} <= {*thumbs}
     ]
+    yield Section("Suspicious pictures", "", suspects[:MOST_SUSPECTS])
 
-
-def _sheets(names: Sequence[str], ood_label: str, most: int) -> Iterator[dict[str, Any]]:
-    """A contact sheet for each label: all its pictures, or as many as are its share, spread over the whole
-    set."""
-    labels: dict[str, list[str]] = defaultdict(list)
-    for name in names:
-        labels[_label(name)].append(name)
-    share = most if len(names) <= most else max(4, most // len(labels))
-    for label, members in sorted(labels.items(), key=lambda item: (item[0] == ood_label, item[0])):
+    # Across labels first: `grouping` has them as conflicts.
+    alike = sorted(outcome.alike, key=lambda members: len({_label(file) for file in members}) == 1)
+    more = f" {len(alike) - MOST_SETS} more sets are not shown." if len(alike) > MOST_SETS else ""
+    cards = [([*map(shown, members[:MOST_OF_A_SET])], f"{len(members)} pictures") for members in alike[:MOST_SETS]]
+    yield Section("Pictures that show the same", f"They stay on one side of the split.{more}", cards)
+    yield Section(
+        "Most alike across labels and sides",
+        "Two labels, or two sides of the split: if a pair shows the same thing, it teaches a contradiction or measures "
+        "memory. The number is the cosine of what the pretrained network sees in them.",
+        [([shown(one), shown(other)], f"{cosine:.2f}") for cosine, one, other in outcome.closest],
+    )
+    names = sorted(thumbs, key=lambda name: (_label(name) == data.ood_label, _label(name), name))
+    sheets = {label: list(members) for label, members in groupby(names, _label)}
+    share = settings.sheet_pictures
+    if len(names) > share:  # then as many of each label as are its share, spread over the whole set
+        share = max(4, share // len(sheets))
+    for label, members in sheets.items():
         number = min(share, len(members))
         picked = [members[index * len(members) // number] for index in range(number)]
-        yield {"label": label, "none": label == ood_label, "total": len(members), "files": picked}
-
-
-def _suspects(findings: Sequence[Finding], thumbs: dict[str, str]) -> Iterator[tuple[str, str, str]]:
-    """File, what is wrong with it, severity, of pictures that look as if they were no use."""
-    for finding in findings:
-        if finding.kind in SUSPICIOUS and finding.files[0] in thumbs:
-            yield finding.files[0], finding.message.removeprefix(f"{finding.files[0]}: "), finding.severity
+        text = f"{len(members):,} pictures" + (f", {number} of them" if number < len(members) else "")
+        if outcome.rows:
+            text += "; a dot marks what is not learnt: blue valid, orange test"
+        yield Section(label, f"{text}, cut to the square that the model sees.", sheet=picked)

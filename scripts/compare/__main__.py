@@ -16,8 +16,8 @@ from pipeline.data.split import SPLIT, read_split
 from pipeline.evaluate.summary import interval
 from pipeline.models.photos import Classes, Photos
 from pipeline.models.settings import ModelSettings
-from scripts import readme
 from scripts.compare import few, recipes
+from scripts.dev import readme
 
 PAGE = Path("docs/compare.md")
 STRENGTH = 1e-3  # what cross-validation chooses on these photos

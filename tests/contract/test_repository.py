@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from pipeline.core.config import PARAMS, compose
-from scripts import environment, lock
-from scripts import readme as readme_parts
+from scripts.dev import environment, lock
+from scripts.dev import readme as readme_parts
 from tests.small_project import ROOT, files_in_git
 
 ENVIRONMENTS = ("pipeline", "service")
@@ -133,7 +133,7 @@ def test_readme_claims_what_was_measured() -> None:
         pytest.fail("reports/evaluation.json is not in git: `dvc repro`, then `git add reports/evaluation.json`")
     assert readme is not None
     claimed = readme_parts.part(readme, "figures")
-    assert claimed == readme_parts.figures(json.loads(evaluation)), "run `python -m scripts.readme`"
+    assert claimed == readme_parts.figures(json.loads(evaluation)), "run `python -m scripts.dev.readme`"
 
 
 def _in_index(path: str) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from scripts import deploy_branch
+from scripts.release import deploy_branch
 from service.settings import Settings
 from tests.small_project import ROOT, files_in_git
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 import bundle
-from scripts.chromium import launch
+from scripts.dev.browser import launch
 from tests.deploy.containers import HARDENED, SMALLEST, Container, docker, readable, started, wait
 from tests.load import Load
 from tests.tiny_bundle import make_bundle, picture

@@ -21,7 +21,7 @@ import pytest
 
 import bundle
 from pipeline.promote import stage as promote
-from scripts.clone import environment
+from scripts.dev.clone import environment
 from service.models.registry import RegistrySource
 from service.settings import Settings
 from tests import promotion_project

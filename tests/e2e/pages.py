@@ -1,10 +1,14 @@
 """What the tests read of the page."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import pytest
 from playwright.sync_api import Locator, Page, Worker, expect
+
+from pipeline.evaluate.model_card import as_html
 
 ROOT: Final = Path(__file__).parents[2]
 PROMOTED: Final = ROOT / "models/promoted"
@@ -87,13 +91,49 @@ def device_workers(page: Page) -> tuple[Worker, Worker]:
         page.wait_for_timeout(100)
 
 
+def until(page: Page, holds: Callable[[], bool]) -> None:
+    """Wait, while the browser's news come in, for something that they tell."""
+    for _ in range(PATIENCE_MS // 50):
+        if holds():
+            return
+        page.wait_for_timeout(50)
+    pytest.fail(f"it never happened; there are {[each.url for each in page.workers]}")
+
+
 def answers_without(page: Page, worker: Worker) -> bool:
     """Whether answers come while this worker computes something else."""
-    worker.evaluate("setTimeout(() => { const end = performance.now() + 5000; while (performance.now() < end); })")
-    page.wait_for_timeout(3500)  # the rate is that of the last two seconds
-    found = number(page, "fps") > 0
-    page.wait_for_timeout(2000)
+    end = worker.evaluate(
+        "() => { const end = Date.now() + 3000; setTimeout(() => { while (Date.now() < end); }); return end; }"
+    )
+    found: bool = page.evaluate(ANSWERS_UNTIL, [MORE_THAN_UNDER_WAY, end])
+    worker.evaluate("0")  # waits until it is free
     return found
+
+
+def answers_come(page: Page) -> None:
+    """Wait for answers to frames that were not under way before."""
+    end = time.time() * 1000 + PATIENCE_MS
+    assert page.evaluate(ANSWERS_UNTIL, [MORE_THAN_UNDER_WAY, end]), "no answer comes any more"
+
+
+# Whether so many answers come before a time of Date.now(); resolves as soon as it is known.
+ANSWERS_UNTIL: Final = """([most, end]) => new Promise((resolve) => {
+    let answers = 0;
+    const observer = new MutationObserver(() => { if (++answers === most) tell(); });
+    const tell = () => { observer.disconnect(); clearTimeout(timer); resolve(answers >= most && Date.now() < end); };
+    const timer = setTimeout(tell, end - Date.now());
+    observer.observe(document, {subtree: true, attributeFilter: ["data-model"]});
+})"""
+MORE_THAN_UNDER_WAY: Final = 4  # answers; each of two workers, or a server, has at most one frame and one waits
+
+
+def open_card(page: Page, html: str = "") -> None:
+    """Open the model card: the promoted model's, also where it was made before cards were HTML, or ``html``."""
+    told = html or as_html((PROMOTED / "MODEL_CARD.md").read_text(encoding="utf-8"))
+    page.route("**/model/card.html", lambda route: route.fulfill(body=told, content_type="text/html"))
+    open_drawer(page)
+    at(page, "card-toggle").click()
+    expect(at(page, "card")).not_to_be_empty(timeout=PATIENCE_MS)
 
 
 def open_drawer(page: Page) -> None:

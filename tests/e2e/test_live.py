@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, Playwright, expect
 
 from bundle import load
-from scripts.chromium import launch
+from scripts.dev.browser import launch
 from tests.e2e.conftest import Open
 from tests.e2e.pages import (
     PATIENCE_MS,

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from scripts.bench_web.server import folders
-from scripts.site import site
+from scripts.bench.web.server import served
+from scripts.release.site import site
 from tests.e2e.conftest import Open
 from tests.e2e.pages import PATIENCE_MS, PROMOTED, WEB, answers_without, at, device_workers, lit
 
@@ -25,41 +25,33 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def host(folder: Path) -> Iterator[str]:
     """The site's address on a plain host."""
-    with folders({"": folder}, headers={}) as address:
+    with served(folder, headers={}) as address:
         yield f"{address}site/"
 
 
-@pytest.fixture
-def opened(open_page: Open, host: str) -> Page:
-    """The site, which shows what its own model says of the camera."""
+def test_two_threads_run_without_any_header_of_the_host_and_no_server_is_offered(open_page: Open, host: str) -> None:
     page = open_page(url=host)
-    lit(page, "plant")
-    return page
+    lit(page, "plant")  # by the site's own model
+    assert page.evaluate("crossOriginIsolated")
+    assert page.evaluate("navigator.hardwareConcurrency") >= 2
+    expect(at(page, "mode-server")).to_have_count(0)
+    _, second = device_workers(page)
+    assert answers_without(page, second)
 
 
-def test_two_threads_run_without_any_header_of_the_host(opened: Page) -> None:
-    assert opened.evaluate("crossOriginIsolated")
-    assert opened.evaluate("navigator.hardwareConcurrency") >= 2
-    _, second = device_workers(opened)
-    assert answers_without(opened, second)
-
-
-def test_the_page_is_loaded_twice_at_first_and_once_after_that(open_page: Open, host: str) -> None:
-    page = open_page(url="about:blank")
-    loads: list[str] = []
-    page.on("domcontentloaded", lambda loaded: loads.append(loaded.url))
-    page.goto(host)
-    lit(page, "plant")
-    assert len(loads) == 2
-    page.reload()
-    lit(page, "plant")
-    assert len(loads) == 3
-
-
-def test_the_second_visit_needs_no_host(open_page: Open, folder: Path) -> None:
-    with folders({"": folder}, headers={}) as address:
-        page = open_page(url=f"{address}site/", watched=False)  # its console tells of the host that is gone
+def test_the_page_is_loaded_twice_at_first_once_after_that_and_then_without_the_host(
+    open_page: Open, folder: Path
+) -> None:
+    with served(folder, headers={}) as address:
+        page = open_page(url="about:blank", watched=False)  # its console tells of the host that is gone
+        loads: list[str] = []
+        page.on("domcontentloaded", lambda loaded: loads.append(loaded.url))
+        page.goto(f"{address}site/")
         lit(page, "plant")
+        assert len(loads) == 2
+        page.reload()
+        lit(page, "plant")
+        assert len(loads) == 3
     page.reload()
     lit(page, "plant")
     assert page.evaluate("crossOriginIsolated")
@@ -71,7 +63,7 @@ def test_a_new_model_that_does_not_arrive_whole_leaves_the_older_one_answering(
     """The host has a new manifest, and is gone before its weights have come."""
     host = tmp_path / "host"
     shutil.copytree(folder, host)
-    with folders({"": host}, headers={}) as address:
+    with served(host, headers={}) as address:
         page = open_page(url=f"{address}site/", watched=False)  # its console tells of what is missing
         lit(page, "plant")
         before = at(page, "words").get_attribute("data-model") or ""
@@ -86,7 +78,3 @@ def test_a_new_model_that_does_not_arrive_whole_leaves_the_older_one_answering(
         lit(page, "plant")
     page.reload()  # and offline
     lit(page, "plant")
-
-
-def test_it_offers_no_server(opened: Page) -> None:
-    expect(at(opened, "mode-server")).to_have_count(0)

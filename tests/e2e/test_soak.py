@@ -1,14 +1,12 @@
 """What ten minutes would show, pressed together: everything is begun and ended many times, and nothing is left."""
 
-from collections.abc import Callable
 from typing import Final
 
 import psutil
-import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.conftest import Open
-from tests.e2e.pages import PATIENCE_MS, at, freeze_and_hide, lit, open_drawer, state, use_device
+from tests.e2e.pages import PATIENCE_MS, at, freeze_and_hide, lit, open_drawer, state, until, use_device
 from tests.e2e.test_problems import KEEP_TRACKS, LIVE_TRACKS
 from tests.tiny_bundle import picture
 
@@ -35,13 +33,12 @@ OPEN_SOCKETS = "window.sockets.filter((each) => each.deref()?.readyState <= WebS
 
 
 def test_answers_of_the_server_leave_nothing_behind(open_page: Open, browser: Browser) -> None:
-    page = open_page(script=COUNT)
+    page = open_page(script=COUNT, slow=False)
     answered(page, WARM)
     before, memory = held(page), occupied(browser)
     answered(page, MORE)
-    after = held(page)
-    assert occupied(browser) - memory < MEMORY
-    assert same(before, after)
+    nothing_is_left(page, before)
+    until(page, lambda: occupied(browser) - memory < MEMORY)
 
 
 def test_what_is_begun_and_ended_again_and_again_leaves_nothing_behind(open_page: Open) -> None:
@@ -51,14 +48,13 @@ def test_what_is_begun_and_ended_again_and_again_leaves_nothing_behind(open_page
     before = held(page)
     for _ in range(ROUNDS):
         everything(page)
-    after = held(page)
-    assert same(before, after)
-    assert after["sockets"] == 1
+    nothing_is_left(page, before)
+    assert page.evaluate(OPEN_SOCKETS) == 1
     assert page.evaluate(LIVE_TRACKS) == 1
 
 
 def test_neither_answers_of_the_device_nor_leaving_it_leave_anything_behind(open_page: Open) -> None:
-    page = open_page(script=COUNT)
+    page = open_page(script=COUNT, slow=False)
     lit(page, "plant")
     workers = len(page.workers)
     use_device(page)
@@ -67,7 +63,7 @@ def test_neither_answers_of_the_device_nor_leaving_it_leave_anything_behind(open
     assert before["workers"] > workers
     assert before["sockets"] == 0
     answered(page, 60)
-    assert same(before, held(page))
+    nothing_is_left(page, before)
     page.locator("label", has=at(page, "mode-server")).click()
     until(page, lambda: len(page.workers) == workers)
     page.wait_for_function(f"{OPEN_SOCKETS} === 1", timeout=PATIENCE_MS)
@@ -87,15 +83,6 @@ def everything(page: Page) -> None:
     state(page, "live")
     page.emulate_media(color_scheme="light")
     lit(page, "plant")
-
-
-def until(page: Page, holds: Callable[[], bool]) -> None:
-    """Wait, while the browser's news come in, for something that they tell."""
-    for _ in range(PATIENCE_MS // 50):
-        if holds():
-            return
-        page.wait_for_timeout(50)
-    pytest.fail(f"it never happened; there are {[each.url for each in page.workers]}")
 
 
 def answered(page: Page, more: int) -> None:
@@ -120,12 +107,20 @@ def held(page: Page) -> dict[str, float]:
     }
 
 
-def same(before: dict[str, float], after: dict[str, float]) -> bool:
-    """Whether there is as much of everything; a few nodes and listeners come and go with the drawer."""
-    print(before, after)
-    assert after["JSHeapUsedSize"] - before["JSHeapUsedSize"] < HEAP
-    exact = all(before[name] == after[name] for name in ("Documents", "sockets", "canvases", "workers"))
-    return exact and all(after[name] - before[name] <= 20 for name in ("Nodes", "JSEventListeners"))
+def nothing_is_left(page: Page, before: dict[str, float]) -> None:
+    """Wait until there is as much of everything as before; a few nodes and listeners come and go with the drawer.
+
+    What the page has let go may be held by the browser for a moment more, and by a busy one for longer.
+    """
+
+    def as_much() -> bool:
+        after = held(page)
+        print(before, after)
+        few = {"JSHeapUsedSize": HEAP, "Nodes": 20, "JSEventListeners": 20}
+        exact = all(after[name] == before[name] for name in before.keys() - few.keys())
+        return exact and all(after[name] - before[name] <= most for name, most in few.items())
+
+    until(page, as_much)
 
 
 def occupied(browser: Browser) -> int:

@@ -22,9 +22,29 @@ def test_a_still_has_its_own_answer_and_not_that_of_a_frame_under_way(open_page:
     lit(page, "plant")
     show(page, "grey")
     expect(at(page, "none")).to_have_attribute("data-lit", "true", timeout=PATIENCE_MS)
-    page.wait_for_timeout(1500)  # nothing may come after it
+    page.wait_for_timeout(1000)  # nothing may come after it
     expect(at(page, "none")).to_have_attribute("data-lit", "true")
     expect(page.locator("[data-lit=true][data-word]")).to_have_count(0)
+
+
+def test_none_of_these_says_what_it_looks_most_like_where_that_is_likely(open_page: Open) -> None:
+    page = open_page(script=REJECTING)
+    expect(at(page, "none")).to_be_visible(timeout=PATIENCE_MS)
+    expect(at(page, "none")).to_have_text("none of these: looks most like ART, but not sure enough: 0.41 of 0.55")
+    expect(page.locator("[data-lit=true][data-word]")).to_have_count(0)
+
+
+# Answers of the service, of which none is sure enough.
+REJECTING = """
+const Socket = WebSocket;
+const unsure = {label: null, score: 0.41, threshold: 0.55, probabilities: {art: 0.87, plant: 0.1, text: 0.03}};
+window.WebSocket = class extends Socket {
+    set onmessage(hear) {
+        super.onmessage = hear && ((event) =>
+            hear(new MessageEvent("message", {data: JSON.stringify({...JSON.parse(event.data), ...unsure})})));
+    }
+};
+"""
 
 
 def test_of_forty_labels_the_five_likeliest_are_shown(tmp_path: Path, open_page: Open) -> None:

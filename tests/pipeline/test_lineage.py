@@ -72,18 +72,6 @@ def test_dirty_means_that_the_commit_does_not_say_what_ran(project: Path, path: 
     assert lineage().git_dirty is dirty
 
 
-def test_without_data_dvc_the_hash_covers_every_picture(project: Path) -> None:
-    (project / "data.dvc").unlink()
-    picture = project / "data" / "images" / "art" / "a.jpg"
-    picture.parent.mkdir(parents=True)
-    picture.write_bytes(b"one")
-    before = lineage().data_hash
-    assert before.startswith("sha256:")
-    assert lineage().data_hash == before
-    picture.write_bytes(b"two")
-    assert lineage().data_hash != before
-
-
 def test_no_repository_is_unknown_and_no_crash(checkout: Path) -> None:
     (checkout / "params.yaml").write_text("{}")
     found = lineage()

@@ -7,9 +7,8 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -96,20 +95,6 @@ def test_a_run_names_its_data_set(database: Path) -> None:
         assert json.loads(used.dataset.profile) == {"num_rows": 3, "train": 2, "test": 1}
 
 
-def test_the_systems_figures_are_kept_while_a_run_goes_on(database: Path) -> None:
-    settings = SETTINGS.model_copy(update={"system_metrics_interval_s": 0.05, "lock_timeout_s": 5.0})
-    with tracking.run(settings, name="lite0", lineage=LINEAGE, params={}) as run:
-        kept: dict[str, float] = {}
-        waiting = threading.Event()
-        for _ in range(200):
-            kept = run.store.client.get_run(run.run_id).data.metrics
-            if kept:
-                break
-            waiting.wait(0.05)
-    assert "system/cpu_utilization_percentage" in kept
-    assert not [thread for thread in threading.enumerate() if thread.name == "SystemMetricsMonitor"]
-
-
 @pytest.mark.parametrize(("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")])
 def test_a_run_that_breaks_off_says_so(database: Path, error: type[BaseException], status: str) -> None:
     with pytest.raises(error), tracking.run(SETTINGS, name="lite0", lineage=LINEAGE, params={}) as run:
@@ -166,18 +151,6 @@ def test_a_locked_database_is_one_clear_error_before_anything_is_trained(databas
     tracking.open_store(SETTINGS)
 
 
-def test_figures_outlive_a_lock_in_the_middle_of_a_run(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with tracking.run(SETTINGS, name="lite0", lineage=LINEAGE, params={}) as run:
-        with held(database):
-            run.metrics({"valid/loss": 0.9}, step=0)
-        run.metrics({"valid/loss": 0.8}, step=1)
-    errors = capsys.readouterr().err
-    assert errors.count("\n") == 1
-    assert "is locked" in errors
-    history = run.store.client.get_metric_history(run.run_id, "valid/loss")
-    assert [(m.step, m.value) for m in history] == [(0, 0.9), (1, 0.8)]
-
-
 def test_more_figures_than_mlflow_takes_at_once_all_arrive(database: Path) -> None:
     with tracking.run(SETTINGS, name="lite0", lineage=LINEAGE, params={}) as run:
         run.metrics({f"recall/{number}": number / 2500 for number in range(2500)})
@@ -186,18 +159,14 @@ def test_more_figures_than_mlflow_takes_at_once_all_arrive(database: Path) -> No
     assert (len(kept.metrics), len(kept.params)) == (2500, 250)
 
 
-def test_a_lock_to_the_end_is_an_error_and_no_silence(database: Path) -> None:
-    def locked_out() -> None:
-        with (
-            tracking.run(SETTINGS, name="lite0", lineage=LINEAGE, params={}) as run,
-            ExitStack() as locks,
-        ):
-            locks.enter_context(held(database))
-            run.metrics({"valid/loss": 0.9})
-            unlock.push(locks.pop_all())
-
-    with ExitStack() as unlock, pytest.raises(TrackingError, match="is locked"):
-        locked_out()
+def test_a_lock_in_the_middle_of_a_run_is_an_error_and_no_silence(database: Path) -> None:
+    with (
+        pytest.raises(TrackingError, match="is locked"),
+        tracking.run(SETTINGS, name="lite0", lineage=LINEAGE, params={}) as run,
+        held(database),
+    ):
+        run.metrics({"valid/loss": 0.9})
+    assert run_of(run.run_id).info.status == "FAILED"
 
 
 def test_a_file_that_is_no_database_is_named(checkout: Path) -> None:
@@ -251,11 +220,17 @@ def test_an_experiments_copy_writes_into_the_checkouts_store(database: Path, che
     assert run_of(run.run_id).info.run_name == "queued"
 
 
+def note(name: str) -> Path:
+    path = Path(f"{name}.txt")
+    path.write_text("a note")
+    return path
+
+
 def test_a_moved_checkout_takes_its_artifacts_along(
     database: Path, checkout: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with tracking.run(SETTINGS, name="lite0", lineage=LINEAGE, params={}) as run:
-        run.text("before", "notes/a.txt")
+        run.artifact(note("a"), "notes")
     moved = tmp_path_factory.mktemp("Über mich #1 50%") / "neu"
     (checkout / ".mlflow").rename(checkout / "parked")
     moved.mkdir()
@@ -263,7 +238,7 @@ def test_a_moved_checkout_takes_its_artifacts_along(
     monkeypatch.chdir(moved)
     mlflow_template.forget_stores()
     with tracking.resume(SETTINGS, run.run_id, name="evaluate", lineage=LINEAGE) as resumed:
-        resumed.text("after", "notes/b.txt")
+        resumed.artifact(note("b"), "notes")
     client = resumed.store.client
     assert [item.path for item in client.list_artifacts(run.run_id, "notes")] == [
         "notes/a.txt",

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from sklearn.datasets import load_sample_image
 
 from pipeline.data import manifest
 from pipeline.data.split import read_split
 from pipeline.validate import inspection
-from pipeline.validate.examination import MOST_CLOSEST
+from pipeline.validate.stage import MOST_CLOSEST
 from tests.photo_folder import PhotoFolder, encoded, picture, seed
 
 SPLIT = Path("build/split.csv")
@@ -51,7 +52,6 @@ def test_a_sound_set_gets_a_split_and_both_reports(photos: PhotoFolder) -> None:
     }
     facts = json.loads(REPORT.read_text(encoding="utf-8"))
     assert (facts["ok"], facts["pictures"], facts["labels"]) == (True, 20, {"art": 10, "plant": 10})
-    assert facts["leak"]["this_split"] == 0
     assert photos.state() == before
     assert photos.leftovers() == []
 
@@ -73,17 +73,36 @@ def test_the_same_photos_give_the_same_bytes(photos: PhotoFolder) -> None:
     assert outputs[0] == outputs[1]
 
 
-def test_a_pool_finds_what_one_process_finds(photos: PhotoFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inspection, "FEW", 0)
-    photos.fill({"art": 60})
-    photos.put("art/damaged.jpg", encoded(picture(1))[:2000])
-    files = sorted(f"art/{path.name}" for path in (photos.images / "art").iterdir())
-    alone, together = (
-        inspection.inspect_all(photos.images, files, max_pixels=1_000_000, thumbnail=96, workers=workers)
-        for workers in (1, 2)
-    )
-    assert [found.file for found in together] == files
-    assert together == alone
+def test_one_new_photo_costs_one_decoding(photos: PhotoFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert photos.validate() == 0
+    before = PAGE.read_bytes()
+    decoded: list[str] = []
+
+    def counted(values: NDArray[np.uint8]) -> float:
+        decoded.append("one")
+        return measured(values)
+
+    measured = inspection._sharpness
+    monkeypatch.setattr(inspection, "_sharpness", counted)
+    photos.put("art/new.jpg", encoded(picture(3000)))
+    photos.register()
+    assert photos.validate() == 0
+    assert len(decoded) == 1
+    (photos.images / "art/new.jpg").unlink()
+    photos.register()
+    assert photos.validate() == 0
+    assert len(decoded) == 1
+    assert PAGE.read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"00": {"sha256": 1}}'])
+def test_damaged_measures_are_made_anew(photos: PhotoFolder, text: str) -> None:
+    assert photos.validate() == 0
+    (cache,) = Path("build/features").glob("measures-*.json")
+    before = cache.read_bytes()
+    cache.write_text(text)
+    assert photos.validate() == 0
+    assert cache.read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -103,8 +122,6 @@ def test_a_pool_finds_what_one_process_finds(photos: PhotoFolder, monkeypatch: p
     ],
 )
 def test_what_cameras_and_people_make_is_taken(photos: PhotoFolder, name: str, data: bytes | None) -> None:
-    from pipeline.data import heif  # noqa: F401  (lets Pillow write HEIC)
-
     photos.put(f"plant/{name}", data or encoded(picture(8), "HEIF"))
     photos.register()
     assert photos.validate() == 0
@@ -200,7 +217,8 @@ def test_photos_of_one_sitting_count_as_one_group_and_validate_says_so(photos: P
         photos.put(f"roof/part {index}.jpg", encoded(photo))
     photos.register()
     describe(photos, "art", "plant")
-    photos.configure(size=224, sitting_similarity=0.75, severity={"bright": "ignore"})
+    ignored = dict.fromkeys(("bright", "flat", "near_duplicate"), "ignore")
+    photos.configure(size=224, sitting_similarity=0.75, severity=ignored)
     assert photos.validate() == 0
     groups = [row.group for row in read_split(SPLIT) if row.label == "roof"]
     assert sorted(Counter(groups).values()) == [1] * 12 + [6]
@@ -245,7 +263,6 @@ def test_a_label_photographed_in_one_go_is_divided_with_a_warning(photos: PhotoF
     assert photos.validate() == 0
     assert kinds() == ["one_burst"]
     assert {row.split for row in read_split(SPLIT) if row.label == "mug"} == {"train", "valid", "test"}
-    assert json.loads(REPORT.read_text(encoding="utf-8"))["leak"]["this_split"] > 0
 
 
 def test_severities_stand_in_conf(photos: PhotoFolder, capsys: pytest.CaptureFixture[str]) -> None:
@@ -269,7 +286,7 @@ def test_what_can_not_be_used_is_left_out_if_that_is_no_error(photos: PhotoFolde
 
 def test_unknown_settings_are_refused_by_name(photos: PhotoFolder, capsys: pytest.CaptureFixture[str]) -> None:
     photos.configure(severity={"blury": "error"})
-    assert "validate.severity.blury" in photos.refused(capsys)
+    assert "validate.severity: Value error, blury: unknown" in photos.refused(capsys)
     photos.configure(min_side=0)
     assert "validate.min_side" in photos.refused(capsys)
 

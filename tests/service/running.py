@@ -87,11 +87,42 @@ class Running:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(10)
+            return self.process.wait(START_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait()
             raise
+
+
+# A `patch` with which a service stays in the middle of a step for as long as a test says; see `held`.
+HOLDING = """
+import pathlib, time
+from bundle import decode
+from bundle.engine import Engine
+def hold(owner, step):
+    real = getattr(owner, step)
+    def held(*given, **options):
+        while pathlib.Path(f"hold-{step}").exists():
+            pathlib.Path(f"held-{step}").touch()
+            time.sleep(0.005)
+        return real(*given, **options)
+    setattr(owner, step, held)
+hold(decode, "decode")
+hold(Engine, "run")
+hold(Engine, "check_golden")
+"""
+
+
+@contextmanager
+def held(folder: Path, step: str) -> Iterator[Callable[[], bool]]:
+    """For a block, who begins a ``step`` of `HOLDING` in the service of ``folder`` stays there; whether one does."""
+    wish, there = folder / f"hold-{step}", folder / f"held-{step}"
+    wish.touch()
+    try:
+        yield there.exists
+    finally:
+        wish.unlink()
+        there.unlink(missing_ok=True)
 
 
 @contextmanager

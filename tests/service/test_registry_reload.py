@@ -173,6 +173,19 @@ def test_a_damaged_version_is_not_taken_and_the_next_good_one_is(
         assert httpx.post(f"{service.url}/identify", content=picture("red")).json()["model"] == NEW
 
 
+def test_a_cache_that_can_not_be_written_is_one_clear_line(
+    server: Server, registered: Registered, tmp_path: Path
+) -> None:
+    make_bundle(tmp_path / "old", version=OLD)
+    registered.crown(registered.register(tmp_path / "old"))
+    (tmp_path / "file").touch()
+    options = settings(server, registered) | {"cache": tmp_path / "file/cache"}
+    with starting(tmp_path, **options) as service:
+        eventually(lambda: any(line.get("outcome") == "unwritable" for line in service.lines))
+        (line,) = [line for line in service.lines if line.get("outcome") == "unwritable"]
+        assert "Not a directory; check space and permissions" in line["why"]
+
+
 def test_a_registry_that_goes_away_changes_nothing_and_a_start_without_it_serves_what_was_served_last(
     server: Server, registered: Registered, tmp_path: Path
 ) -> None:
@@ -197,17 +210,3 @@ def test_a_registry_that_goes_away_changes_nothing_and_a_start_without_it_serves
     with starting(tmp_path, **settings(server, registered)) as service:
         eventually(lambda: any(line.get("outcome") == "unreachable" for line in service.lines))
         assert service.process.poll() is None  # it waits, and is not ready
-    server.start()
-
-
-def test_a_cache_that_can_not_be_written_is_one_clear_line(
-    server: Server, registered: Registered, tmp_path: Path
-) -> None:
-    make_bundle(tmp_path / "old", version=OLD)
-    registered.crown(registered.register(tmp_path / "old"))
-    (tmp_path / "file").touch()
-    options = settings(server, registered) | {"cache": tmp_path / "file/cache"}
-    with starting(tmp_path, **options) as service:
-        eventually(lambda: any(line.get("outcome") == "unwritable" for line in service.lines))
-        (line,) = [line for line in service.lines if line.get("outcome") == "unwritable"]
-        assert "Not a directory; check space and permissions" in line["why"]

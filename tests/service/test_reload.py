@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import statistics
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 import bundle
 from service.models.folder import FolderSource
 from tests.load import Load
-from tests.service.running import Running, eventually, running
+from tests.service.running import HOLDING, Running, eventually, held, running
 from tests.service.test_stream import hear, open_stream
 from tests.tiny_bundle import make_bundle, make_model, picture
 
@@ -63,19 +62,27 @@ def test_a_new_model_takes_over_and_a_rollback_comes_back(service: Running, tmp_
     assert httpx.post(f"{service.url}/identify", content=picture("red")).json()["label"] == "art"
 
 
-def test_a_swap_under_load_loses_and_delays_no_request(service: Running, tmp_path: Path) -> None:
+def test_a_swap_under_load_loses_no_request(service: Running, tmp_path: Path) -> None:
     with Load(service.url, 4, picture("red"), pause_s=0.002) as load:
-        eventually(lambda: len(load.statuses) > 200)
-        before = statistics.quantiles(load.seconds, n=100)[98]
-        begun = len(load.statuses)
+        eventually(lambda: len(load.statuses) > 20)
         for version in (NEW, OLD, NEW):
             replace(tmp_path / "promoted", version)
             eventually(lambda version=version: all_serve(service, version))  # type: ignore[misc]
-        during = load.seconds[begun:]
     assert load.broken == []
     assert set(load.statuses) == {200}
     assert set(load.models) == {OLD, NEW}
-    assert statistics.quantiles(during, n=100)[98] < max(5 * before, 0.1)
+
+
+def test_the_old_model_answers_until_the_new_one_has_been_checked(tmp_path: Path) -> None:
+    """So a swap delays no request."""
+    make_bundle(tmp_path / "promoted")
+    with running(tmp_path, patch=HOLDING) as service:
+        with held(tmp_path, "check_golden") as being_checked:
+            replace(tmp_path / "promoted", NEW)
+            eventually(being_checked)
+            answer = httpx.post(f"{service.url}/identify", content=picture("red"))
+            assert (answer.status_code, answer.json()["model"]) == (200, OLD)
+        eventually(lambda: all_serve(service, NEW))
 
 
 def test_a_stream_stays_open_over_a_swap_and_says_which_model_answers(service: Running, tmp_path: Path) -> None:
@@ -135,7 +142,7 @@ def test_a_damaged_new_model_leaves_the_old_one_and_is_explained(service: Runnin
     assert (answer.status_code, answer.json()["model"]) == (200, OLD)
     assert httpx.get(f"{service.url}/model/model.onnx").status_code == 200  # what is served is a copy
     said = len(service.lines)
-    time.sleep(0.5)
+    time.sleep(0.3)  # three looks, POLL_S is 0.1 here
     assert len([line for line in service.lines[said:] if line["event"] == "no new model"]) == 0  # said once
 
     shutil.rmtree(folder, ignore_errors=True)
@@ -216,7 +223,7 @@ def test_what_a_killed_service_left_behind_is_removed_and_what_a_living_one_has_
     killed = Running(tmp_path, tmpdir=temporary)
     killed.await_address()
     killed.process.kill()
-    killed.process.wait(5)
+    killed.process.wait()
     (left,) = temporary.iterdir()
     with running(tmp_path, tmpdir=temporary) as first:
         assert not left.exists()

@@ -11,8 +11,7 @@ import pytest
 from pipeline.core.errors import DataError
 from pipeline.data import manifest
 from pipeline.data.__main__ import main
-from pipeline.data.manifest import Row
-from pipeline.data.sources import source_of
+from pipeline.data.manifest import Row, source_of
 from tests.photo_folder import PhotoFolder, encoded, picture
 
 Capture = pytest.CaptureFixture[str]
@@ -76,6 +75,12 @@ def test_the_source_is_the_package_or_unknown() -> None:
     own = dataclasses.replace(KNOWN, source_package="your photos")
     taken = dataclasses.replace(KNOWN, kind="captured")
     assert source_of([KNOWN, other, own, taken, KNOWN]) == ["gcompris", "tuxpaint", "", "", "gcompris"]
+
+
+def test_packages_of_one_family_are_one_source() -> None:
+    packages = ["wesnoth-1.16-data", "wesnoth-1.16-httt", "lomiri-wallpapers-16.04", "debian-history", "r-cran-x2"]
+    sources = source_of([dataclasses.replace(KNOWN, source_package=package) for package in packages])
+    assert sources == ["wesnoth", "wesnoth", "lomiri-wallpapers", "debian-history", "r-cran-x2"]
 
 
 def test_one_source_alone_can_not_be_left_out() -> None:

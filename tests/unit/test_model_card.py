@@ -1,13 +1,15 @@
 """The model card says what a model is for, what it is worth and how it fails, and does not flatter."""
 
 from datetime import UTC, datetime
+from html import escape
 from typing import Any
 
 import numpy as np
+import pytest
 
 from bundle.manifest import InputSpec, Lineage, Manifest, Variant
 from pipeline.data.manifest import Row
-from pipeline.evaluate.model_card import Mistake, mistakes, render
+from pipeline.evaluate.model_card import Mistake, as_html, mistakes, render
 from pipeline.metrics.schema import Condition, Evidence, Figure, Gain, Metrics
 from pipeline.metrics.scores import Answers
 from tests import measured
@@ -147,3 +149,31 @@ def test_the_checks_of_the_maps_are_told_in_words() -> None:
 
 def test_no_mistake_on_a_small_set_is_no_promise() -> None:
     assert "does not make a promise" in card(metrics())
+
+
+def test_the_card_as_html_has_its_headings_and_tables() -> None:
+    html = as_html(card(metrics()))
+    assert html.startswith("<h1>Model card: tiny-12345678</h1>")
+    assert "<td>served accuracy of art</td>\n<td>95.0% (" in html
+    assert "<html" not in html
+    assert "<body" not in html
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "<img src=x onerror=alert(1)>",
+        "<script>alert(1)</script>",
+        "[x](javascript:alert(1))",
+        "[x](https://example.org)",
+        "![x](https://example.org/x.png)",
+        "<https://example.org>",
+    ],
+)
+def test_markup_in_a_label_or_in_the_name_of_a_file_stays_text_in_the_html(label: str) -> None:
+    mistake = Mistake(f"{label}.jpg", label, None, 0.9)
+    manifest = MANIFEST.model_copy(update={"labels": (label, "plant")})
+    html = as_html(render(manifest, metrics(), [photo("a.jpg", label, label)], [mistake]))
+    assert html.count(escape(label)) >= 4
+    for tag in ("<img", "<script", "<a ", "href", "src="):
+        assert tag not in html.replace(escape(label), "")

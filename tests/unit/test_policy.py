@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from bundle import VariantName
 from pipeline.core import config
 from pipeline.metrics.predictions import Prediction
-from pipeline.promote.comparison import differences
-from pipeline.promote.paired import design_effect, difference, least_pictures
-from pipeline.promote.policy import LABELS as ALL_LABELS
-from pipeline.promote.policy import OTHER, Comparison, Decision, PromoteSettings, decide
+from pipeline.promote.comparison import LABELS as ALL_LABELS
+from pipeline.promote.comparison import OTHER, Comparison, compare, design_effect, difference, least_pictures
+from pipeline.promote.policy import Decision, PromoteSettings, against_test, decide
 from tests import measured
 from tests.measured import LABELS
 
@@ -146,14 +145,14 @@ def versus(delta: int, n: int, part: str = ALL_LABELS, *, prove: bool = True) ->
     champion = np.arange(n) < n - max(delta, 0)
     challenger = np.arange(n) < n - max(-delta, 0)
     found = difference(champion, challenger, [str(i) for i in range(n)], RULE.confidence)
-    return Comparison("the champion", "lite0-1 (version 2)", "cross-validation", prove, {("fp32", part): found})
+    return Comparison("the champion", "lite0-1 (version 2)", prove, {("fp32", part): found})
 
 
 def test_the_same_answers_on_enough_pictures_prove_that_a_model_is_not_inferior() -> None:
     enough = int(least_pictures(RULE.margin, RULE.confidence)) + 1
     assert decided(None, versus(0, enough)).passed
     refused = decided(None, versus(0, enough - 2))
-    assert failed(refused) == ["against the champion, cross-validation: labels"]
+    assert failed(refused) == ["against the champion: labels"]
     assert "not proved to be within 0.02 of lite0-1 (version 2)" in refused.reasons[0]
 
 
@@ -172,19 +171,29 @@ def test_others_are_judged_by_their_own_number() -> None:
 
 def test_a_label_that_is_proved_worse_is_refused_whatever_the_others_gain() -> None:
     assert decided(None, versus(-3, 60, "text")).passed
-    assert failed(decided(None, versus(-8, 60, "text"))) == ["against the champion, cross-validation: text"]
+    assert failed(decided(None, versus(-8, 60, "text"))) == ["against the champion: text"]
 
 
 def test_answers_are_paired_by_photo_and_label_and_variant() -> None:
     theirs = measured.answers(each=4, variants=("fp32", "int8"))
     ours = [*measured.answers(each=4, wrong=1, accepted=2), *measured.answers(each=3, batch="new")]
     ours[3] = Prediction(ours[3].sha256, ours[3].group, "plant", "fp32", "plant")  # relabelled
-    found = differences(theirs, ours, LABELS, RULE.confidence)
+    compared = compare("the champion", "c", theirs, ours, LABELS, RULE.confidence)
+    assert not compared.prove
+    found = compared.differences
     counts = {part: (d.pictures, d.losses, d.gains) for (_, part), d in found.items()}
     assert {variant for variant, _ in found} == {"fp32"}
     assert counts == {
         ALL_LABELS: (11, 1, 0), "art": (3, 1, 0), "plant": (4, 0, 0), "text": (4, 0, 0), OTHER: (4, 2, 0)
     }  # fmt: skip
+
+
+def test_a_file_that_is_proved_worse_on_the_same_test_split_is_refused() -> None:
+    champion = measured.metrics(test__fp32__served_accuracy={"value": 0.9, "low": 0.8, "high": 0.95, "n": 58})
+    for high, passed in ((0.79, False), (0.81, True)):
+        figure = {"value": 0.75, "low": 0.7, "high": high, "n": 58}
+        (gate,) = against_test(measured.metrics(test__fp32__served_accuracy=figure), champion, ["fp32"])
+        assert (gate.passed, "proved worse" in gate.note) == (passed, not passed)
 
 
 def test_the_limits_are_tangos() -> None:
@@ -227,7 +236,7 @@ def passes(n: int, worse: float, *, churn: float = 0.02, runs: int, right: float
         champion, u = random.random(n) < right, random.random(n)
         challenger = np.where(champion, u >= (worse + churn) / right, u < churn / (1 - right))
         found = difference(champion, challenger, names, RULE.confidence)
-        comparison = Comparison("the champion", "c", "cross-validation", True, {("fp32", ALL_LABELS): found})
+        comparison = Comparison("the champion", "c", True, {("fp32", ALL_LABELS): found})
         passed += decide(metrics, rows, LABELS, ("fp32",), SETTINGS, [comparison]).passed
     return passed / runs
 

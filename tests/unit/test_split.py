@@ -16,8 +16,6 @@ from pipeline.data.split import (
     SplitRow,
     SplitSettings,
     assign,
-    leak_of_random_split,
-    leaked,
     merge_groups,
     read_split,
     write_split,
@@ -32,7 +30,6 @@ SETTINGS = SplitSettings(
     burst_seconds=10,
     sitting_seconds=600,
     sitting_similarity=0.75,
-    leak_rounds=200,
 )
 HEADER = "file,label,group,kind,split,sha256,source"
 ROWS = [
@@ -46,7 +43,6 @@ LABELS = st.lists(st.sampled_from(["art", "plant", "text"]), min_size=60, max_si
 @given(GROUPS, LABELS)
 def test_a_group_is_never_divided(groups: list[str], labels: list[str]) -> None:
     sides = assign(groups, labels[: len(groups)], SETTINGS)
-    assert leaked(groups, sides) == 0
     assert len(set(zip(groups, sides, strict=True))) == len(set(groups))
 
 
@@ -119,14 +115,6 @@ def test_what_is_tied_ends_in_one_group(groups: list[str], clusters: list[list[i
     merged = merge_groups(groups, clusters)
     assert all(len({merged[index] for index in cluster}) == 1 for cluster in clusters)
     assert len(set(zip(groups, merged, strict=True))) == len(set(groups))
-
-
-def test_the_leak_of_a_random_split_is_what_can_be_counted_by_hand() -> None:
-    # 2 groups of 2, one picture in test: its twin is in train in 2 of the 3 equally likely places.
-    sides = [TEST, VALID, TRAIN, TRAIN]
-    assert leak_of_random_split(["a", "a", "b", "b"], sides, 3000) == pytest.approx(2 / 3, abs=0.05)
-    assert leak_of_random_split(["a", "b", "c", "d"], sides, 100) == 0
-    assert leaked(["a", "b", "a", "b"], sides) == 1
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-/** What `scripts/bench_web` calls in the browser: frames through our workers and through others, in turn. */
+/** What `scripts/bench/web` calls in the browser: frames through our workers and through others, in turn. */
 
 import { LocalInference } from "../src/inference/local/local-inference";
 import type { Manifest } from "../src/shared/api";

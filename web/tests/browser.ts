@@ -1,6 +1,7 @@
 /** What jsdom lacks of a browser, as far as the page needs it. */
 
 import { vi } from "vitest";
+import { HereWorker } from "./workers";
 
 export const answerOf = (changed: Record<string, unknown> = {}): Record<string, unknown> => ({
   label: "plant",
@@ -40,19 +41,6 @@ export class FakeSocket {
   }
 }
 
-/** A worker that crops, or rather answers as if it did. */
-class FakeWorker {
-  onmessage: ((event: { data: unknown }) => void) | null = null;
-
-  postMessage({ id }: { id: number }): void {
-    setTimeout(() => this.onmessage?.({ data: { id, bitmap: bitmap(), jpeg: new ArrayBuffer(3) } }));
-  }
-
-  terminate(): void {
-    this.onmessage = null;
-  }
-}
-
 const bitmap = (): ImageBitmap => ({ width: 4, height: 4, close: () => undefined }) as unknown as ImageBitmap;
 
 /** Draws nothing, whatever it is told. */
@@ -76,7 +64,9 @@ export function browser(served: Record<string, () => Response>): void {
   FakeSocket.all = [];
   FakeSocket.reply = () => answerOf();
   vi.stubGlobal("WebSocket", FakeSocket);
-  vi.stubGlobal("Worker", FakeWorker);
+  vi.stubGlobal("Worker", function crop() {
+    return new HereWorker(async () => ({ bitmap: bitmap(), jpeg: new ArrayBuffer(3) }));
+  });
   vi.stubGlobal("createImageBitmap", async () => bitmap());
   vi.stubGlobal("caches", undefined);
   vi.stubGlobal(
@@ -90,6 +80,11 @@ export function browser(served: Record<string, () => Response>): void {
       disconnect(): void {}
     },
   );
+  document.documentElement.style.setProperty("--paper", "#ffffff"); // the style sheet has it
+  Object.assign(HTMLVideoElement.prototype, {
+    requestVideoFrameCallback: () => 0,
+    cancelVideoFrameCallback: () => undefined,
+  });
   vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue(context as never);
   vi.stubGlobal("ImageData", class {});
   vi.stubGlobal("Path2D", FakePath);

@@ -2,11 +2,10 @@
 
 import { Problem } from "../shared/problem";
 
-export type Facing = "user" | "environment";
-
 export interface Wish {
   deviceId?: string;
-  facing?: Facing;
+  /** the side of a phone; a camera that is not there is no matter */
+  facing?: "user" | "environment";
 }
 
 export interface Opened {
@@ -68,7 +67,8 @@ export class Camera {
     if (stream !== this.stream) return;
     this.stop();
     const turn = this.turn;
-    const withdrawn = (await permission()) === "denied" || (await permission()) === "prompt";
+    const right = await permission();
+    const withdrawn = right === "denied" || right === "prompt";
     if (turn === this.turn) this.onLost(new Problem(withdrawn ? "camera-withdrawn" : "camera-lost"));
   }
 }
@@ -90,12 +90,10 @@ export function watchCameras(changed: () => void): () => void {
   return () => end.abort();
 }
 
-async function permission(): Promise<PermissionState | "unknown"> {
-  try {
-    return (await navigator.permissions.query({ name: "camera" as PermissionName })).state;
-  } catch {
-    return "unknown";
-  }
+/** Whether the camera may be used; undefined where the browser can't tell. */
+export async function permission(): Promise<PermissionState | undefined> {
+  const status = await navigator.permissions?.query({ name: "camera" as PermissionName }).catch(() => null);
+  return status?.state;
 }
 
 async function ask(wish: Wish): Promise<MediaStream> {

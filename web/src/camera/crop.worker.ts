@@ -1,17 +1,14 @@
 /** Cuts, scales and encodes pictures beside the main thread: a video frame's colours take it several ms. */
 
-import { drawSquare } from "../shared/square";
-import type { FromCrop, ToCrop } from "./cropper";
+import { expose, transfer } from "comlink";
+import { drawSquare, type Picture } from "../shared/square";
+import type { Cropped } from "./cropper";
 
-// Beside this file the compiler knows the window's global scope only.
-const scope = self as unknown as {
-  onmessage: (event: MessageEvent<ToCrop>) => void;
-  postMessage: (message: FromCrop, transfer?: Transferable[]) => void;
-};
 const canvas = new OffscreenCanvas(1, 1);
 const context = canvas.getContext("2d", { alpha: false });
 
-scope.onmessage = async ({ data: { id, picture, size, quality } }) => {
+/** Closes the picture. @param size px @param quality of the JPEG, 0..1; null where none is needed */
+async function crop(picture: Picture, size: number, quality: number | null): Promise<Cropped> {
   try {
     if (!context) throw new Error("no memory for a canvas");
     if (canvas.width !== size || canvas.height !== size) canvas.width = canvas.height = size;
@@ -20,10 +17,11 @@ scope.onmessage = async ({ data: { id, picture, size, quality } }) => {
     const blob = quality === null ? null : await canvas.convertToBlob({ type: "image/jpeg", quality });
     const bitmap = canvas.transferToImageBitmap();
     const jpeg = blob && (await blob.arrayBuffer());
-    scope.postMessage({ id, bitmap, jpeg }, jpeg ? [bitmap, jpeg] : [bitmap]);
-  } catch (error) {
-    scope.postMessage({ id, error: String(error) });
+    return transfer({ bitmap, jpeg }, jpeg ? [bitmap, jpeg] : [bitmap]);
   } finally {
     picture.close();
   }
-};
+}
+
+export type Crop = typeof crop;
+expose(crop);

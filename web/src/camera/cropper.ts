@@ -1,47 +1,29 @@
 /** From a picture to the square that the model sees; the service's decoder does the same to the photos of training. */
 
+import { type Remote, wrap } from "comlink";
 import type { Frame } from "../shared/answer";
 import { Problem } from "../shared/problem";
 import { drawSquare, type Picture } from "../shared/square";
+import type { Crop } from "./crop.worker";
 
-// docs/page.md has the measurement: what the probabilities lose by it, and what it saves.
-export const QUALITY = 0.95;
+export const QUALITY = 0.95; // docs/page.md says what the probabilities lose by it
 
 const NO_MEMORY = /memory|allocat/i;
 
-export interface ToCrop {
-  id: number;
-  /** closed by the worker */
-  picture: Picture;
-  /** px */
-  size: number;
-  /** of the JPEG, 0..1; null where none is needed */
-  quality: number | null;
-}
+export type Cropped = Required<Pick<Frame, "bitmap" | "jpeg">>;
 
-export interface Cropped {
-  bitmap: ImageBitmap;
-  jpeg: ArrayBuffer | null;
-}
-
-export type FromCrop = ({ id: number } & Cropped) | { id: number; error: string };
-
-interface Pending {
-  resolve: (cropped: Cropped) => void;
-  reject: (problem: Problem) => void;
-}
-
-/** Makes frames: in a worker, or on the main thread where a browser's workers can't draw. */
+/** Makes frames: in a worker, or on the main thread once a worker has failed: some browsers' can't draw. */
 export class Cropper {
-  private readonly makeWorker: () => Worker;
-  private readonly pending = new Map<number, Pending>();
-  private worker: Worker | null = null;
-  private answered = false; // a worker has made a frame: one that fails after that is replaced
-  private hopeless = false; // a worker failed before it made any
-  private last = 0;
+  private readonly pending = new Set<(error: unknown) => void>();
+  private worker: Worker | null;
+  private readonly remote: Remote<Crop>;
+  private closed = false;
 
-  constructor(worker: () => Worker = makeWorker) {
-    this.makeWorker = worker;
+  /** @param worker tests put their own in */
+  constructor(worker = makeWorker()) {
+    this.worker = worker;
+    this.remote = wrap<Crop>(worker);
+    worker.onerror = ({ message }) => this.end(new Error(message));
   }
 
   /**
@@ -53,82 +35,56 @@ export class Cropper {
    */
   async crop(picture: Picture, size: number, at: number, encoded: boolean): Promise<Frame> {
     const begun = performance.now();
-    const { bitmap, jpeg } = await this.make(picture, size, encoded ? QUALITY : null);
-    return { bitmap, jpeg, capture: performance.now() - begun, at };
-  }
-
-  close(): void {
-    this.end(new Problem("closed"));
-  }
-
-  private async make(picture: Picture, size: number, quality: number | null): Promise<Cropped> {
-    if (this.hopeless) return cropHere(picture, size, quality);
-    if (this.answered) return this.send(picture, size, quality);
-    const spare = await createImageBitmap(picture); // the picture itself is lost with a worker that fails
+    const quality = encoded ? QUALITY : null;
     try {
-      return await this.send(picture, size, quality);
+      const { bitmap, jpeg } = await this.beside(picture, size, quality).catch((error: unknown) => {
+        if (this.closed) throw new Problem("closed");
+        if (this.worker) throw error;
+        return cropHere(picture, size, quality);
+      });
+      return { bitmap, jpeg, capture: performance.now() - begun, at };
     } catch (error) {
-      if (!this.hopeless) throw error;
-      return await cropHere(spare, size, quality);
+      if (error instanceof Problem) throw error;
+      throw new Problem(NO_MEMORY.test(String(error)) ? "low-memory" : "picture-failed", String(error));
     } finally {
-      spare.close();
+      picture.close();
     }
   }
 
-  private send(picture: Picture, size: number, quality: number | null): Promise<Cropped> {
-    this.worker ??= this.start();
-    const message: ToCrop = { id: ++this.last, picture, size, quality };
+  close(): void {
+    this.closed = true;
+    this.end(new Problem("closed"));
+  }
+
+  /** The worker gets a copy, of a video frame one that costs nothing: the picture is there where the worker fails. */
+  private beside(picture: Picture, size: number, quality: number | null): Promise<Cropped> {
     return new Promise<Cropped>((resolve, reject) => {
-      this.pending.set(message.id, { resolve, reject });
-      this.worker?.postMessage(message, [picture]);
+      if (!this.worker) throw new Error("there is no worker");
+      this.pending.add(reject);
+      this.remote(picture, size, quality)
+        .then(resolve, reject)
+        .finally(() => this.pending.delete(reject));
     });
   }
 
-  private start(): Worker {
-    const worker = this.makeWorker();
-    worker.onmessage = ({ data }: MessageEvent<FromCrop>) => {
-      const caller = this.pending.get(data.id);
-      this.pending.delete(data.id);
-      if ("bitmap" in data) {
-        this.answered = true;
-        caller?.resolve(data);
-      } else caller?.reject(failure(data.error));
-    };
-    worker.onerror = (event) => {
-      this.hopeless = !this.answered;
-      this.end(failure(event.message));
-    };
-    return worker;
-  }
-
-  private end(problem: Problem): void {
+  private end(error: Error): void {
     this.worker?.terminate();
     this.worker = null;
-    for (const each of this.pending.values()) each.reject(problem);
+    for (const reject of this.pending) reject(error);
     this.pending.clear();
   }
 }
 
-/** On the main thread, which takes it several ms a frame. Closes the picture. */
+/** On the main thread, which takes it several ms a frame. */
 async function cropHere(picture: Picture, size: number, quality: number | null): Promise<Cropped> {
-  try {
-    const canvas = document.createElement("canvas");
-    canvas.width = canvas.height = size;
-    const context = canvas.getContext("2d", { alpha: false });
-    if (!context) throw new Error("no memory for a canvas");
-    drawSquare(context, picture);
-    const blob =
-      quality === null ? null : await new Promise<Blob | null>((made) => canvas.toBlob(made, "image/jpeg", quality));
-    return { bitmap: await createImageBitmap(canvas), jpeg: blob && (await blob.arrayBuffer()) };
-  } catch (error) {
-    throw failure(String(error));
-  } finally {
-    picture.close();
-  }
-}
-
-function failure(detail: string): Problem {
-  return new Problem(NO_MEMORY.test(detail) ? "low-memory" : "picture-failed", detail);
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = size;
+  const context = canvas.getContext("2d", { alpha: false });
+  if (!context) throw new Error("no memory for a canvas");
+  drawSquare(context, picture);
+  const blob =
+    quality === null ? null : await new Promise<Blob | null>((made) => canvas.toBlob(made, "image/jpeg", quality));
+  return { bitmap: await createImageBitmap(canvas), jpeg: blob && (await blob.arrayBuffer()) };
 }
 
 function makeWorker(): Worker {
@@ -141,14 +97,5 @@ export async function grab(video: HTMLVideoElement): Promise<Picture> {
     return typeof VideoFrame === "function" ? new VideoFrame(video) : await createImageBitmap(video);
   } catch (error) {
     throw new Problem("low-memory", "no memory for a frame", undefined, { cause: error });
-  }
-}
-
-/** A file as a picture, upright. Rejects with a Problem. */
-export async function open(file: Blob): Promise<ImageBitmap> {
-  try {
-    return await createImageBitmap(file);
-  } catch (error) {
-    throw new Problem("not-a-picture", "", undefined, { cause: error });
   }
 }

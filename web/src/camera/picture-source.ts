@@ -1,13 +1,14 @@
 /** The picture: a running camera, one frozen, or a still from a file; and the frames that are taken from it. */
 
 import type { Frame } from "../shared/answer";
-import { Backoff } from "../shared/backoff";
 import { asProblem, type Problem } from "../shared/problem";
-import { Camera, cameras, type Facing, type Opened, type Wish, watchCameras } from "./camera";
-import { Cropper, grab, open } from "./cropper";
+import type { Picture } from "../shared/square";
+import { Camera, cameras, type Opened, permission, type Wish, watchCameras } from "./camera";
+import { Cropper, grab } from "./cropper";
 import { FrameScheduler } from "./scheduler";
 
 const SILENT_MS = 4000; // without a frame from a camera that is on
+const BUSY_MS = 3000; // until a camera that another program has is tried again
 const LARGEST = 1600; // px, longer side of a still as it is shown
 
 export type PictureState =
@@ -35,7 +36,6 @@ export interface PictureListener {
 export class PictureSource {
   private readonly listener: PictureListener;
   private readonly cropper = new Cropper();
-  private readonly backoff = new Backoff();
   private readonly video: HTMLVideoElement;
   private readonly canvas: HTMLCanvasElement; // what is frozen or still
   private readonly camera: Camera;
@@ -107,7 +107,7 @@ export class PictureSource {
   /** A file in place of the camera. */
   async show(file: Blob): Promise<void> {
     try {
-      const bitmap = await open(file);
+      const bitmap = await createImageBitmap(file);
       this.rest();
       this.forgetStill();
       this.still = bitmap;
@@ -151,33 +151,22 @@ export class PictureSource {
   async lookAgain(): Promise<void> {
     const { size } = this;
     const held = this.still ?? (this.state.kind === "frozen" && this.canvas.width ? this.canvas : null);
-    if (!held || !size) return;
-    try {
-      const picture = await createImageBitmap(held);
-      const frame = await this.cropper.crop(picture, size, performance.now(), this.listener.encoded());
-      await this.listener.take(frame, 0);
-    } catch (error) {
-      this.failFrame(error);
-    }
+    if (held && size) await this.frame(createImageBitmap(held), performance.now(), 0);
   }
 
   private async take(at: number, dropped: number): Promise<void> {
-    const { video, size } = this;
     if (this.state.kind === "starting" || this.state.kind === "live") this.become({ kind: "live", silent: false });
-    this.backoff.reset();
-    if (!size || !video.videoWidth) return;
-    try {
-      const frame = await this.cropper.crop(await grab(video), size, at, this.listener.encoded());
-      await this.listener.take(frame, dropped);
-    } catch (error) {
-      this.failFrame(error);
-    }
+    if (this.size && this.video.videoWidth) await this.frame(grab(this.video), at, dropped);
   }
 
-  /** "closed" where it is ending, or a still was closed for another one meanwhile. */
-  private failFrame(error: unknown): void {
-    const problem = asProblem(error, "closed");
-    if (problem.code !== "closed") this.fail(problem);
+  private async frame(picture: Promise<Picture>, at: number, dropped: number): Promise<void> {
+    try {
+      const frame = await this.cropper.crop(await picture, this.size, at, this.listener.encoded());
+      await this.listener.take(frame, dropped);
+    } catch (error) {
+      const problem = asProblem(error, "closed"); // it is ending, or a still was closed for another one meanwhile
+      if (problem.code !== "closed") this.fail(problem);
+    }
   }
 
   private async lost(problem: Problem): Promise<void> {
@@ -189,7 +178,7 @@ export class PictureSource {
     this.scheduler.stop();
     this.become({ kind: "failed", problem });
     // Another program lets a camera go without telling anyone, so it is tried again; the rest is told.
-    if (problem.code === "camera-busy") this.retry = setTimeout(() => void this.start(), this.backoff.next(2000));
+    if (problem.code === "camera-busy") this.retry = setTimeout(() => void this.start(), BUSY_MS);
   }
 
   private async camerasChanged(): Promise<void> {
@@ -198,7 +187,7 @@ export class PictureSource {
     const code = this.state.kind === "failed" ? this.state.problem.code : undefined;
     const missing = code === "camera-missing" || code === "camera-lost" || code === "camera-busy";
     const allowed = code === "camera-denied" || code === "camera-withdrawn";
-    if ((missing && found.length > 0) || (allowed && (await granted()))) void this.start();
+    if ((missing && found.length > 0) || (allowed && (await permission()) === "granted")) void this.start();
   }
 
   private become(state: PictureState): void {
@@ -230,14 +219,4 @@ export class PictureSource {
     this.still?.close();
     this.still = null;
   }
-}
-
-async function granted(): Promise<boolean> {
-  const status = await navigator.permissions?.query({ name: "camera" as PermissionName }).catch(() => null);
-  return status?.state === "granted";
-}
-
-/** The other side of a phone. */
-export function flipped(facesUser: boolean): Facing {
-  return facesUser ? "environment" : "user";
 }

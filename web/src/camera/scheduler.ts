@@ -40,23 +40,11 @@ export class FrameScheduler {
 
   stop(): void {
     this.running = false;
-    if (typeof this.video.cancelVideoFrameCallback === "function") this.video.cancelVideoFrameCallback(this.handle);
-    else cancelAnimationFrame(this.handle);
+    this.video.cancelVideoFrameCallback(this.handle);
   }
 
   private listen(): void {
-    const { video } = this;
-    if (typeof video.requestVideoFrameCallback === "function") {
-      this.handle = video.requestVideoFrameCallback((now, frame) => this.delivered(now, frame.presentedFrames));
-      return;
-    }
-    // A browser without it: the video's clock tells a new frame from an old one.
-    const time = video.currentTime;
-    const look = (now: number): void => {
-      if (video.currentTime !== time && video.readyState >= 2) this.delivered(now, this.presented + 1);
-      else this.handle = requestAnimationFrame(look);
-    };
-    this.handle = requestAnimationFrame(look);
+    this.handle = this.video.requestVideoFrameCallback((now, frame) => this.delivered(now, frame.presentedFrames));
   }
 
   private delivered(now: number, presented: number): void {

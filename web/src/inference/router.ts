@@ -4,7 +4,8 @@ import { type Answer, copy, type Frame } from "../shared/answer";
 import type { Manifest } from "../shared/api";
 import { STANDALONE } from "../shared/endpoints";
 import { asProblem, Problem } from "../shared/problem";
-import type { Inference, Progress, Remote } from "./engine";
+import type { Progress } from "./local/inference.worker";
+import type { LocalInference } from "./local/local-inference";
 import { RemoteInference } from "./remote/remote-inference";
 
 export type Mode = "server" | "device" | "both";
@@ -22,10 +23,13 @@ export interface RouterListener {
   localLost(problem: Problem): void;
 }
 
+export type Remote = Pick<RemoteInference, keyof RemoteInference>;
+export type Local = Pick<LocalInference, keyof LocalInference>;
+
 /** Makes the two that answer; tests put their own in. */
 export interface Makers {
   remote: (manifest: Manifest, explain: boolean) => Remote;
-  local: (manifest: Manifest) => Promise<Inference>;
+  local: (manifest: Manifest) => Promise<Local>;
 }
 
 const REAL: Makers = {
@@ -39,7 +43,7 @@ export class InferenceRouter {
   private readonly makers: Makers;
   private manifest: Manifest;
   private remote: Remote | null = null;
-  private local: Inference | null = null; // ready
+  private local: Local | null = null; // ready
   private loading: AbortController | null = null; // of the model that is to take its place
   private turn: Promise<unknown> = Promise.resolve(); // of the last question to the server, until it is answered
   private mode: Mode = STANDALONE ? "device" : "server";
@@ -69,7 +73,7 @@ export class InferenceRouter {
     else if (!this.remote) {
       this.remote = this.makers.remote(this.manifest, this.explain);
       this.remote.onTrouble = (problem) => this.listener.connection(problem);
-      await this.remote.start(new AbortController().signal);
+      await this.remote.start();
     }
   }
 
@@ -81,7 +85,7 @@ export class InferenceRouter {
     this.loading?.abort();
     const loading = new AbortController();
     this.loading = loading;
-    let next: Inference | null = null;
+    let next: Local | null = null;
     try {
       next = await this.makers.local(this.manifest).catch((error: unknown) => {
         throw asProblem(error, "page-outdated"); // its script is gone from the host
@@ -99,6 +103,7 @@ export class InferenceRouter {
     this.loading = null;
     this.local?.close();
     this.local = next;
+    next.explain = this.explain;
     await this.use(this.mode);
   }
 
@@ -108,10 +113,11 @@ export class InferenceRouter {
     this.remote?.adopt(manifest);
   }
 
-  /** Whether the answers of the service are to say where their label was seen; those of the device always do. */
+  /** Whether the answers are to say where their label was seen. */
   setExplain(explain: boolean): void {
     this.explain = explain;
     this.remote?.setExplain(explain);
+    if (this.local) this.local.explain = explain;
   }
 
   /** Closes the frame. Rejects with a Problem: "closed" where who answers has changed meanwhile. */

@@ -1,18 +1,21 @@
-/** What was seen over the last half minute: rows in a ring, and the numbers that are shown of them. */
+/** What was seen over the last half minute, and the numbers that are shown of it. */
 
 import type { Answer } from "../shared/answer";
 import { csv } from "./csv";
-import { percentiles } from "./percentiles";
-import { Ring } from "./ring";
 
 export const WINDOW = 30; // s that the charts show
-const RATE = 60; // rows a second at most, which is the service's own limit
-const RECENT = 2; // s over which frames a second are counted
+const KEPT = WINDOW * 60; // answers: at the service's own limit of 60 a second
+const RECENT = 2; // s over which answers a second are counted
 
-/** Columns before the probabilities. */
+/** Parts of a round trip, in the order in which they are drawn. */
 export const PARTS = ["capture", "network", "queue", "decode", "inference"] as const;
-const COLUMNS = ["time", ...PARTS, "total", "dropped", "agrees", "answer"] as const;
-type Column = (typeof COLUMNS)[number];
+
+export interface Row extends Pick<Answer, "label" | "probabilities" | "timing" | "dropped"> {
+  /** s */
+  at: number;
+  /** whether the other way of answering said the same; null where it was not asked */
+  agrees: boolean | null;
+}
 
 export interface Numbers {
   /** answers a second */
@@ -30,95 +33,87 @@ export interface Numbers {
 }
 
 export class History {
-  private readonly row: Float64Array;
   readonly labels: readonly string[];
-  readonly ring: Ring;
+  private readonly rows: Row[] = []; // oldest first
 
   constructor(labels: readonly string[]) {
     this.labels = labels;
-    this.ring = new Ring(COLUMNS.length + labels.length, WINDOW * RATE);
-    this.row = new Float64Array(this.ring.width);
   }
 
-  /**
-   * @param now s
-   * @param agrees whether the other way of answering said the same; null where it was not asked
-   */
-  add(now: number, answer: Answer, agrees: boolean | null): void {
-    const { row } = this;
-    const { capture, network, queue, decode, inference, total } = answer.timing;
-    const said = answer.label === null ? -1 : this.labels.indexOf(answer.label);
-    row.set([now, capture, network, queue, decode, inference, total, answer.dropped, Number.NaN, said]);
-    if (agrees !== null) row[COLUMNS.indexOf("agrees")] = Number(agrees);
-    row.set(answer.probabilities, COLUMNS.length);
-    this.ring.push(row);
+  /** @param now s */
+  add(now: number, { label, probabilities, timing, dropped }: Answer, agrees: boolean | null): void {
+    this.rows.push({ at: now, label, probabilities, timing, dropped, agrees });
+    if (this.rows.length > KEPT) this.rows.shift();
   }
 
-  /** Rows of the window that ends now. @param now s */
-  rows(now: number): number {
-    return this.ring.since(0, now - WINDOW);
-  }
-
-  column(name: Column, rows: number): Float64Array {
-    return this.ring.column(COLUMNS.indexOf(name), rows);
-  }
-
-  probability(label: number, rows: number): Float64Array {
-    return this.ring.column(COLUMNS.length + label, rows);
+  /** Those of the last so many seconds, oldest first. @param now s */
+  since(now: number, seconds = WINDOW): Row[] {
+    return this.rows.slice(this.rows.findLastIndex(({ at }) => at < now - seconds) + 1);
   }
 
   /** @param now s */
   numbers(now: number): Numbers {
-    const rows = this.rows(now);
-    const [p50, p95, p99] = percentiles(this.column("total", rows), [50, 95, 99]) as [number, number, number];
-    const agreed = this.column("agrees", rows).filter((value) => !Number.isNaN(value));
+    const rows = this.since(now);
+    const [p50, p95, p99] = percentiles(totals(rows), 50, 95, 99) as [number, number, number];
+    const asked = rows.filter(({ agrees }) => agrees !== null);
+    const spent = Math.min(RECENT, Math.max(0.5, now - (this.rows[0]?.at ?? now)));
     return {
-      fps: this.rate(now),
+      fps: this.since(now, RECENT).length / spent,
       p50,
       p95,
       p99,
-      dropped: sum(this.column("dropped", rows)),
-      agreement: agreed.length ? sum(agreed) / agreed.length : Number.NaN,
-      parts: PARTS.map((part) => percentiles(this.column(part, rows), [50])[0] as number),
+      dropped: rows.reduce((sum, { dropped }) => sum + dropped, 0),
+      agreement: asked.filter(({ agrees }) => agrees).length / asked.length,
+      parts: PARTS.map(
+        (part) =>
+          percentiles(
+            rows.map(({ timing }) => timing[part]),
+            50,
+          )[0] as number,
+      ),
     };
   }
 
-  /** Of the last few seconds, ms. @param now s */
-  recent(now: number): { p50: number } {
-    const [p50 = Number.NaN] = percentiles(this.column("total", this.ring.since(0, now - RECENT)), [50]);
-    return { p50 };
+  /** ms, of the last few seconds; NaN without an answer. @param now s */
+  recentMedian(now: number): number {
+    return percentiles(totals(this.since(now, RECENT)), 50)[0] as number;
   }
 
-  /** The whole ring as a table, times in s before `now`. */
+  /** All that is kept as a table, times in s before `now`. */
   csv(now: number): string {
-    const { ring, labels } = this;
-    const times = ring.column(0);
-    const cells = (row: number): (string | number)[] => [
-      (times[row] as number) - now,
-      ...COLUMNS.slice(1, -1).map((name) => this.column(name, ring.length)[row] as number),
-      labels[this.column("answer", ring.length)[row] as number] ?? "",
-      ...labels.map((_, label) => this.probability(label, ring.length)[row] as number),
-    ];
-    const units = COLUMNS.map((name) =>
-      PARTS.some((part) => part === name) || name === "total" ? `${name}_ms` : name,
-    );
-    units[0] = "time_s";
+    const times = [...PARTS, "total"] as const;
     return csv(
-      [...units, ...labels.map((label) => `p(${label})`)],
-      Array.from(times, (_, row) => cells(row)),
+      [
+        "time_s",
+        ...times.map((part) => `${part}_ms`),
+        "dropped",
+        "agrees",
+        "answer",
+        ...this.labels.map((label) => `p(${label})`),
+      ],
+      this.rows.map(({ at, timing, dropped, agrees, label, probabilities }) => [
+        at - now,
+        ...times.map((part) => timing[part]),
+        dropped,
+        agrees === null ? Number.NaN : Number(agrees),
+        label ?? "",
+        ...probabilities,
+      ]),
     );
-  }
-
-  /** Answers a second, over the last few seconds or what there is of them. */
-  private rate(now: number): number {
-    const begun = this.ring.column(0)[0];
-    if (begun === undefined) return 0;
-    return this.ring.since(0, now - RECENT) / Math.min(RECENT, Math.max(0.5, now - begun));
   }
 }
 
-function sum(numbers: Float64Array): number {
-  let total = 0;
-  for (const number of numbers) total += number;
-  return total;
+export function totals(rows: readonly Row[]): number[] {
+  return rows.map(({ timing }) => timing.total);
+}
+
+/**
+ * Percentiles by the nearest rank: the smallest number that at least `p` percent of all are not above; NaN where there
+ * are no numbers.
+ *
+ * @param wanted percents, 0..100
+ */
+export function percentiles(numbers: readonly number[], ...wanted: number[]): number[] {
+  const sorted = Float64Array.from(numbers).sort();
+  return wanted.map((percent) => sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)] ?? Number.NaN);
 }

@@ -12,22 +12,17 @@ export class Latch {
     return this.held;
   }
 
-  /** @param now ms @returns whether the label that counts has changed */
-  update(label: string | null, now: number): boolean {
+  /** @param now ms */
+  update(label: string | null, now: number): void {
     if (label !== this.candidate) {
       this.candidate = label;
       this.since = now;
     }
-    if (label === this.held || now - this.since < HOLD) return false;
-    this.held = label;
-    return true;
+    if (now - this.since >= HOLD) this.held = label;
   }
 
   /** At once: for a still picture there is no second frame. */
-  force(label: string | null): boolean {
-    this.candidate = label;
-    const changed = label !== this.held;
-    this.held = label;
-    return changed;
+  force(label: string | null): void {
+    this.candidate = this.held = label;
   }
 }

@@ -10,7 +10,6 @@ import { fetchManifest, type Manifest } from "../shared/api";
 import { Backoff } from "../shared/backoff";
 import { STANDALONE } from "../shared/endpoints";
 import { asProblem, type Code, Problem } from "../shared/problem";
-import { Store } from "../shared/store";
 import { Latch } from "./latch";
 import { prefer, preferences } from "./preferences";
 import { answersHere, initial, reduce, type SessionEvent, type SessionState } from "./state";
@@ -31,7 +30,8 @@ export interface Listener {
 }
 
 export class Session {
-  readonly store = new Store<SessionState, SessionEvent>(initial(preferences()), reduce);
+  private state: SessionState = initial(preferences());
+  private readonly drawn = new Set<() => void>(); // what React wants to be told
   private readonly listeners = new Set<Listener>();
   private readonly latch = new Latch();
   private readonly backoff = new Backoff();
@@ -44,9 +44,16 @@ export class Session {
   private broken = false; // the connection, since it was last open
   private brokenTimer: ReturnType<typeof setTimeout> | undefined;
   private noticeTimer: ReturnType<typeof setTimeout> | undefined;
-  private looking = false;
   private lookedAt = 0; // performance.now()
   private beatAt = 0; // the same
+
+  readonly get = (): SessionState => this.state;
+
+  /** Calls back after every change of the state; what changes with every frame never passes here. */
+  readonly subscribe = (draw: () => void): (() => void) => {
+    this.drawn.add(draw);
+    return () => this.drawn.delete(draw);
+  };
 
   get seen(): History {
     return this.history;
@@ -56,7 +63,7 @@ export class Session {
   begin(video: HTMLVideoElement, canvas: HTMLCanvasElement): () => void {
     this.ended = new AbortController();
     const { signal } = this.ended;
-    this.store.reset(initial(preferences()));
+    this.become(initial(preferences()));
     const { camera } = preferences();
     const wish: Wish = camera ? { deviceId: camera } : { facing: "environment" };
     this.picture = new PictureSource(video, canvas, wish, {
@@ -91,7 +98,7 @@ export class Session {
   }
 
   toggleFreeze(): void {
-    const { kind } = this.store.get().picture;
+    const { kind } = this.state.picture;
     if (kind === "live") this.picture?.freeze();
     else if (kind !== "starting") void this.picture?.start();
   }
@@ -146,7 +153,7 @@ export class Session {
 
   /** Ask now rather than when it is due. */
   again(): void {
-    const state = this.store.get();
+    const state = this.state;
     this.backoff.reset();
     this.router?.wake();
     this.wakeUp();
@@ -162,7 +169,13 @@ export class Session {
   }
 
   private dispatch(event: SessionEvent): void {
-    this.store.dispatch(event);
+    this.become(reduce(this.state, event));
+  }
+
+  private become(state: SessionState): void {
+    if (state === this.state) return;
+    this.state = state;
+    for (const draw of this.drawn) draw();
   }
 
   private end(): void {
@@ -204,14 +217,14 @@ export class Session {
 
   /** A page without a service whose new model did not arrive: to the older one, where that lies here whole. */
   private async goBack(): Promise<void> {
-    const state = this.store.get();
+    const state = this.state;
     const kept = await keptManifest();
     if (!kept || state.kind === "seeking" || kept.version === state.manifest.version) return;
     await this.adopt(kept);
   }
 
   private async adopt(manifest: Manifest): Promise<void> {
-    const before = this.store.get();
+    const before = this.state;
     if (before.kind === "answering" && before.manifest.version === manifest.version) return;
     this.dispatch({ kind: "manifest", manifest });
     if (!this.router) {
@@ -259,13 +272,13 @@ export class Session {
       if (problem.code === "closed") return; // who answers has changed meanwhile
       this.dispatch({ kind: "request-failed", problem });
       await this.pause(problem);
-      if (this.store.get().picture.kind === "still") setTimeout(() => void this.picture?.lookAgain());
+      if (this.state.picture.kind === "still") setTimeout(() => void this.picture?.lookAgain());
     }
   }
 
   private note({ answer, other }: Answered, dropped: number): void {
     const now = performance.now();
-    const state = this.store.get();
+    const state = this.state;
     this.backoff.reset();
     this.dispatch({ kind: "answered" });
     // An answer is shown under its own model's words, whatever the manifest says by now.
@@ -281,9 +294,9 @@ export class Session {
   }
 
   private judgePace(now: number, fromServer: boolean): void {
-    const state = this.store.get();
+    const state = this.state;
     const slow = state.kind === "answering" ? state.slow : null;
-    const { p50 } = this.history.recent(now / 1000);
+    const p50 = this.history.recentMedian(now / 1000);
     if (p50 > SLOW_MS && fromServer) this.dispatch({ kind: "pace", slow: slow ?? new Problem("service-slow") });
     else if (slow && !(p50 > SLOW_MS / 2)) this.dispatch({ kind: "pace", slow: null });
   }
@@ -325,8 +338,7 @@ export class Session {
 
   /** Another model may be served, with other labels. */
   private async lookAgain(): Promise<void> {
-    if (this.looking || performance.now() - this.lookedAt < BEAT_MS) return;
-    this.looking = true;
+    if (performance.now() - this.lookedAt < BEAT_MS) return;
     this.lookedAt = performance.now();
     const { signal } = this.ended;
     try {
@@ -334,8 +346,6 @@ export class Session {
       if (!signal.aborted) await this.adopt(manifest);
     } catch {
       // the answers tell what is wrong
-    } finally {
-      this.looking = false;
     }
   }
 

@@ -117,17 +117,9 @@ export function reduce(state: SessionState, event: SessionEvent): SessionState {
 }
 
 function adopted(state: SessionState, manifest: Manifest): Answering {
-  const known = { ...state, manifest, requestError: null };
-  if (state.kind === "answering") return { ...known, kind: "answering", ...answeringOf(state) };
-  return { ...known, kind: "answering", local: { kind: "absent" }, connectionError: null, slow: null };
-}
-
-function answeringOf({
-  local,
-  connectionError,
-  slow,
-}: Answering): Pick<Answering, "local" | "connectionError" | "slow"> {
-  return { local, connectionError, slow };
+  const known = { manifest, requestError: null };
+  if (state.kind === "answering") return { ...state, ...known };
+  return { ...state, ...known, kind: "answering", local: { kind: "absent" }, connectionError: null, slow: null };
 }
 
 /** What was wrong with the way of answering before says nothing about the new one. */

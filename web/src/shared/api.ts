@@ -41,7 +41,7 @@ export async function fetchManifest(signal?: AbortSignal): Promise<Manifest> {
   return (await response.json()) as Manifest;
 }
 
-/** The model card, as Markdown. */
+/** The model card, as HTML without scripts. Rejects with a Problem: "service-refused" where the model has none. */
 export async function fetchCard(signal?: AbortSignal): Promise<string> {
   return (await request(cardUrl(), { cache: "no-cache", signal: signal ?? null })).text();
 }

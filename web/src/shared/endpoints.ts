@@ -12,7 +12,7 @@ export function manifestUrl(): string {
 }
 
 export function cardUrl(): string {
-  return at(STANDALONE ? "model/MODEL_CARD.md" : "model/card");
+  return at(STANDALONE ? "model/MODEL_CARD.html" : "model/card.html");
 }
 
 /** A file that the manifest lists, of just that content: with its hash the service lets it be cached for ever. */

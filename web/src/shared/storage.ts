@@ -23,12 +23,3 @@ export function remember(kind: Kind, key: string, value: string): void {
     memory.set(`${kind} ${key}`, value);
   }
 }
-
-export function forget(kind: Kind, key: string): void {
-  memory.delete(`${kind} ${key}`);
-  try {
-    window[kind].removeItem(key);
-  } catch {
-    // then nothing was stored there
-  }
-}

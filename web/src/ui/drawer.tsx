@@ -1,4 +1,4 @@
-import { type RefObject, useEffect, useRef } from "react";
+import { type ReactNode, type RefObject, useEffect, useRef } from "react";
 import { PARTS } from "../results/history";
 import type { Session } from "../session/session";
 import { answerProblemOf, mirrored, type SessionState } from "../session/state";
@@ -6,7 +6,7 @@ import { rememberKey } from "../shared/api";
 import { STANDALONE } from "../shared/endpoints";
 import { Answering } from "./answering";
 import { Gallery, GallerySources } from "./gallery";
-import { Icon } from "./icons";
+import { IconButton } from "./icons";
 import { Model } from "./model";
 import { share } from "./share";
 import { milliseconds, useNumbers } from "./use-session";
@@ -41,10 +41,7 @@ export function Drawer({ session, state, open, close }: Props) {
         <h2 ref={title} tabIndex={-1}>
           {STANDALONE ? "On this device" : "Who answers"}
         </h2>
-        <button type="button" className="round" onClick={close}>
-          <Icon name="close" />
-          <span className="hidden">Close</span>
-        </button>
+        <IconButton className="round" icon="close" label="Close" onClick={close} />
       </header>
       {keyNeeded && <Key session={session} field={key} />}
       <Answering session={session} state={state} open={open} agreement={numbers?.agreement ?? Number.NaN} />
@@ -52,20 +49,18 @@ export function Drawer({ session, state, open, close }: Props) {
       <h3>Where the time goes</h3>
       <dl className="facts">
         {PARTS.map((part, place) => (
-          <div key={part} className="fact">
+          <div key={part}>
             <dt>
-              <span className="swatch" data-of={part} />
+              <span className="swatch" style={{ background: `var(--${part})` }} />
               {part}
             </dt>
             <dd data-testid={`part-${part}`}>{milliseconds(numbers?.parts[place] ?? Number.NaN) || "–"} ms</dd>
           </div>
         ))}
       </dl>
-      <p className="after">
-        <button type="button" className="action soft" data-testid="download-csv" onClick={() => download(session)}>
-          Download as CSV
-        </button>
-      </p>
+      <button type="button" className="action soft after" data-testid="download-csv" onClick={() => download(session)}>
+        Download as CSV
+      </button>
       {manifest && <Model manifest={manifest} />}
       {manifest && open && (
         <>
@@ -77,43 +72,43 @@ export function Drawer({ session, state, open, close }: Props) {
           </details>
         </>
       )}
-      <Keys session={session} shortcuts={state.shortcuts} />
-      <p className="after">
-        <button
-          type="button"
-          className="action soft"
-          data-testid="share"
-          onClick={async () => session.notice(await share())}
-        >
-          Share this page
-        </button>
-      </p>
-    </aside>
-  );
-}
-
-function Keys({ session, shortcuts }: { session: Session; shortcuts: boolean }) {
-  return (
-    <>
       <h3>Keys</h3>
       <p className="quietly">
         <kbd>space</kbd> freezes and goes on, <kbd>e</kbd> shows why, <kbd>o</kbd> opens a picture, <kbd>p</kbd> pauses
         the charts, <kbd>d</kbd> opens and closes this. A picture can also be dropped or pasted.
       </p>
-      <label className="row">
-        <span>Use these keys</span>
-        <input
-          type="checkbox"
-          data-testid="shortcuts"
-          checked={shortcuts}
-          onChange={(event) => session.setShortcuts(event.target.checked)}
-        />
-      </label>
-    </>
+      <Check name="shortcuts" checked={state.shortcuts} change={(on) => session.setShortcuts(on)}>
+        Use these keys
+      </Check>
+      <button
+        type="button"
+        className="action soft after"
+        data-testid="share"
+        onClick={async () => session.notice(await share())}
+      >
+        Share this page
+      </button>
+    </aside>
   );
 }
 
-function CameraChoice({ session, state }: { session: Session; state: SessionState }) {
+interface CheckProps {
+  name: string;
+  checked: boolean;
+  change: (checked: boolean) => void;
+  children: ReactNode;
+}
+
+function Check({ name, checked, change, children }: CheckProps) {
+  return (
+    <label className="row">
+      <span>{children}</span>
+      <input type="checkbox" data-testid={name} checked={checked} onChange={({ target }) => change(target.checked)} />
+    </label>
+  );
+}
+
+function CameraChoice({ session, state }: Pick<Props, "session" | "state">) {
   const { cameras, camera } = state;
   if (!cameras.length) return null;
   return (
@@ -124,24 +119,18 @@ function CameraChoice({ session, state }: { session: Session; state: SessionStat
           aria-label="Camera"
           data-testid="camera-select"
           value={camera}
-          onChange={(event) => session.startCamera({ deviceId: event.target.value })}
+          onChange={({ target }) => session.startCamera({ deviceId: target.value })}
         >
-          {cameras.map((each, place) => (
-            <option key={each.deviceId} value={each.deviceId}>
-              {each.label || `Camera ${place + 1}`}
+          {cameras.map(({ deviceId, label }, place) => (
+            <option key={deviceId} value={deviceId}>
+              {label || `Camera ${place + 1}`}
             </option>
           ))}
         </select>
       </div>
-      <label className="row">
-        <span>Show it like a mirror</span>
-        <input
-          type="checkbox"
-          data-testid="mirror"
-          checked={mirrored(state)}
-          onChange={(event) => session.setMirror(event.target.checked)}
-        />
-      </label>
+      <Check name="mirror" checked={mirrored(state)} change={(on) => session.setMirror(on)}>
+        Show it like a mirror
+      </Check>
       <p className="quietly">The model sees the picture as it is, never mirrored.</p>
     </>
   );
@@ -153,13 +142,12 @@ function Key({ session, field }: { session: Session; field: RefObject<HTMLInputE
       className="row"
       onSubmit={(event) => {
         event.preventDefault();
-        rememberKey(String(new FormData(event.currentTarget).get("key")).trim());
+        rememberKey(field.current?.value.trim() ?? "");
         session.again();
       }}
     >
       <input
         ref={field}
-        name="key"
         type="password"
         aria-label="Key of this service"
         placeholder="Key"

@@ -2,7 +2,7 @@
 
 import type { Evidence } from "../shared/answer";
 
-export const SIDE = 56; // px of the map; the browser scales it to the picture
+const DOUBLED = 3; // times, a cell's side: each time with smoothing, so that no edge of a cell is left
 const SETTLE = 110; // ms in which two thirds of a change are shown
 const EVERY_MS = 30; // between two drawings: as often as a camera sends pictures
 const STILL = 0.004; // a smaller change can't be seen
@@ -11,23 +11,18 @@ const DIM = 0.7; // how dark the picture gets where nothing speaks for the label
 const TINT = 0.3; // of the label's colour where most does
 
 export class EvidencePainter {
-  private readonly context: CanvasRenderingContext2D | null;
-  private readonly image: ImageData;
+  private readonly canvas: HTMLCanvasElement;
+  private readonly scratch = document.createElement("canvas");
   private target = new Float32Array(0); // [height, width], 0..1
   private now = new Float32Array(0); // what is shown, on its way to the target
-  private grid = { height: 0, width: 0 };
-  private weights: { rows: Float32Array[]; columns: Float32Array[] } = { rows: [], columns: [] };
+  private cells = new ImageData(1, 1); // a pixel a cell, and those at the border twice, so that it has no other edge
   private shown = 0; // target of how much of it all is shown: 0 for none of these
   private shownNow = 0;
-  private colour: readonly [number, number, number] = [255, 255, 255];
+  private colour = "#ffffff";
   private painted = Number.NEGATIVE_INFINITY;
-  private clear = true;
 
-  /** @param canvas gets SIDE x SIDE px */
   constructor(canvas: HTMLCanvasElement) {
-    canvas.width = canvas.height = SIDE;
-    this.context = canvas.getContext("2d");
-    this.image = new ImageData(SIDE, SIDE);
+    this.canvas = canvas;
   }
 
   /** @param colour of the label, #rrggbb. Without evidence, or where none of it speaks for the label, it fades away. */
@@ -35,10 +30,15 @@ export class EvidencePainter {
     const strengths = evidence && strengthsOf(evidence);
     this.shown = strengths ? 1 : 0;
     if (!evidence || !strengths) return;
-    this.resize(evidence);
+    const { height, width } = evidence;
+    if (height !== this.cells.height - 2 || width !== this.cells.width - 2) {
+      this.cells = new ImageData(width + 2, height + 2);
+      this.now = new Float32Array(strengths.length);
+      Object.assign(this.canvas, { width: width << DOUBLED, height: height << DOUBLED });
+      Object.assign(this.scratch, { width: (width + 2) << DOUBLED, height: (height + 2) << DOUBLED });
+    }
     this.target = strengths;
-    const of = (at: number): number => Number.parseInt(colour.slice(at, at + 2), 16);
-    this.colour = [of(1), of(3), of(5)];
+    this.colour = colour;
   }
 
   /** Goes a step towards what was set. @param now ms @param reduced all of the way */
@@ -47,59 +47,43 @@ export class EvidencePainter {
     const part = reduced ? 1 : 1 - Math.exp(-Math.min(100, now - this.painted) / SETTLE);
     this.painted = now;
     let moved = Math.abs(this.shown - this.shownNow);
-    this.shownNow += (this.shown - this.shownNow) * part;
-    if (this.shownNow < 0.01 && !this.shown) {
-      if (!this.clear) this.context?.clearRect(0, 0, SIDE, SIDE);
-      this.clear = true;
-      return;
-    }
-    for (let index = 0; index < this.now.length; index++) {
-      const way = (this.target[index] ?? 0) - (this.now[index] ?? 0);
-      this.now[index] = (this.now[index] ?? 0) + way * part;
+    this.target.forEach((target, index) => {
+      const way = target - (this.now[index] as number);
+      this.now[index] = (this.now[index] as number) + way * part;
       moved = Math.max(moved, Math.abs(way));
-    }
-    if (moved < STILL && !this.clear) return;
+    });
+    if (moved < STILL) return;
+    this.shownNow += (this.shown - this.shownNow) * part;
+    if (Math.abs(this.shown - this.shownNow) < STILL) this.shownNow = this.shown;
+    fill(this.cells, this.now, this.colour, this.shownNow);
     this.draw();
-    this.clear = false;
   }
 
-  private resize({ height, width }: Evidence): void {
-    if (height === this.grid.height && width === this.grid.width) return;
-    this.grid = { height, width };
-    this.now = new Float32Array(height * width);
-    this.weights = { rows: weightsOf(height), columns: weightsOf(width) };
-  }
-
+  /** Cells to pixels: doubled over and over, which comes near a smooth curve through them in every browser. */
   private draw(): void {
-    const { rows, columns } = this.weights;
-    const { height, width } = this.grid;
-    const [red, green, blue] = this.colour;
-    const { data } = this.image;
-    const across = new Float32Array(width);
-    for (let y = 0, at = 0; y < SIDE; y++) {
-      const down = rows[y] as Float32Array;
-      for (let column = 0; column < width; column++) {
-        let sum = 0;
-        for (let row = 0; row < height; row++)
-          sum += (down[row] as number) * (this.now[row * width + column] as number);
-        across[column] = sum;
-      }
-      for (let x = 0; x < SIDE; x++, at += 4) {
-        const along = columns[x] as Float32Array;
-        let strength = 0;
-        for (let column = 0; column < width; column++)
-          strength += (along[column] as number) * (across[column] as number);
-        // A light of the label's colour in a dark: how much of each, as one colour that lies over the picture.
-        const light = Math.min(1, Math.max(0, strength)) ** CONTRAST;
-        const [dim, tint] = [DIM * (1 - light), TINT * light];
-        const share = tint / (dim + tint);
-        data[at] = red * share;
-        data[at + 1] = green * share;
-        data[at + 2] = blue * share;
-        data[at + 3] = 255 * this.shownNow * (dim + tint);
-      }
+    const [shown, large] = [this.canvas, this.scratch].map((each) => each.getContext("2d"));
+    if (!shown || !large) return;
+    shown.globalCompositeOperation = large.globalCompositeOperation = "copy";
+    large.putImageData(this.cells, 0, 0);
+    for (let { width, height } = this.cells; width < this.scratch.width; width *= 2, height *= 2) {
+      large.drawImage(this.scratch, 0, 0, width, height, 0, 0, 2 * width, 2 * height);
     }
-    this.context?.putImageData(this.image, 0, 0);
+    shown.drawImage(this.scratch, -1 << DOUBLED, -1 << DOUBLED);
+  }
+}
+
+/** RGBA of each cell: a light of the label's colour in a dark, as one colour that lies over the picture. */
+export function fill({ data, width, height }: ImageData, strengths: Float32Array, colour: string, shown: number): void {
+  const inside = (at: number, count: number): number => Math.min(count - 1, Math.max(0, at));
+  for (let pixel = 0; pixel < width * height; pixel++) {
+    const row = inside(Math.floor(pixel / width) - 1, height - 2);
+    const column = inside((pixel % width) - 1, width - 2);
+    const light = (strengths[row * (width - 2) + column] as number) ** CONTRAST;
+    const [dim, tint] = [DIM * (1 - light), TINT * light];
+    [1, 3, 5].forEach((at, channel) => {
+      data[4 * pixel + channel] = (Number.parseInt(colour.slice(at, at + 2), 16) * tint) / (dim + tint);
+    });
+    data[4 * pixel + 3] = 255 * shown * (dim + tint);
   }
 }
 
@@ -109,22 +93,4 @@ export function strengthsOf({ values, height, width }: Evidence): Float32Array<A
   const most = Math.max(...strengths);
   if (!(most > 0 && Number.isFinite(most))) return null;
   return strengths.map((value) => value / most);
-}
-
-/** [SIDE][count]: how much each of `count` cells gives to each pixel; cubic B-spline, which is smooth and overshoots nowhere. */
-function weightsOf(count: number): Float32Array[] {
-  return Array.from({ length: SIDE }, (_, pixel) => {
-    const weights = new Float32Array(count);
-    const place = ((pixel + 0.5) / SIDE) * count - 0.5;
-    for (let cell = Math.floor(place) - 1; cell <= Math.floor(place) + 2; cell++) {
-      const inside = Math.min(count - 1, Math.max(0, cell)); // beyond the edge it goes on as at the edge
-      weights[inside] = (weights[inside] ?? 0) + spline(Math.abs(place - cell));
-    }
-    return weights;
-  });
-}
-
-function spline(distance: number): number {
-  if (distance < 1) return 2 / 3 - distance ** 2 + distance ** 3 / 2;
-  return distance < 2 ? (2 - distance) ** 3 / 6 : 0;
 }

@@ -1,3 +1,5 @@
+import type { ComponentProps } from "react";
+
 /** Drawn here, so that no icon library is needed: 24 px, lines in the colour of the text. */
 
 const PATHS = {
@@ -9,16 +11,25 @@ const PATHS = {
   close: "M6 6l12 12M18 6L6 18",
   camera: "M4 8h3l2-2.5h6L17 8h3v11H4zM12 16.5a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7z",
   why: "M12 4v2.5M12 17.5V20M4 12h2.5M17.5 12H20M12 15a3 3 0 1 0 0-6 3 3 0 0 0 0 6z",
-  share: "M12 15V4M8 7.5L12 3.5l4 4M6 11H5v9h14v-9h-1",
-  download: "M12 4v11M7 10.5l5 5 5-5M5 20h14",
 } as const;
 
-export type IconName = keyof typeof PATHS;
-
-export function Icon({ name }: { name: IconName }) {
+function Icon({ name }: { name: keyof typeof PATHS }) {
   return (
     <svg className="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">
       <path d={PATHS[name]} />
     </svg>
+  );
+}
+
+/** A button that shows an icon alone, with its name for pointers and readers. */
+export function IconButton({
+  icon,
+  label,
+  ...given
+}: ComponentProps<"button"> & { icon: keyof typeof PATHS; label: string }) {
+  return (
+    <button type="button" title={label} aria-label={label} {...given}>
+      <Icon name={icon} />
+    </button>
   );
 }

@@ -1,16 +1,17 @@
 /** How a label looks for a probability, and which labels are shown. */
 
-import { contrast, hex, luminance, shown } from "./colour";
+import { clampChroma, formatHex, modeLrgb, modeOklch, modeRgb, useMode, wcagContrast, wcagLuminance } from "culori/fn";
 
-export const STEPS = 48; // colours between grey and the full hue; more can't be told apart
 export const SHOWN = 5; // words on the screen where there are more labels
 
 const FIRST_HUE = 27; // degrees: three labels get vermilion, green and blue
 const CHROMA = 0.21;
 const QUIET = 4.6; // contrast of a grey word; WCAG asks for 4.5 of small text
 const LOUD = { light: 4.6, dark: 7 }; // of a word in full colour; on black a brighter one glows
+const ROUNDING = 0.05; // of contrast, that 8 bits a channel may cost
+const MARGIN = 0.03; // by which a label has to be likelier than one that is shown, to take its place
 
-export type Theme = "light" | "dark";
+for (const mode of [modeRgb, modeLrgb, modeOklch]) useMode(mode as typeof modeRgb);
 
 /** Even steps round the circle for few labels; for many, so that neighbours in the list are still far apart. */
 export function hue(index: number, count: number): number {
@@ -24,30 +25,24 @@ export function strength(probability: number, count: number): number {
 }
 
 /**
- * [STEPS] colours as #rrggbb, from grey to the label's hue, each with enough contrast on the paper.
+ * #rrggbb, on the way from grey to the label's hue through OKLCH: of the lightness nearest the paper's that has enough
+ * contrast with it.
  *
- * @param paper relative luminance of what lies behind
+ * @param paper #rrggbb, what lies behind
+ * @param part 0 for grey, 1 for the full hue
  */
-export function palette(index: number, count: number, theme: Theme, paper: number): string[] {
-  const angle = hue(index, count);
-  return Array.from({ length: STEPS }, (_, step) => {
-    const part = step / (STEPS - 1);
-    const wanted = QUIET + (LOUD[theme] - QUIET) * part;
-    const chroma = CHROMA * Math.sqrt(part);
-    return hex(shown(lightness(chroma, angle, theme, paper, wanted), chroma, angle));
-  });
-}
-
-/** The lightness nearest the paper's that has `wanted` contrast with it, rounding to 8 bits included. */
-function lightness(chroma: number, angle: number, theme: Theme, paper: number, wanted: number): number {
-  let [low, high] = [0, 1];
-  for (let step = 0; step < 16; step++) {
-    const middle = (low + high) / 2;
-    const enough = contrast(luminance(shown(middle, chroma, angle)), paper) >= wanted + 0.05;
-    if (enough === (theme === "light")) low = middle;
-    else high = middle;
+export function colourOf(index: number, count: number, paper: string, part: number): string {
+  const theme = wcagLuminance(paper) < 0.5 ? "dark" : "light";
+  const wanted = QUIET + (LOUD[theme] - QUIET) * part + ROUNDING;
+  const at = (l: number) =>
+    clampChroma({ mode: "oklch", l, c: CHROMA * Math.sqrt(part), h: hue(index, count) }, "oklch");
+  let [near, far] = theme === "dark" ? [0, 1] : [1, 0];
+  for (let step = 0; step < 12; step++) {
+    const middle = (near + far) / 2;
+    if (wcagContrast(at(middle), paper) >= wanted) far = middle;
+    else near = middle;
   }
-  return theme === "light" ? low : high;
+  return formatHex(at(far));
 }
 
 /** CSS font-weight, 300 at chance to 900 at certainty, in steps that a variable face shows as one movement. */
@@ -55,35 +50,9 @@ export function weight(part: number): number {
   return 300 + Math.round(part * 24) * 25;
 }
 
-/** Which labels are shown: all of a few, else the likeliest, in the order of the labels and without flicker. */
-export class Chosen {
-  private readonly count: number;
-  private indices: number[];
-
-  constructor(count: number) {
-    this.count = count;
-    this.indices = Array.from({ length: Math.min(count, SHOWN) }, (_, index) => index);
-  }
-
-  get current(): readonly number[] {
-    return this.indices;
-  }
-
-  /** Whether the choice changed; one outside has to be likelier than one inside by `margin`. */
-  update(probabilities: ArrayLike<number>, margin = 0.03): boolean {
-    if (this.count <= SHOWN) return false;
-    const of = (index: number) => probabilities[index] ?? 0;
-    let changed = false;
-    const outside = Array.from({ length: this.count }, (_, index) => index)
-      .filter((index) => !this.indices.includes(index))
-      .sort((one, other) => of(other) - of(one));
-    for (const candidate of outside) {
-      const weakest = this.indices.reduce((least, index) => (of(index) < of(least) ? index : least));
-      if (of(candidate) <= of(weakest) + margin) break;
-      this.indices[this.indices.indexOf(weakest)] = candidate;
-      changed = true;
-    }
-    if (changed) this.indices.sort((one, other) => one - other);
-    return changed;
-  }
+/** Which labels are shown: the likeliest, in the order of the labels; `before` were shown until now. */
+export function chosen(probabilities: ArrayLike<number>, before: readonly number[]): number[] {
+  const worth = Array.from(probabilities, (value, index) => value + (before.includes(index) ? MARGIN : 0));
+  const likeliest = [...worth.keys()].sort((one, other) => (worth[other] as number) - (worth[one] as number));
+  return likeliest.slice(0, SHOWN).sort((one, other) => one - other);
 }

@@ -1,15 +1,13 @@
-import { type CSSProperties, type RefObject, useEffect, useRef } from "react";
-import { flipped } from "../camera/picture-source";
+import { type CSSProperties, type RefObject, useEffect, useRef, useState } from "react";
 import type { Session } from "../session/session";
 import { mirrored, problemOf, type SessionState } from "../session/state";
 import { STANDALONE } from "../shared/endpoints";
 import type { Problem } from "../shared/problem";
 import { EvidenceOverlay } from "./evidence";
 import { Gallery } from "./gallery";
-import { Icon } from "./icons";
+import { IconButton } from "./icons";
 import { Loading } from "./loading";
 import { useDropped } from "./use-dropped";
-import { useSquare } from "./use-square";
 
 interface Props {
   session: Session;
@@ -24,13 +22,11 @@ interface Props {
 export function Stage({ session, state, file, drawerButton, drawerOpen, toggleDrawer }: Props) {
   const video = useRef<HTMLVideoElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
-  const stage = useRef<HTMLElement>(null);
+  const [ratio, setRatio] = useState(0); // width of the picture by its height; 0: there is none
   const dropping = useDropped(session);
   const { picture, explain } = state;
-  const still = picture.kind === "frozen" || picture.kind === "still";
-  const { side, within } = useSquare(stage, video, canvas, still);
   const problem = problemOf(state);
-  const instead = problem?.words.place === "picture";
+  const instead = picture.kind === "failed"; // of a picture
   const local = state.kind === "answering" ? state.local : null;
   const labels = state.kind === "answering" ? state.manifest.labels : [];
 
@@ -39,14 +35,24 @@ export function Stage({ session, state, file, drawerButton, drawerOpen, toggleDr
     return undefined;
   }, [session]);
 
-  const act = (found: Problem): void => {
-    const { remedy } = found.words;
+  const measure = (): void => {
+    const { kind } = session.get().picture;
+    const held = kind === "frozen" || kind === "still" ? canvas.current : null;
+    const [width, height] = held
+      ? [held.width, held.height]
+      : [video.current?.videoWidth ?? 0, video.current?.videoHeight ?? 0];
+    setRatio(kind === "failed" || !height ? 0 : width / height);
+  };
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another picture may have another shape
+  useEffect(measure, [picture]);
+
+  const act = ({ words: { remedy } }: Problem): void => {
     if (remedy === "choose") file.current?.click();
     else if (remedy === "reload") location.reload();
-    else if (remedy === "camera" || picture.kind === "failed") session.startCamera();
+    else if (instead || remedy === "camera") session.startCamera();
     else if (STANDALONE || remedy === "answers") session.again();
     else if (remedy === "server") void session.use("server");
-    else if (remedy === "device" && found.code === "device-download") void session.loadLocal();
+    else if (remedy === "load") void session.loadLocal();
     else {
       if (remedy === "device") void session.use("device");
       if (!drawerOpen) toggleDrawer();
@@ -55,15 +61,14 @@ export function Stage({ session, state, file, drawerButton, drawerOpen, toggleDr
 
   return (
     <section
-      ref={stage}
       className="stage"
       aria-label="The picture"
       data-testid="stage"
-      data-state={picture.kind === "failed" ? "problem" : picture.kind}
+      data-state={instead ? "problem" : picture.kind}
       data-problem={problem?.code ?? ""}
       data-mirrored={mirrored(state) && picture.kind !== "still"}
       data-dropping={dropping}
-      style={{ "--side": `${side}px` } as CSSProperties}
+      style={{ "--ratio": ratio } as CSSProperties}
     >
       {picture.kind === "starting" && (
         <div className="waiting">
@@ -71,12 +76,12 @@ export function Stage({ session, state, file, drawerButton, drawerOpen, toggleDr
           <Gallery session={session} labels={labels} />
         </div>
       )}
-      <video ref={video} muted playsInline aria-label="What the camera sees" />
+      <video ref={video} muted playsInline aria-label="What the camera sees" onResize={measure} />
       <canvas ref={canvas} className="held" />
-      <div className="square" hidden={!within} />
-      {explain && side > 0 && picture.kind !== "failed" && <EvidenceOverlay session={session} />}
+      {ratio > 0 && <div className="square" />}
+      {ratio > 0 && explain && <EvidenceOverlay session={session} />}
       {problem && (
-        <div className="problem" role="alert" data-place={problem.words.place}>
+        <div className="problem" role="alert" data-place={instead ? "picture" : "under"}>
           <p data-testid="problem">{problem.words.sentence}</p>
           {(problem.words.remedy !== "key" || !drawerOpen) && (
             <button type="button" className="action" data-testid="problem-action" onClick={() => act(problem)}>
@@ -87,106 +92,71 @@ export function Stage({ session, state, file, drawerButton, drawerOpen, toggleDr
         </div>
       )}
       {local?.kind === "loading" && !drawerOpen && !problem && (
-        <div className="loading">
+        <div className="problem" data-place="under">
           <Loading local={local} />
         </div>
       )}
       <p className="notice" role="status" data-testid="notice">
         {state.notice}
       </p>
-      <Buttons
-        session={session}
-        state={state}
-        choose={() => file.current?.click()}
-        drawerButton={drawerButton}
-        drawerOpen={drawerOpen}
-        toggleDrawer={toggleDrawer}
+      <div className="buttons">
+        <Buttons session={session} state={state} file={file} />
+        <IconButton
+          ref={drawerButton}
+          className="last"
+          data-testid="drawer-toggle"
+          icon={drawerOpen ? "close" : "more"}
+          label="Settings and the model"
+          aria-expanded={drawerOpen}
+          aria-controls="drawer"
+          onClick={toggleDrawer}
+        />
+      </div>
+    </section>
+  );
+}
+
+function Buttons({ session, state, file }: Pick<Props, "session" | "state" | "file">) {
+  const { cameras, camera, explain, picture } = state;
+  const live = picture.kind === "live" || picture.kind === "starting";
+  const next = cameras[(cameras.findIndex(({ deviceId }) => deviceId === camera) + 1) % cameras.length];
+  return (
+    <>
+      <IconButton
+        data-testid="freeze"
+        icon={live ? "freeze" : picture.kind === "frozen" ? "play" : "camera"}
+        label={live ? "Freeze the picture" : "Back to the camera"}
+        disabled={picture.kind === "starting"}
+        onClick={() => session.toggleFreeze()}
       />
+      <IconButton data-testid="choose" icon="picture" label="Choose a picture" onClick={() => file.current?.click()} />
+      <IconButton
+        data-testid="explain"
+        icon="why"
+        label="Show where in the picture it sees that"
+        aria-pressed={explain}
+        onClick={() => session.setExplain(!explain)}
+      />
+      {next && cameras.length > 1 && (
+        <IconButton
+          data-testid="flip"
+          icon="flip"
+          label="The other camera"
+          onClick={() => session.startCamera({ deviceId: next.deviceId })}
+        />
+      )}
       <input
         ref={file}
         type="file"
         accept="image/*"
         hidden
         data-testid="file"
-        onChange={(event) => {
-          const [chosen] = event.target.files ?? [];
+        onChange={({ target }) => {
+          const [chosen] = target.files ?? [];
           if (chosen) session.show(chosen);
-          event.target.value = "";
+          target.value = "";
         }}
       />
-    </section>
+    </>
   );
-}
-
-function Buttons({
-  session,
-  state,
-  choose,
-  drawerButton,
-  drawerOpen,
-  toggleDrawer,
-}: Omit<Props, "file"> & { choose: () => void }) {
-  const { cameras, explain, facesUser, picture } = state;
-  const live = picture.kind === "live" || picture.kind === "starting";
-  const freeze = live ? "Freeze the picture" : "Back to the camera";
-  return (
-    <div className="buttons">
-      <button
-        type="button"
-        data-testid="freeze"
-        title={freeze}
-        disabled={picture.kind === "starting"}
-        onClick={() => session.toggleFreeze()}
-      >
-        <Icon name={live ? "freeze" : picture.kind === "frozen" ? "play" : "camera"} />
-        <span className="hidden">{freeze}</span>
-      </button>
-      <button type="button" data-testid="choose" title="Choose a picture" onClick={choose}>
-        <Icon name="picture" />
-        <span className="hidden">Choose a picture</span>
-      </button>
-      <button
-        type="button"
-        data-testid="explain"
-        title="Show why"
-        aria-pressed={explain}
-        onClick={() => session.setExplain(!explain)}
-      >
-        <Icon name="why" />
-        <span className="hidden">Show where in the picture it sees that</span>
-      </button>
-      {cameras.length > 1 && (
-        <button
-          type="button"
-          data-testid="flip"
-          title="The other camera"
-          onClick={() => session.startCamera(next(state) ?? { facing: flipped(facesUser) })}
-        >
-          <Icon name="flip" />
-          <span className="hidden">The other camera</span>
-        </button>
-      )}
-      <button
-        ref={drawerButton}
-        type="button"
-        className="last"
-        data-testid="drawer-toggle"
-        title="Settings and the model"
-        aria-expanded={drawerOpen}
-        aria-controls="drawer"
-        onClick={toggleDrawer}
-      >
-        <Icon name={drawerOpen ? "close" : "more"} />
-        <span className="hidden">Settings and the model</span>
-      </button>
-    </div>
-  );
-}
-
-/** The camera after the one that is on, where their ids are known; a phone's two cameras are told by their side. */
-function next({ cameras, camera }: SessionState): { deviceId: string } | null {
-  if (cameras.length === 2 && matchMedia("(pointer: coarse)").matches) return null;
-  const place = cameras.findIndex((each) => each.deviceId === camera);
-  const following = cameras[(place + 1) % cameras.length];
-  return following ? { deviceId: following.deviceId } : null;
 }

@@ -6,30 +6,18 @@ export function useDropped(session: Session): boolean {
   const [over, setOver] = useState(false);
   useEffect(() => {
     const end = new AbortController();
-    const { signal } = end;
-    const take = (files: FileList | undefined): void => {
-      const [first] = files ?? [];
-      if (first) session.show(first);
+    const hear = (event: Event): void => {
+      if (event instanceof DragEvent) {
+        event.preventDefault();
+        setOver(event.type === "dragover" || (event.type === "dragleave" && event.relatedTarget !== null));
+      }
+      const data = event instanceof DragEvent ? event.dataTransfer : (event as ClipboardEvent).clipboardData;
+      const [file] = event.type === "drop" || event.type === "paste" ? (data?.files ?? []) : [];
+      if (file) session.show(file);
     };
-    document.addEventListener("paste", (event) => take(event.clipboardData?.files), { signal });
-    document.addEventListener(
-      "dragover",
-      (event) => {
-        event.preventDefault();
-        setOver(true);
-      },
-      { signal },
-    );
-    document.addEventListener("dragleave", (event) => event.relatedTarget ?? setOver(false), { signal });
-    document.addEventListener(
-      "drop",
-      (event) => {
-        event.preventDefault();
-        setOver(false);
-        take(event.dataTransfer?.files);
-      },
-      { signal },
-    );
+    for (const kind of ["dragover", "dragleave", "drop", "paste"]) {
+      document.addEventListener(kind, hear, { signal: end.signal });
+    }
     return () => end.abort();
   }, [session]);
   return over;

@@ -8,7 +8,7 @@ import type { SessionState } from "../session/state";
 const NUMBERS_MS = 500; // between two changes of the numbers; faster ones can't be read
 
 export function useSession(session: Session): SessionState {
-  return useSyncExternalStore(session.store.subscribe, session.store.get);
+  return useSyncExternalStore(session.subscribe, session.get);
 }
 
 /** The numbers of the last half minute, twice a second; null while nobody looks at them. */

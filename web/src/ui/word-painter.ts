@@ -1,10 +1,9 @@
-/** Paints the words: large, in the order of the labels, each as strong as the model is sure. Past React, at frame rate. */
+/** Paints the words: large, in the order of the labels, each as strong as the model is sure. Past React, for each answer. */
 
-import type { ChartTheme } from "./chart-theme";
-import { luminanceOf } from "./colour";
-import { Chosen, palette, SHOWN, STEPS, strength, weight } from "./labels";
+import type { Answer } from "../shared/answer";
+import { chosen, colourOf, SHOWN, strength, weight } from "./labels";
 
-const SETTLE = 90; // ms in which two thirds of a change are shown
+const STEPS = 47; // of colour between grey and the full hue; more can't be told apart
 const LINE = 1.02; // line height, in font sizes
 const AIR = 8; // px more between lines, where there is room: nothing among large words, much among small ones
 const LARGEST = 168; // px
@@ -16,9 +15,6 @@ interface Row {
   element: HTMLElement;
   word: HTMLElement;
   percent: HTMLElement;
-  label: number; // index, -1 for none
-  step: number;
-  lit: boolean;
 }
 
 export class WordPainter {
@@ -28,15 +24,10 @@ export class WordPainter {
   private readonly resized: ResizeObserver;
   private labels: readonly string[] = [];
   private rows: Row[] = [];
-  private chosen = new Chosen(0);
-  private palettes: string[][] = [];
-  private target = new Float32Array(0);
-  private now = new Float32Array(0); // what is shown, on its way to the target
-  private known = 0; // target of how much of the colours is shown: 0 for none of these
-  private knownNow = 0;
-  private lit: string | null | undefined; // undefined: nothing was seen yet
-  private painted = 0;
-  private reduced = false;
+  private shown: number[] = []; // index of each row's label
+  private colours: string[][] = []; // [labels][STEPS + 1], as far as they were needed
+  private paper = "#ffffff";
+  private last: Parameters<WordPainter["show"]> | null = null;
 
   /** @param room what they may fill @param list an empty element that nobody else writes @param none "none of these" */
   constructor(room: HTMLElement, list: HTMLElement, none: HTMLElement) {
@@ -52,88 +43,56 @@ export class WordPainter {
     this.list.replaceChildren();
   }
 
-  setTheme({ theme, paper, reduced }: Pick<ChartTheme, "theme" | "paper" | "reduced">): void {
-    const count = this.labels.length;
-    this.reduced = reduced;
-    this.palettes = this.labels.map((_, index) => palette(index, count, theme, luminanceOf(paper)));
-    for (const row of this.rows) row.step = -1;
+  /** @param paper #rrggbb, what lies behind */
+  setPaper(paper: string): void {
+    this.paper = paper;
+    this.colours = this.labels.map(() => []);
+    if (this.last) this.show(...this.last);
   }
 
   setLabels(labels: readonly string[]): void {
     if (labels.join("\n") === this.labels.join("\n")) return;
     this.labels = labels;
-    this.target = new Float32Array(labels.length);
-    this.now = new Float32Array(labels.length);
-    this.chosen = new Chosen(labels.length);
-    this.rows = this.chosen.current.map(() => makeRow());
-    this.list.replaceChildren(...this.rows.map((row) => row.element));
-    this.assign();
+    this.rows = labels.slice(0, SHOWN).map(makeRow);
+    this.list.replaceChildren(...this.rows.map(({ element }) => element));
+    this.last = null;
+    this.setPaper(this.paper);
+    this.clear();
     void document.fonts.ready.then(() => this.fit());
   }
 
-  /** What the model said last. */
-  set(probabilities: ArrayLike<number>, label: string | null, model: string): void {
-    this.target.set(probabilities);
+  /** @param latched the label that counts, null for none of these, undefined where nothing was seen */
+  show(answer: Pick<Answer, "probabilities" | "label" | "model">, latched?: string | null): void {
+    this.last = [answer, latched];
+    const { probabilities, label, model } = answer;
     this.list.dataset["answer"] = label ?? "";
     this.list.dataset["model"] = model;
-    if (this.chosen.update(probabilities)) this.assign();
-    for (const row of this.rows) {
-      const probability = this.target[row.label] ?? 0;
-      row.element.dataset["probability"] = probability.toFixed(3);
-      row.percent.textContent = String(Math.round(probability * 100));
-    }
-  }
-
-  /** Which word counts as recognised; null for none of these, undefined where nothing was seen. */
-  light(label: string | null | undefined): void {
-    this.lit = label;
-    this.known = typeof label === "string" ? 1 : 0;
-    for (const row of this.rows) {
-      const lit = this.labels[row.label] === label;
-      if (lit === row.lit) continue;
-      row.lit = lit;
-      row.element.dataset["lit"] = String(lit);
-    }
+    this.shown = chosen(probabilities, this.shown);
+    this.rows.forEach(({ element, word, percent }, place) => {
+      const index = this.shown[place] as number;
+      const text = this.labels[index] as string;
+      const probability = probabilities[index] as number;
+      const sure = typeof latched === "string" ? strength(probability, this.labels.length) : 0;
+      element.dataset["word"] = word.title = text;
+      element.dataset["probability"] = probability.toFixed(3);
+      element.dataset["lit"] = String(text === latched);
+      if (word.textContent !== text) word.textContent = text;
+      word.style.color = this.colour(index, Math.round(sure * STEPS));
+      word.style.fontWeight = String(weight(sure));
+      percent.textContent = latched === undefined ? "" : String(Math.round(probability * 100));
+    });
   }
 
   /** There is nothing to see. */
   clear(): void {
-    this.set(new Float32Array(this.target.length), null, this.list.dataset["model"] ?? "");
-    for (const row of this.rows) row.percent.textContent = "";
-    this.light(undefined);
+    const probabilities = new Float32Array(this.labels.length);
+    this.show({ probabilities, label: null, model: this.list.dataset["model"] ?? "" });
   }
 
-  /** Goes a step towards the target. @param now ms */
-  paint(now: number): void {
-    const part = this.reduced ? 1 : 1 - Math.exp(-Math.min(100, now - this.painted) / SETTLE);
-    this.painted = now;
-    this.knownNow += (this.known - this.knownNow) * part;
-    for (let index = 0; index < this.now.length; index++) {
-      const from = this.now[index] ?? 0;
-      this.now[index] = from + ((this.target[index] ?? 0) - from) * part;
-    }
-    for (const row of this.rows) {
-      const sure = strength(this.now[row.label] ?? 0, this.labels.length) * this.knownNow;
-      const step = Math.round(sure * (STEPS - 1));
-      if (step === row.step) continue;
-      row.step = step;
-      row.word.style.color = this.palettes[row.label]?.[step] ?? "";
-      row.word.style.fontWeight = String(weight(sure));
-    }
-  }
-
-  private assign(): void {
-    this.chosen.current.forEach((label, place) => {
-      const row = this.rows[place];
-      if (!row || row.label === label) return;
-      const text = this.labels[label] ?? "";
-      row.label = label;
-      row.step = -1;
-      row.element.dataset["word"] = text;
-      row.word.textContent = text;
-      row.word.title = text;
-    });
-    this.light(this.lit);
+  private colour(index: number, step: number): string {
+    const known = this.colours[index] as string[];
+    known[step] ??= colourOf(index, this.labels.length, this.paper, step / STEPS);
+    return known[step];
   }
 
   /** The largest size at which every label, even one not shown now, fits at its heaviest: so none moves another. */
@@ -142,11 +101,10 @@ export class WordPainter {
     const height = this.room.clientHeight - this.none.offsetHeight - this.list.offsetTop;
     const context = document.createElement("canvas").getContext("2d");
     if (!context || !width || !this.labels.length) return;
-    const family = getComputedStyle(this.list).fontFamily;
-    context.font = `900 100px ${family}`;
+    context.font = `900 100px ${getComputedStyle(this.list).fontFamily}`;
     const widths = this.labels.map((label) => context.measureText(label.toUpperCase()).width / 100);
     const widest = Math.max(...widths);
-    const rows = Math.min(this.labels.length, SHOWN);
+    const rows = this.rows.length;
     const across = Math.min(width / (widest + BESIDE_PART), (width - BESIDE) / widest);
     const size = Math.floor(Math.max(SMALLEST, Math.min(LARGEST, height / (rows * LINE), across)));
     const line = Math.max(LINE, Math.min(LINE + AIR / size, height / rows / size));
@@ -156,13 +114,13 @@ export class WordPainter {
 }
 
 function makeRow(): Row {
-  const element = document.createElement("li");
-  const word = document.createElement("span");
-  const percent = document.createElement("span");
+  const [element, word, percent] = ["li", "span", "span"].map((name) => document.createElement(name)) as [
+    HTMLElement,
+    HTMLElement,
+    HTMLElement,
+  ];
   word.className = "word";
   percent.className = "percent";
-  element.dataset["lit"] = "false";
-  element.dataset["probability"] = "0.000";
   element.append(word, percent);
-  return { element, word, percent, label: -1, step: -1, lit: false };
+  return { element, word, percent };
 }

@@ -3,7 +3,6 @@ import { rejection } from "../results/rejection";
 import type { Session } from "../session/session";
 import { Announcer } from "./announcer";
 import { chartTheme, useThemeKey } from "./chart-theme";
-import { useFrames } from "./use-session";
 import { WordPainter } from "./word-painter";
 
 const REASON_MS = 400; // between two changes of the reason; faster ones can't be read
@@ -35,13 +34,9 @@ export function Words({ session }: { session: Session }) {
     let shown = NOTHING;
     let shownAt = Number.NEGATIVE_INFINITY;
     const end = session.listen({
-      labels: ({ labels }) => {
-        made.setLabels(labels);
-        made.setTheme(chartTheme());
-      },
+      labels: ({ labels }) => made.setLabels(labels),
       answer: (answer, latched) => {
-        made.set(answer.probabilities, answer.label, answer.model);
-        made.light(latched);
+        made.show(answer, latched);
         announcer.say(latched ?? "none of these");
         const now = performance.now();
         if (latched === shown.label && now - shownAt < REASON_MS) return;
@@ -50,8 +45,8 @@ export function Words({ session }: { session: Session }) {
         setRecognised(shown);
       },
     });
-    const quiet = session.store.subscribe(() => {
-      if (session.store.get().picture.kind !== "failed" || shown === NOTHING) return;
+    const quiet = session.subscribe(() => {
+      if (session.get().picture.kind !== "failed" || shown === NOTHING) return;
       shown = NOTHING;
       made.clear();
       announcer.say("no picture");
@@ -66,8 +61,7 @@ export function Words({ session }: { session: Session }) {
   }, [session]);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: the key stands for what chartTheme() reads
-  useEffect(() => painter.current?.setTheme(chartTheme()), [themeKey]);
-  useFrames((now) => painter.current?.paint(now));
+  useEffect(() => painter.current?.setPaper(chartTheme().paper), [themeKey]);
 
   return (
     <section ref={room} className="said" aria-label="What it is">

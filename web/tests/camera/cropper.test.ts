@@ -1,90 +1,59 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { Cropper, type FromCrop, type ToCrop } from "../../src/camera/cropper";
+import { Cropper } from "../../src/camera/cropper";
+import { HereWorker } from "../workers";
 
-/** A worker that says what the test says. */
-class FakeWorker {
-  readonly sent: ToCrop[] = [];
-  terminated = false;
-  onmessage: (event: { data: FromCrop }) => void = () => undefined;
-  onerror: (event: { message: string }) => void = () => undefined;
+const context = { canvas: { width: 224 }, fillRect: vi.fn(), drawImage: vi.fn() };
+const bitmap = () => ({ width: 4, height: 4, close: vi.fn() });
+const picture = () => bitmap() as ReturnType<typeof bitmap> & ImageBitmap;
 
-  postMessage(message: ToCrop): void {
-    this.sent.push(message);
-  }
-
-  terminate(): void {
-    this.terminated = true;
-  }
-
-  answers(): void {
-    const { id } = this.sent.at(-1) as ToCrop;
-    this.onmessage({ data: { id, bitmap: bitmap(), jpeg: null } });
-  }
+function made(crop: () => Promise<unknown>): { cropper: Cropper; worker: HereWorker } {
+  const worker = new HereWorker(crop);
+  return { cropper: new Cropper(worker as unknown as Worker), worker };
 }
 
-let workers: FakeWorker[];
-
-const made = (): Cropper =>
-  new Cropper(() => {
-    workers.push(new FakeWorker());
-    return workers.at(-1) as unknown as Worker;
-  });
-const bitmap = (): ImageBitmap => ({ width: 4, height: 4, close: vi.fn() }) as unknown as ImageBitmap;
-const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
-
 beforeEach(() => {
-  workers = [];
+  vi.clearAllMocks();
   vi.stubGlobal("createImageBitmap", async () => bitmap());
+  vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue(context as never);
 });
 afterEach(() => {
   vi.unstubAllGlobals();
   vi.restoreAllMocks();
 });
 
-test("a worker that fails after it worked is replaced", async () => {
-  const cropper = made();
-  const first = cropper.crop(bitmap(), 224, 0, false);
-  await settled();
-  workers[0]?.answers();
-  await first;
-  const lost = cropper.crop(bitmap(), 224, 0, false);
-  workers[0]?.onerror({ message: "odd" });
-  await expect(lost).rejects.toMatchObject({ code: "picture-failed" });
-  const next = cropper.crop(bitmap(), 224, 0, false);
-  expect(workers).toHaveLength(2);
-  workers[1]?.answers();
-  await expect(next).resolves.toMatchObject({ at: 0 });
+test("a frame is made by the worker, and the picture is closed", async () => {
+  const jpeg = new ArrayBuffer(3);
+  const { cropper } = made(async () => ({ bitmap: bitmap(), jpeg }));
+  const given = picture();
+  await expect(cropper.crop(given, 224, 7, true)).resolves.toMatchObject({ jpeg, at: 7 });
+  expect(given.close).toHaveBeenCalled();
+  expect(context.drawImage).not.toHaveBeenCalled();
 });
 
-test("where workers can't draw, the first frame and all others are made on the main thread", async () => {
-  const context = { canvas: { width: 224 }, fillRect: vi.fn(), drawImage: vi.fn() };
-  vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue(context as never);
-  const cropper = made();
-  const first = cropper.crop(bitmap(), 224, 0, false);
-  await settled();
-  workers[0]?.onerror({ message: "OffscreenCanvas is not defined" });
+test("where a worker fails, the frame that it had and all others are made on the main thread", async () => {
+  const { cropper, worker } = made(() => new Promise(() => undefined));
+  const first = cropper.crop(picture(), 224, 0, false);
+  worker.onerror({ message: "OffscreenCanvas is not defined" });
   await expect(first).resolves.toMatchObject({ jpeg: null });
-  await expect(cropper.crop(bitmap(), 224, 0, false)).resolves.toMatchObject({ jpeg: null });
-  expect(workers).toHaveLength(1);
+  await expect(cropper.crop(picture(), 224, 0, false)).resolves.toMatchObject({ jpeg: null });
   expect(context.drawImage).toHaveBeenCalledTimes(2);
+  expect(worker.terminated).toBe(true);
 });
 
-test("only what is about memory is called that", async () => {
-  const cropper = made();
-  const codes = [];
-  for (const error of ["RangeError: Out of memory", "TypeError: odd"]) {
-    const asked = cropper.crop(bitmap(), 224, 0, true).catch((problem: { code: string }) => problem.code);
-    await settled();
-    workers[0]?.onmessage({ data: { id: codes.length + 1, error } });
-    codes.push(await asked);
-  }
-  expect(codes).toEqual(["low-memory", "picture-failed"]);
+test.each([
+  ["RangeError: Out of memory", "low-memory"],
+  ["TypeError: odd", "picture-failed"],
+])("%s is called %s: only what is about memory is called that", async (message, code) => {
+  const { cropper } = made(async () => {
+    throw new Error(message);
+  });
+  await expect(cropper.crop(picture(), 224, 0, true)).rejects.toMatchObject({ code });
 });
 
-test("closed, it answers what was asked", async () => {
-  const cropper = made();
-  const asked = cropper.crop(bitmap(), 224, 0, false);
-  await settled();
+test("closed, it answers what was asked and what is asked later", async () => {
+  const { cropper } = made(() => new Promise(() => undefined));
+  const asked = cropper.crop(picture(), 224, 0, false);
   cropper.close();
   await expect(asked).rejects.toMatchObject({ code: "closed" });
+  await expect(cropper.crop(picture(), 224, 0, false)).rejects.toMatchObject({ code: "closed" });
 });

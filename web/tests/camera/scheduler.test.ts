@@ -84,18 +84,3 @@ test("stopped, it works on nothing more, not even on what was there", async () =
   deliver();
   expect(work).toHaveBeenCalledTimes(1);
 });
-
-test("a browser without frame callbacks is watched by the video's clock", () => {
-  vi.useFakeTimers({ toFake: ["requestAnimationFrame", "cancelAnimationFrame"] });
-  const video = { currentTime: 0, readyState: 4 } as HTMLVideoElement;
-  const { work } = slowWork();
-  const scheduler = new FrameScheduler(video, work, () => 1);
-  scheduler.start();
-  vi.advanceTimersToNextFrame();
-  expect(work).not.toHaveBeenCalled();
-  video.currentTime = 0.04;
-  vi.advanceTimersToNextFrame();
-  expect(work).toHaveBeenCalledTimes(1);
-  scheduler.stop();
-  vi.useRealTimers();
-});

@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { keep, keptManifest, load, sha256 } from "../../src/inference/local/files";
-import type { Asset } from "../../src/inference/local/messages";
+import { type Asset, keep, keptManifest, load, sha256 } from "../../src/inference/local/files";
 import type { Manifest } from "../../src/shared/api";
 
 /** The browser's store, in memory. */

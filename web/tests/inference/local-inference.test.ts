@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { deviceBytes } from "../../src/inference/local/bundle";
+import type { Progress, Seen, Start } from "../../src/inference/local/inference.worker";
 import { LocalInference } from "../../src/inference/local/local-inference";
-import type { FromWorker, Start, ToWorker } from "../../src/inference/local/messages";
 import { RUNTIME_SENT_BYTES } from "../../src/inference/local/runtime";
 import type { Answer, Frame } from "../../src/shared/answer";
 import type { Manifest } from "../../src/shared/api";
+import { type Code, Problem } from "../../src/shared/problem";
+import { HereWorker } from "../workers";
 
 const file = (bytes: number, digit: string) => ({ sha256: digit.repeat(64), bytes });
 
@@ -18,23 +20,32 @@ const MANIFEST = {
   files: { "model.onnx": file(1000, "a"), "golden/0.png": file(20, "b"), "model.int8.onnx": file(400, "c") },
 } as unknown as Manifest;
 
-/** A worker that says what the test says. */
-class FakeWorker {
-  readonly sent: ToWorker[] = [];
-  terminated = false;
-  onmessage: (event: { data: FromWorker }) => void = () => undefined;
-  onerror: (event: { message: string }) => void = () => undefined;
+/** A worker that starts and answers when the test says so. */
+class FakeWorker extends HereWorker {
+  order: Start | null = null;
+  readonly explained: boolean[] = []; // of each frame, whether with evidence
+  progress: Progress = () => undefined;
+  ready: () => void = () => undefined;
+  fail: (problem: Problem) => void = () => undefined;
+  seen: (seen: Seen) => void = () => undefined;
 
-  postMessage(message: ToWorker): void {
-    this.sent.push(message);
-  }
-
-  terminate(): void {
-    this.terminated = true;
-  }
-
-  say(data: FromWorker): void {
-    this.onmessage({ data });
+  constructor() {
+    super({
+      start: (order: Start, progress: Progress) => {
+        this.order = order;
+        this.progress = progress;
+        return new Promise<void>((resolve, reject) => {
+          this.ready = resolve;
+          this.fail = reject;
+        });
+      },
+      look: (_: unknown, explain: boolean) => {
+        this.explained.push(explain);
+        return new Promise<Seen>((resolve) => {
+          this.seen = resolve;
+        });
+      },
+    });
   }
 }
 
@@ -60,25 +71,31 @@ function frame(): Frame & { bitmap: { close: ReturnType<typeof vi.fn> } } {
 async function started(workers = 1) {
   const device = make(MANIFEST, workers);
   const start = device.start(new AbortController().signal);
-  worker.say({ kind: "ready" });
+  await ready(worker);
   await start;
-  for (let at = 1; at < workers; at++) {
-    all[at]?.say({ kind: "ready" });
-    await settled();
-  }
+  for (let at = 1; at < workers; at++) await ready(all[at]);
   return device;
 }
 
-const settled = () => new Promise((resolve) => setTimeout(resolve));
+/** Long enough for messages to get there and back. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setTimeout(resolve));
+}
+
+async function ready(which: FakeWorker | undefined): Promise<void> {
+  await settled();
+  which?.ready();
+  await settled();
+}
 
 /** The worker's answer to the frame that it has. */
 async function answer(from: FakeWorker | undefined, probabilities: number[], id_score: number): Promise<void> {
   await settled();
-  from?.say({
-    kind: "seen",
+  const evidence = { values: Float32Array.of(1, 2, 3), height: 1, width: 1 };
+  from?.seen({
     probabilities: Float32Array.from(probabilities),
     id_score,
-    evidence: null,
+    evidence: from.explained.at(-1) ? evidence : null,
     decode: 0,
     inference: 0,
   });
@@ -93,11 +110,12 @@ afterEach(() => {
 });
 
 describe("the order to the worker", () => {
-  it("names files with their hashes, and what golden frames have to give", () => {
+  it("names files with their hashes, and what golden frames have to give", async () => {
     void make()
       .start(new AbortController().signal)
       .catch(() => undefined);
-    const order = worker.sent[0] as Start;
+    await settled();
+    const order = worker.order as Start;
     expect(order.model.url).toMatch(/model\/model\.onnx\?sha256=a{64}$/);
     expect(order.golden).toEqual([expect.objectContaining({ bytes: 20, probabilities: [1, 0, 0], id_score: 0.9 })]);
     expect(order).toMatchObject({ tolerance: 0.05, size: 224 });
@@ -114,17 +132,26 @@ describe("start", () => {
     const device = make();
     const progress = vi.fn();
     const start = device.start(new AbortController().signal, progress);
-    worker.say({ kind: "progress", done: 3, total: 9 });
-    worker.say({ kind: "ready" });
+    await settled();
+    worker.progress(3, 9);
+    await ready(worker);
     await start;
     expect(progress).toHaveBeenCalledWith(3, 9);
   });
 
   it("rejects with the worker's problem and ends the worker", async () => {
     const start = make().start(new AbortController().signal);
-    worker.say({ kind: "problem", code: "device-golden", detail: "off by 0.2" });
+    await settled();
+    worker.fail(new Problem("device-golden", "off by 0.2"));
     await expect(start).rejects.toMatchObject({ code: "device-golden", message: "off by 0.2" });
     expect(worker.terminated).toBe(true);
+  });
+
+  it.each(["device-download", "key-needed"] as Code[])("a worker's %s stays what it is", async (code) => {
+    const start = make().start(new AbortController().signal);
+    await settled();
+    worker.fail(new Problem(code));
+    await expect(start).rejects.toMatchObject({ code });
   });
 
   it("ends the worker when it is aborted", async () => {
@@ -151,6 +178,18 @@ describe("identify", () => {
     expect([label, model]).toEqual(["plant", "m-1"]);
     const { capture, network, queue, decode, inference, total } = timing;
     expect(capture + network + queue + decode + inference).toBeCloseTo(total, 6);
+  });
+
+  it("has evidence of its label where that is wanted, and asks for none where it is not", async () => {
+    const device = await started();
+    const plain = device.identify(frame());
+    await answer(worker, [0.1, 0.7, 0.2], 0.8);
+    expect((await plain).evidence).toBeNull();
+    device.explain = true;
+    const asked = device.identify(frame());
+    await answer(worker, [0.1, 0.7, 0.2], 0.8);
+    expect((await asked).evidence).toEqual({ label: "plant", height: 1, width: 1, values: Float32Array.of(2) });
+    expect(worker.explained).toEqual([false, true]);
   });
 
   it("says none of these below the threshold", async () => {
@@ -185,11 +224,10 @@ describe("with two workers", () => {
   it("answers with the first while the second gets ready, then two frames at once", async () => {
     const wide = make(MANIFEST, 2);
     const start = wide.start(new AbortController().signal);
-    worker.say({ kind: "ready" });
+    await ready(worker);
     await start;
     expect(wide.maxInFlight).toBe(1);
-    all[1]?.say({ kind: "ready" });
-    await settled();
+    await ready(all[1]);
     expect(wide.maxInFlight).toBe(2);
     const asked = [wide.identify(frame()), wide.identify(frame())];
     await answer(all[1], [0.1, 0.2, 0.7], 0.8);
@@ -202,7 +240,7 @@ describe("with two workers", () => {
     const device = await started(2);
     const asked = [device.identify(frame()), device.identify(frame()), device.identify(frame())];
     await settled();
-    expect(all.map(({ sent }) => sent.length)).toEqual([2, 2]); // the order, and one frame each
+    expect(all.map(({ explained }) => explained.length)).toEqual([1, 1]); // one frame each
     await answer(worker, [1, 0, 0], 0.8);
     await answer(worker, [0, 1, 0], 0.8);
     const { label, timing } = (await asked[2]) as Answer;
@@ -213,9 +251,10 @@ describe("with two workers", () => {
   it("goes on with one where there is no memory for the second", async () => {
     const device = make(MANIFEST, 2);
     const start = device.start(new AbortController().signal);
-    worker.say({ kind: "ready" });
+    await ready(worker);
     await start;
-    all[1]?.say({ kind: "problem", code: "low-memory", detail: "" });
+    await settled();
+    all[1]?.fail(new Problem("low-memory"));
     await settled();
     expect([device.maxInFlight, all[1]?.terminated]).toEqual([1, true]);
     const asked = device.identify(frame());
@@ -237,7 +276,7 @@ describe("with two workers", () => {
   it("ends both when it is closed, also the one that is not ready yet", async () => {
     const device = make(MANIFEST, 2);
     const start = device.start(new AbortController().signal);
-    worker.say({ kind: "ready" });
+    await ready(worker);
     await start;
     device.close();
     expect(all.map(({ terminated }) => terminated)).toEqual([true, true]);

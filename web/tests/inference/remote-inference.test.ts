@@ -68,7 +68,7 @@ function made(): RemoteInference {
 
 async function opened(): Promise<[RemoteInference, FakeSocket]> {
   const server = made();
-  const started = server.start(new AbortController().signal);
+  const started = server.start();
   sockets[0]?.opens();
   await started;
   return [server, sockets[0] as FakeSocket];
@@ -113,7 +113,7 @@ test("a frame goes over the socket, and its answer has times that add up", async
 
 test("where no socket opens, pictures are posted", async () => {
   const server = made();
-  const started = server.start(new AbortController().signal);
+  const started = server.start();
   sockets[0]?.ends(1006);
   await started;
   post.mockResolvedValue(ANSWER);
@@ -122,7 +122,7 @@ test("where no socket opens, pictures are posted", async () => {
 });
 
 test("a socket that hangs while it opens holds nothing up for long", async () => {
-  const started = made().start(new AbortController().signal);
+  const started = made().start();
   await vi.advanceTimersByTimeAsync(3000);
   await expect(started).resolves.toBeUndefined();
 });
@@ -213,7 +213,7 @@ test("a tab that nobody looks at gives its place back at once", async () => {
 
 test("a reconnect during the first connect keeps nobody waiting", async () => {
   const server = made();
-  const started = server.start(new AbortController().signal);
+  const started = server.start();
   server.reconnect();
   sockets[1]?.opens();
   await expect(started).resolves.toBeUndefined();
@@ -237,7 +237,7 @@ test("where AbortSignal.any is missing, as in Safari before 17.4, pictures are p
     Object.assign(() => undefined, { timeout: AbortSignal.timeout }),
   );
   const server = made();
-  const started = server.start(new AbortController().signal);
+  const started = server.start();
   sockets[0]?.ends(1006);
   await started;
   post.mockResolvedValue(ANSWER);

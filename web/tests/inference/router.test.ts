@@ -1,6 +1,5 @@
 import { beforeEach, expect, test, vi } from "vitest";
-import type { Inference, Remote } from "../../src/inference/engine";
-import { InferenceRouter } from "../../src/inference/router";
+import { InferenceRouter, type Local, type Remote } from "../../src/inference/router";
 import type { Answer, Frame } from "../../src/shared/answer";
 import type { Manifest } from "../../src/shared/api";
 import { Problem } from "../../src/shared/problem";
@@ -9,7 +8,8 @@ const OLD = { version: "m-1" } as Manifest;
 const NEW = { version: "m-2" } as Manifest;
 
 /** One that answers with its model's version, and starts when the test lets it. */
-class Fake implements Remote {
+class Fake implements Remote, Local {
+  explain = false;
   onTrouble: Remote["onTrouble"] = () => undefined;
   readonly maxInFlight = 1;
   closed = false;
@@ -28,12 +28,12 @@ class Fake implements Remote {
     this.waits = waits;
   }
 
-  start(signal: AbortSignal): Promise<void> {
+  start(signal?: AbortSignal): Promise<void> {
     if (!this.waits) return Promise.resolve();
     return new Promise((resolve, reject) => {
       this.ready = resolve;
       this.fail = reject;
-      signal.addEventListener("abort", () => reject(new Problem("closed")));
+      signal?.addEventListener("abort", () => reject(new Problem("closed")));
     });
   }
 
@@ -63,7 +63,7 @@ function made(): InferenceRouter {
     local: async ({ version }) => {
       if (missing) throw new TypeError("Failed to fetch dynamically imported module");
       locals.push(new Fake(version, true));
-      return locals.at(-1) as Inference;
+      return locals.at(-1) as Local;
     },
   });
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { History } from "../../src/results/history";
+import { History, percentiles } from "../../src/results/history";
 import type { Answer } from "../../src/shared/answer";
 
 const LABELS = ["art", "plant, green", "text"];
@@ -54,4 +54,20 @@ test("the table that is downloaded", () => {
   );
   expect(first).toBe('-1,1,2,0,0.5,6.5,10,2,,"plant, green",0.5,0.25,0.25');
   expect(second).toBe("0,1,2,0,0.5,16.5,20,0,1,,0.5,0.25,0.25");
+});
+
+test("what is older than the half minute that the charts show is not shown, and no more is kept than is needed", () => {
+  const history = new History(LABELS);
+  for (let frame = 0; frame < 2000; frame++) history.add(frame / 20, answer(5), null);
+  expect(history.since(100).every(({ at }) => at >= 70)).toBe(true);
+  expect(history.since(100)).toHaveLength(600);
+  expect(history.csv(100).trim().split("\r\n")).toHaveLength(1801);
+});
+
+test("percentiles by the nearest rank: half of 1 to 100 are not above 50; of none there are none", () => {
+  const numbers = Array.from({ length: 100 }, (_, index) => 100 - index);
+  expect(percentiles(numbers, 50, 95, 99, 100)).toEqual([50, 95, 99, 100]);
+  expect(percentiles([7], 0, 50, 99)).toEqual([7, 7, 7]);
+  expect(percentiles([], 50)).toEqual([Number.NaN]);
+  expect(numbers[0]).toBe(100);
 });

@@ -32,7 +32,7 @@ afterEach(() => {
 
 const begin = (): (() => void) => session.begin(document.createElement("video"), document.createElement("canvas"));
 const until = (holds: () => void): Promise<void> => vi.waitFor(holds, { timeout: 5000 });
-const answering = (): Promise<void> => until(() => expect(session.store.get().kind).toBe("answering"));
+const answering = (): Promise<void> => until(() => expect(session.get().kind).toBe("answering"));
 
 /** Shows a picture, and waits for its answer. */
 async function answered(what: string): Promise<void> {
@@ -52,7 +52,7 @@ test("a remount gets answers again", async () => {
   end = begin();
   heard.length = 0;
   await answered("plant of m-1");
-  expect(session.store.get().picture.kind).toBe("still");
+  expect(session.get().picture.kind).toBe("still");
 });
 
 test("another model with as many labels is never painted under the old names", async () => {
@@ -61,7 +61,7 @@ test("another model with as many labels is never painted under the old names", a
   FakeSocket.reply = () => answerOf({ label: "cow", probabilities: { cat: 0.1, cow: 0.8, dog: 0.1 }, model: "m-2" });
   await answered("cow of m-2");
   expect(heard[heard.indexOf("cow of m-2") - 1]).toBe("cat cow dog");
-  await until(() => expect(session.store.get().notice).toMatch(/m-2/));
+  await until(() => expect(session.get().notice).toMatch(/m-2/));
 });
 
 test("a hidden tab gives its connection back, and takes one again when something is asked", async () => {
@@ -86,7 +86,7 @@ test("what was chosen holds for the next visit", () => {
   session.setMirror(false);
   session.setShortcuts(false);
   void session.use("both");
-  const next = new Session().store.get();
+  const next = new Session().get();
   expect([next.mirror, next.shortcuts, next.mode]).toEqual([false, false, "both"]);
 });
 
@@ -106,10 +106,10 @@ test("evidence is asked for when it is to be shown, and for the picture that sta
   const before = heard.length;
   session.setExplain(true);
   await until(() => expect(heard.length).toBeGreaterThan(before));
-  expect(session.store.get().explain).toBe(true);
+  expect(session.get().explain).toBe(true);
 });
 
 test("a page without a camera says so, and goes on with pictures", async () => {
-  await until(() => expect(session.store.get().picture.kind).toBe("failed"));
+  await until(() => expect(session.get().picture.kind).toBe("failed"));
   await answered("plant of m-1");
 });

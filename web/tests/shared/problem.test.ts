@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { asProblem, type Code, Problem, TABLE } from "../../src/shared/problem";
+import { asProblem, type Code, Problem, WORDS } from "../../src/shared/problem";
 
-const CODES = Object.keys(TABLE) as Code[];
+const CODES = Object.keys(WORDS) as Code[];
 
 test.each(CODES)("%s is told in one or two plain sentences with one short button", (code) => {
-  const { sentence, button } = TABLE[code];
+  const { sentence, button } = WORDS[code];
   expect(sentence).toMatch(/^[A-Z].*\.$/);
   expect(sentence.length).toBeLessThan(130);
   expect(sentence.split(/\.\s/).length).toBeLessThanOrEqual(2);
@@ -13,7 +13,7 @@ test.each(CODES)("%s is told in one or two plain sentences with one short button
 });
 
 test("every sentence is its own", () => {
-  expect(new Set(CODES.map((code) => TABLE[code].sentence)).size).toBe(CODES.length);
+  expect(new Set(CODES.map((code) => WORDS[code].sentence)).size).toBe(CODES.length);
 });
 
 test("any error becomes a problem, and a problem stays what it is", () => {

@@ -1,26 +1,31 @@
 import { beforeEach, expect, test, vi } from "vitest";
-import { EvidencePainter, SIDE, strengthsOf } from "../../src/ui/evidence-painter";
+import { EvidencePainter, fill, strengthsOf } from "../../src/ui/evidence-painter";
 
-let shown: Uint8ClampedArray | null;
-
-/** A canvas of which the test sees what is put on it. */
-function canvas(): HTMLCanvasElement {
-  const context = {
-    putImageData: (image: { data: Uint8ClampedArray }) => {
-      shown = image.data.slice();
-    },
-    clearRect: () => {
-      shown = null;
-    },
-  };
-  return { getContext: () => context } as unknown as HTMLCanvasElement;
-}
+let cells: Uint8ClampedArray; // what was put on the canvas, before it is scaled up
+const canvas = { width: 0, height: 0 };
 
 class FakeImage {
   readonly data: Uint8ClampedArray;
+  readonly width: number;
+  readonly height: number;
+
   constructor(width: number, height: number) {
+    [this.width, this.height] = [width, height];
     this.data = new Uint8ClampedArray(4 * width * height);
   }
+}
+
+const drawImage = vi.fn();
+
+function made(): EvidencePainter {
+  const context = {
+    putImageData: ({ data }: FakeImage) => {
+      cells = data.slice();
+    },
+    drawImage,
+  };
+  vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue(context as never);
+  return new EvidencePainter(Object.assign(canvas, { getContext: () => context }) as unknown as HTMLCanvasElement);
 }
 
 /** A map of 7 x 7 with one hot cell. */
@@ -30,50 +35,68 @@ function hot(row: number, column: number) {
   return { label: "art", height: 7, width: 7, values };
 }
 
-/** Opacity at a cell's middle, 0..255. */
-function opacity(row: number, column: number): number {
-  const at = (cell: number): number => Math.floor(((cell + 0.5) / 7) * SIDE);
-  return shown?.[4 * (at(row) * SIDE + at(column)) + 3] ?? 0;
-}
+/** Opacity of a cell, 0..255. */
+const opacity = (row: number, column: number): number => cells[4 * (9 * (row + 1) + column + 1) + 3] ?? 0;
 
 beforeEach(() => {
-  shown = null;
+  drawImage.mockClear();
   vi.stubGlobal("ImageData", FakeImage);
 });
 
 test("the picture stays bright where the label was seen, and is dimmed elsewhere", () => {
-  const painter = new EvidencePainter(canvas());
+  const painter = made();
   painter.set(hot(1, 5), "#ff8040");
   painter.paint(0, true);
   expect(opacity(1, 5)).toBeLessThan(opacity(5, 1) - 20);
   expect(opacity(5, 1)).toBeGreaterThan(150);
 });
 
+test("cells are scaled up in steps, to a canvas that has eight pixels for each", () => {
+  const painter = made();
+  painter.set(hot(1, 5), "#ff8040");
+  painter.paint(0, true);
+  expect([canvas.width, canvas.height, drawImage.mock.calls.length]).toEqual([56, 56, 4]);
+});
+
 test("it goes from one place to the next in steps, not at once", () => {
-  const painter = new EvidencePainter(canvas());
+  const painter = made();
   painter.set(hot(0, 0), "#ffffff");
   painter.paint(0, true);
   const before = opacity(0, 0);
   painter.set(hot(6, 6), "#ffffff");
   painter.paint(40);
   const between = opacity(0, 0);
-  painter.paint(1000);
-  painter.paint(1100);
-  painter.paint(1200);
+  for (const now of [1000, 1100, 1200]) painter.paint(now);
   expect(between).toBeGreaterThan(before);
   expect(opacity(0, 0)).toBeGreaterThan(between);
 });
 
 test("with none of these it fades to nothing", () => {
-  const painter = new EvidencePainter(canvas());
+  const painter = made();
   painter.set(hot(3, 3), "#ffffff");
   painter.paint(0, true);
-  expect(shown).not.toBeNull();
   painter.set(null, "#ffffff");
   painter.paint(40);
   expect(opacity(0, 0)).toBeGreaterThan(0);
   for (let now = 80; now < 2000; now += 40) painter.paint(now);
-  expect(shown).toBeNull();
+  expect(Math.max(...cells.filter((_, at) => at % 4 === 3))).toBe(0);
+});
+
+test("what does not change is not drawn again, and nothing more often than a camera sends pictures", () => {
+  const painter = made();
+  painter.set(hot(3, 3), "#ffffff");
+  for (let now = 0; now < 3000; now += 10) painter.paint(now);
+  const drawn = drawImage.mock.calls.length;
+  expect(drawn).toBeLessThanOrEqual(4 * 100);
+  for (let now = 3000; now < 6000; now += 10) painter.paint(now);
+  expect(drawImage.mock.calls.length).toBe(drawn);
+});
+
+test("the colour is the label's where most speaks for it", () => {
+  const cells = new FakeImage(4, 3); // two cells, and what is round them
+  fill(cells as ImageData, Float32Array.of(1, 0), "#ff8040", 1);
+  const pixels = Array.from({ length: 4 }, (_, at) => [...cells.data.slice(16 + 4 * at, 20 + 4 * at)]);
+  expect(pixels).toEqual([1, 1, 0, 0].map((lit) => (lit ? [255, 128, 64, 76] : [0, 0, 0, 178])));
 });
 
 test("evidence that speaks against the label everywhere shows nothing", () => {

@@ -2,7 +2,7 @@ import { act, cleanup, fireEvent, render, screen } from "@testing-library/react"
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Session } from "../../src/session/session";
 import { initial, reduce, type SessionEvent, type SessionState } from "../../src/session/state";
-import { type Code, Problem, TABLE } from "../../src/shared/problem";
+import { type Code, Problem, WORDS } from "../../src/shared/problem";
 import { Answering } from "../../src/ui/answering";
 import { App } from "../../src/ui/app";
 import { Drawer } from "../../src/ui/drawer";
@@ -23,7 +23,7 @@ beforeEach(() => {
   localStorage.clear();
   browser({
     "/model": () => Response.json(manifestOf()),
-    "/card": () => new Response("# A card"),
+    "/card.html": () => new Response("<h1>A card</h1>"),
     ".jpg": () => new Response("x"),
   });
   session = new Session();
@@ -55,10 +55,10 @@ function stage(given: SessionState, toggleDrawer = vi.fn()): void {
 }
 
 describe("the stage", () => {
-  test.each(Object.keys(TABLE) as Code[])("tells %s with its sentence and its button", (code) => {
+  test.each(Object.keys(WORDS) as Code[])("tells %s with its sentence and its button", (code) => {
     stage(state({ kind: "request-failed", problem: new Problem(code) }));
-    expect(at("problem")).toHaveTextContent(TABLE[code].sentence);
-    expect(at("problem-action")).toHaveTextContent(TABLE[code].button);
+    expect(at("problem")).toHaveTextContent(WORDS[code].sentence);
+    expect(at("problem-action")).toHaveTextContent(WORDS[code].button);
   });
 
   test("offers pictures while the camera is not allowed, and where there is none", () => {
@@ -157,12 +157,44 @@ describe("the model", () => {
     expect(screen.queryByText(/same sources/)).toBeNull();
   });
 
-  test("its card comes when it is opened", async () => {
+  const opened = (): void => {
     render(<Model manifest={manifestOf()} />);
     const details = at("card-toggle").closest("details") as HTMLDetailsElement;
     details.open = true;
     fireEvent(details, new Event("toggle"));
-    expect(await screen.findByText("A card")).toBeVisible();
+  };
+
+  test("its card comes when it is opened", async () => {
+    opened();
+    expect(await screen.findByRole("heading", { name: "A card" })).toBeVisible();
+  });
+
+  test("that is older than cards in HTML says so, and one whose card does not arrive says that", async () => {
+    browser({ "/card.html": () => Response.json({ type: "#not-found", status: 404, detail: "" }, { status: 404 }) });
+    opened();
+    expect(await screen.findByText(/made before cards could be shown here/)).toBeVisible();
+    cleanup();
+    browser({});
+    opened();
+    expect(await screen.findByText(/could not be fetched/)).toBeVisible();
+  });
+
+  test("says what more photos of each label would bring, with the interval, and in words where it can't", () => {
+    const gain = (expected: number | null, low: number | null, high: number | null) => ({
+      photos: 20,
+      expected,
+      low,
+      high,
+    });
+    const learning_curve = { art: gain(0.01, -0.048, 0.071), plant: gain(null, null, null), text: gain(0, -0.011, 0) };
+    render(<Model manifest={manifestOf({ metrics: { learning_curve } })} />);
+    expect(screen.getByText("What 20 more photos of a label would bring")).toBeVisible();
+    const told = [...at("gains").querySelectorAll("dt, dd")].map(({ textContent }) => textContent);
+    expect(told).toEqual([
+      ...["art", "+1 points (−5 to +7)"],
+      ...["plant", "too few photos to say"],
+      ...["text", "0 points (−1 to 0)"],
+    ]);
   });
 });
 
@@ -214,7 +246,7 @@ test("numbers stay empty until there is an answer", () => {
 describe("the whole page", () => {
   test("shows the word of a picture, and why another is none of these", async () => {
     render(<App session={session} />);
-    await vi.waitFor(() => expect(session.store.get().kind).toBe("answering"));
+    await vi.waitFor(() => expect(session.get().kind).toBe("answering"));
     session.show(new Blob());
     await vi.waitFor(() => expect(document.querySelector("[data-word=plant]")).toHaveAttribute("data-lit", "true"));
     expect(at("none")).toHaveAttribute("data-lit", "false");
@@ -228,13 +260,13 @@ describe("the whole page", () => {
   test("keys do something, until they are switched off; Escape always closes the drawer", async () => {
     render(<App session={session} />);
     fireEvent.keyDown(document, { key: "e" });
-    expect(session.store.get().explain).toBe(true);
+    expect(session.get().explain).toBe(true);
     fireEvent.keyDown(document, { key: "d" });
     expect(at("drawer")).toHaveAttribute("data-open", "true");
     act(() => session.setShortcuts(false));
     fireEvent.keyDown(document, { key: "e" });
     fireEvent.keyDown(document, { key: "p" });
-    expect(session.store.get().explain).toBe(true);
+    expect(session.get().explain).toBe(true);
     expect(at("pause-charts")).toHaveAttribute("aria-pressed", "false");
     fireEvent.keyDown(document, { key: "Escape" });
     expect(at("drawer")).toHaveAttribute("data-open", "false");

@@ -2,7 +2,14 @@
 
 import type { Manifest } from "../../shared/api";
 import { Problem } from "../../shared/problem";
-import type { Asset } from "./messages";
+
+/** A file of the bundle: from where, and what it must be. */
+export interface Asset {
+  url: string;
+  /** hex */
+  sha256: string;
+  bytes: number;
+}
 
 // Above the folder of the built scripts: hosts put several pages on one origin, and each tidies up its own.
 const SCRIPT = import.meta.url;
@@ -28,8 +35,7 @@ export async function load(asset: Asset, key: string, arrived: Arrived): Promise
     }
     await store?.delete(place(asset));
   }
-  const headers: HeadersInit = key ? { "X-API-Key": key } : {};
-  const bytes = await download(asset.url, { headers }, asset.bytes, arrived);
+  const bytes = await download(asset.url, { headers: key ? { "X-API-Key": key } : {} }, arrived);
   if ((await sha256(bytes)) !== asset.sha256) {
     throw new Problem("device-download", `${asset.url} is not what the manifest says`);
   }
@@ -63,47 +69,30 @@ export async function keptManifest(): Promise<Manifest | null> {
   }
 }
 
-/**
- * The body, with progress. Rejects with a Problem.
- *
- * @param expected bytes, once decompressed; the size of the buffer, which grows where there are more
- */
-export async function download(
-  url: string,
-  init: RequestInit,
-  expected: number,
-  arrived: Arrived,
-): Promise<Uint8Array<ArrayBuffer>> {
+/** The body, with progress. Rejects with a Problem. */
+export async function download(url: string, init: RequestInit, arrived: Arrived): Promise<Uint8Array<ArrayBuffer>> {
   let response: Response;
   try {
     response = await fetch(url, init);
-    if (response.ok && response.body) return await readAll(response.body.getReader(), expected, arrived);
+    if (response.ok && response.body) return await whole(response.body, arrived);
   } catch (error) {
-    if (error instanceof RangeError) throw new Problem("low-memory", error.message, undefined, { cause: error });
-    throw new Problem("device-download", `${url}: ${String(error)}`, undefined, { cause: error });
+    const code = error instanceof RangeError ? "low-memory" : "device-download";
+    throw new Problem(code, `${url}: ${String(error)}`, undefined, { cause: error });
   }
-  const code = response.status === 401 ? "key-needed" : "device-download";
-  throw new Problem(code, `${url}: status ${response.status}`);
+  throw new Problem(response.status === 401 ? "key-needed" : "device-download", `${url}: status ${response.status}`);
 }
 
-async function readAll(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-  expected: number,
+async function whole(
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
   arrived: Arrived,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  let whole = new Uint8Array(expected);
-  let length = 0;
-  for (let part = await reader.read(); !part.done; part = await reader.read()) {
-    if (length + part.value.length > whole.length) {
-      const larger = new Uint8Array(2 * (length + part.value.length));
-      larger.set(whole.subarray(0, length));
-      whole = larger;
-    }
-    whole.set(part.value, length);
-    length += part.value.length;
-    arrived(part.value.length);
-  }
-  return length === whole.length ? whole : whole.slice(0, length);
+  const counted = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+    transform: (part, out) => {
+      arrived(part.length);
+      out.enqueue(part);
+    },
+  });
+  return new Uint8Array(await new Response(body.pipeThrough(counted)).arrayBuffer());
 }
 
 /** Hex. Rejects with a Problem where the browser has no cryptography: on pages that are not secure. */

@@ -1,26 +1,45 @@
 /** Runs the network beside the main thread: the runtime, the model, its golden frames, then frame after frame. */
 
+import { expose } from "comlink";
 import { env, InferenceSession, Tensor } from "onnxruntime-web";
 import wasmUrl from "onnxruntime-web/ort-wasm-simd.wasm?url";
 import { Problem } from "../../shared/problem";
 import type { Picture } from "../../shared/square";
-import { download, load } from "./files";
-import { difference } from "./golden";
-import type { FromWorker, GoldenFrame, Seen, Start, ToWorker } from "./messages";
+import { type Asset, download, load } from "./files";
+import { difference, type Golden } from "./golden";
 import { Pixels } from "./pixels";
 import { RUNTIME_BYTES, RUNTIME_SENT_BYTES } from "./runtime";
-import { problemOf } from "./runtime-error";
 
 const REPORT_MS = 100; // between two words about progress
 const ERRORS = 3; // what the runtime logs; it would warn of operators that XNNPACK leaves to its other kernels
 const BEGIN_MS = 60_000; // for compiling; a slow phone takes some seconds
+const OUTPUTS = ["probabilities", "id_score"];
 
-// Beside this file the compiler knows the window's global scope only.
-const scope = self as unknown as {
-  onmessage: (event: MessageEvent<ToWorker>) => void;
-  postMessage: (message: FromWorker, transfer?: Transferable[]) => void;
-};
-let model: Model | null = null;
+/** Bytes that have come, and bytes in all. */
+export type Progress = (done: number, total: number) => void;
+
+export interface Start {
+  model: Asset;
+  golden: readonly (Asset & Golden)[];
+  /** largest difference that a probability or `id_score` may have */
+  tolerance: number;
+  /** px, side of a frame */
+  size: number;
+  /** API key, or "" */
+  key: string;
+}
+
+export interface Seen {
+  /** [labels] */
+  probabilities: Float32Array;
+  /** 0..1: none of the labels where it is below the threshold */
+  id_score: number;
+  /** of every label, as `Evidence` has them: [labels, height, width]; null where it was not asked for or there is none */
+  evidence: { values: Float32Array; height: number; width: number } | null;
+  /** ms: reading the pixels, and the network */
+  decode: number;
+  inference: number;
+}
 
 class Model {
   private readonly session: InferenceSession;
@@ -33,58 +52,52 @@ class Model {
     this.input = new Tensor("uint8", this.pixels.rgb, [1, size, size, 3]);
   }
 
-  /** Closes the picture. */
-  async look(picture: Picture): Promise<Seen> {
+  /** Closes the picture. Evidence is part of the network in any case; it is copied out of the runtime on request. */
+  async look(picture: Picture, explain: boolean): Promise<Seen> {
+    const { session } = this;
     const begun = performance.now();
     this.pixels.read(picture);
     const read = performance.now();
-    const found = await this.session.run({ [this.session.inputNames[0] as string]: this.input });
+    const wanted = session.outputNames.filter((name) => OUTPUTS.includes(name) || (explain && name === "evidence"));
+    const found = await session.run({ [session.inputNames[0] as string]: this.input }, wanted);
     const inference = performance.now() - read;
-    const [probabilities, id_score] = ["probabilities", "id_score"].map((name) => found[name]?.data);
+    const [probabilities, id_score] = OUTPUTS.map((name) => found[name]?.data);
     if (!(probabilities instanceof Float32Array && id_score instanceof Float32Array)) {
       throw new Problem("device-failed", "the model gives no probabilities and id_score");
     }
-    const evidence = evidenceOf(found["evidence"]);
-    return { kind: "seen", probabilities, id_score: id_score[0] as number, evidence, decode: read - begun, inference };
+    const [, , height, width] = found["evidence"]?.dims ?? []; // [1, labels, height, width]
+    const values = found["evidence"]?.data;
+    const evidence = values instanceof Float32Array && height && width ? { values, height, width } : null;
+    return { probabilities, id_score: id_score[0] as number, evidence, decode: read - begun, inference };
   }
 }
 
-scope.onmessage = async ({ data }) => {
-  try {
-    if (data.kind === "start") {
-      model = await start(data);
-      scope.postMessage({ kind: "ready" });
-    } else if (model) {
-      const seen = await model.look(data.picture);
-      scope.postMessage(seen);
-    } else data.picture.close();
-  } catch (error) {
-    const { code, message } = problemOf(error);
-    scope.postMessage({ kind: "problem", code, detail: message });
-  }
+let model: Model;
+const api = {
+  /** Rejects with a Problem where a file does not arrive whole, or the pipeline got other numbers. */
+  async start({ model: network, golden, tolerance, size, key }: Start, progress: Progress): Promise<void> {
+    const assets = [network, ...golden];
+    const arrived = adding(RUNTIME_SENT_BYTES + assets.reduce((sum, { bytes }) => sum + bytes, 0), progress);
+    const scale = RUNTIME_SENT_BYTES / RUNTIME_BYTES; // what arrives of the runtime is decompressed
+    const [wasm, weights, ...pictures] = await Promise.all([
+      download(wasmUrl, {}, (bytes) => arrived(bytes * scale)),
+      ...assets.map((each) => load(each, key, arrived)),
+    ]);
+    model = new Model(await open(wasm, weights as Uint8Array), size);
+    for (const [index, frame] of golden.entries()) {
+      const { probabilities, id_score } = await model.look(await pixelsOf(pictures[index] as BlobPart), false);
+      const off = difference(frame, probabilities, id_score);
+      if (!(off <= tolerance)) {
+        throw new Problem("device-golden", `${frame.url}: off by ${off.toPrecision(3)}, and ${tolerance} is allowed`);
+      }
+    }
+  },
+
+  look: (picture: Picture, explain: boolean): Promise<Seen> => model.look(picture, explain),
 };
 
-async function start({ model, golden, tolerance, size, key }: Start): Promise<Model> {
-  const assets = [model, ...golden];
-  const arrived = progress(RUNTIME_SENT_BYTES + assets.reduce((sum, { bytes }) => sum + bytes, 0));
-  const runtime = async (): Promise<Uint8Array<ArrayBuffer>> => {
-    const scale = RUNTIME_SENT_BYTES / RUNTIME_BYTES; // what arrives here is decompressed
-    return download(wasmUrl, {}, RUNTIME_BYTES, (bytes) => arrived(bytes * scale));
-  };
-  const [wasm, weights, ...pictures] = await Promise.all([
-    runtime(),
-    ...assets.map((each) => load(each, key, arrived)),
-  ]);
-  const made = new Model(await open(wasm, weights as Uint8Array), size);
-  for (const [index, frame] of golden.entries()) await reproduce(made, frame, pictures[index] as BlobPart, tolerance);
-  return made;
-}
-
-/** [1, labels, height, width]; null of a model that was made before there was any. */
-function evidenceOf(found: Tensor | undefined): Seen["evidence"] {
-  const [, , height, width] = found?.dims ?? [];
-  return found?.data instanceof Float32Array && height && width ? { values: found.data, height, width } : null;
-}
+export type InferenceApi = typeof api;
+expose(api);
 
 /** The runtime takes addresses only, and shows no progress while it downloads. */
 async function open(wasm: Uint8Array<ArrayBuffer>, weights: Uint8Array): Promise<InferenceSession> {
@@ -97,21 +110,13 @@ async function open(wasm: Uint8Array<ArrayBuffer>, weights: Uint8Array): Promise
   }
 }
 
-/** Rejects with a Problem where the pipeline got other numbers for the picture. */
-async function reproduce(made: Model, golden: GoldenFrame, picture: BlobPart, tolerance: number): Promise<void> {
-  const bitmap = await createImageBitmap(new Blob([picture]), {
-    colorSpaceConversion: "none", // the bytes as they are
-    premultiplyAlpha: "none",
-  });
-  const { probabilities, id_score } = await made.look(bitmap);
-  const off = difference(golden, probabilities, id_score);
-  if (!(off <= tolerance)) {
-    throw new Problem("device-golden", `${golden.url}: off by ${off.toPrecision(3)}, and ${tolerance} is allowed`);
-  }
+/** The bytes of a picture as they are. */
+function pixelsOf(picture: BlobPart): Promise<ImageBitmap> {
+  return createImageBitmap(new Blob([picture]), { colorSpaceConversion: "none", premultiplyAlpha: "none" });
 }
 
 /** Adds up what arrives, and says so now and then. */
-function progress(total: number): (bytes: number) => void {
+function adding(total: number, progress: Progress): (bytes: number) => void {
   let done = 0;
   let saidAt = Number.NEGATIVE_INFINITY;
   return (bytes) => {
@@ -119,6 +124,6 @@ function progress(total: number): (bytes: number) => void {
     const now = performance.now();
     if (now - saidAt < REPORT_MS && done < total) return;
     saidAt = now;
-    scope.postMessage({ kind: "progress", done, total });
+    progress(done, total);
   };
 }

@@ -1,22 +1,23 @@
 /** Answers from this device: the model that the service serves, in workers. Frames never leave the tab. */
 
 import type { Answer, Evidence, Frame } from "../../shared/answer";
-import { apiKey, type Manifest } from "../../shared/api";
+import type { Manifest } from "../../shared/api";
 import { Problem } from "../../shared/problem";
-import type { Inference, Progress } from "../engine";
-import { assetsOf, VARIANT } from "./bundle";
+import { orderOf, VARIANT } from "./bundle";
 import { keep } from "./files";
+import type { Progress, Seen } from "./inference.worker";
 import { InferenceWorker } from "./inference-worker";
-import type { Asset, Seen, Start } from "./messages";
 import { workersFor } from "./runtime";
 
-export interface Options {
+interface Options {
   workers?: number;
   /** tests put their own in */
   worker?: () => Worker;
 }
 
-export class LocalInference implements Inference {
+export class LocalInference {
+  /** whether answers come with evidence */
+  explain = false;
   private readonly manifest: Manifest;
   private readonly workers: number;
   private readonly makeWorker: () => Worker;
@@ -30,11 +31,12 @@ export class LocalInference implements Inference {
     this.makeWorker = worker;
   }
 
-  /** Grows after the start: the first worker answers while the others get ready. */
+  /** Frames that it takes at once. Grows after the start: the first worker answers while the others get ready. */
   get maxInFlight(): number {
     return this.running.size;
   }
 
+  /** Resolves once the model is there and has reproduced its golden frames. Rejects with a Problem. */
   async start(signal: AbortSignal, progress: Progress = () => undefined): Promise<void> {
     if (signal.aborted) this.close();
     else signal.addEventListener("abort", () => this.close(), { once: true });
@@ -44,10 +46,12 @@ export class LocalInference implements Inference {
       this.close();
       throw error;
     }
-    await keep(this.manifest, assetsOf(this.manifest));
+    const { model, golden } = orderOf(this.manifest);
+    await keep(this.manifest, [model, ...golden]);
     void this.widen();
   }
 
+  /** Closes the frame. Rejects with a Problem: "closed" where others may answer the next one. */
   async identify({ bitmap, capture }: Frame): Promise<Answer> {
     const begun = performance.now();
     const [worker] = [...this.running].sort((one, other) => one.load - other.load);
@@ -56,7 +60,7 @@ export class LocalInference implements Inference {
       throw this.ended ?? new Problem("device-failed", "it has not started");
     }
     try {
-      const seen = await worker.look(bitmap);
+      const seen = await worker.look(bitmap, this.explain);
       const { queue, decode, inference } = seen;
       const round = performance.now() - begun;
       const network = Math.max(0, round - queue - decode - inference); // the way to the worker and back
@@ -71,24 +75,22 @@ export class LocalInference implements Inference {
     }
   }
 
+  /** Ends the workers; a pending identify rejects with "closed". */
   close(): void {
     this.ended ??= new Problem("closed");
-    for (const worker of [...this.running, ...(this.opening ? [this.opening] : [])]) worker.end(this.ended);
+    for (const worker of [...this.running, this.opening]) worker?.end(this.ended);
     this.running.clear();
   }
 
   /** One worker more. Rejects with a Problem. */
   private async open(progress: Progress): Promise<void> {
     if (this.ended) throw this.ended;
-    const order = this.order();
+    const order = orderOf(this.manifest);
     const worker = new InferenceWorker(this.makeWorker());
     this.opening = worker;
     try {
       await worker.start(order, progress);
       this.running.add(worker);
-    } catch (error) {
-      worker.end(error as Problem);
-      throw error;
     } finally {
       this.opening = null;
     }
@@ -109,35 +111,17 @@ export class LocalInference implements Inference {
     const likeliest = probabilities.indexOf(Math.max(...probabilities));
     const threshold = variants[VARIANT]?.threshold ?? 0;
     const label = score >= threshold ? (labels[likeliest] ?? null) : null;
-    const where = this.locate(label, evidence);
+    const where = label === null ? null : mapOf(label, likeliest, evidence);
     return { label, labels, probabilities, score, threshold, evidence: where, model: version };
   }
+}
 
-  /** Where the label was seen: its own map of all of them. */
-  private locate(label: string | null, evidence: Seen["evidence"]): Evidence | null {
-    if (!evidence || label === null) return null;
-    const { values, height, width } = evidence;
-    const at = this.manifest.labels.indexOf(label) * height * width;
-    return { label, height, width, values: values.subarray(at, at + height * width) };
-  }
-
-  /** Throws a Problem where the bundle has nothing for browsers. */
-  private order(): Start {
-    const { golden, golden_tolerance: tolerance, input } = this.manifest;
-    const [model, ...pictures] = assetsOf(this.manifest);
-    return {
-      kind: "start",
-      model,
-      golden: golden.map(({ probabilities, id_score }, index) => ({
-        ...(pictures[index] as Asset),
-        probabilities: probabilities[VARIANT] ?? [],
-        id_score: id_score[VARIANT] ?? Number.NaN,
-      })),
-      tolerance,
-      size: input.size,
-      key: apiKey(),
-    };
-  }
+/** Of all labels' maps the one of this label. */
+function mapOf(label: string, index: number, evidence: Seen["evidence"]): Evidence | null {
+  if (!evidence) return null;
+  const { values, height, width } = evidence;
+  const cells = height * width;
+  return { label, height, width, values: values.subarray(index * cells, (index + 1) * cells) };
 }
 
 function makeWorker(): Worker {

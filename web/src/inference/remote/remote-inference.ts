@@ -5,7 +5,6 @@ import { apiKey, type Manifest, request, type ServiceAnswer, type ServiceProblem
 import { Backoff } from "../../shared/backoff";
 import { identifyUrl, streamUrl } from "../../shared/endpoints";
 import { Problem } from "../../shared/problem";
-import type { Remote } from "../engine";
 
 type StreamMessage = (ServiceAnswer & { dropped: number }) | (ServiceProblem & { retry_after_s?: number });
 
@@ -39,14 +38,16 @@ interface Pending {
   reject: (problem: Problem) => void;
 }
 
-export class RemoteInference implements Remote {
+export class RemoteInference {
   readonly maxInFlight = 1;
-  onTrouble: Remote["onTrouble"] = () => undefined;
+  /** Told why pictures go one by one, and null while the socket is open; the answers go on either way. */
+  onTrouble: (problem: Problem | null) => void = () => undefined;
   private readonly parts: Parts;
-  private readonly ended = new AbortController();
+  private ended = false;
   private socket: WebSocket | null = null; // opening or open
   private settled: () => void = () => undefined; // the last connect() has come to an end, good or bad
   private pending: Pending | null = null;
+  private late: ReturnType<typeof setTimeout> | undefined; // of the answer that is waited for
   private retry: ReturnType<typeof setTimeout> | undefined; // of the next try to connect
   private resting = false; // there is no socket because nothing is asked
   private explain: boolean;
@@ -58,37 +59,41 @@ export class RemoteInference implements Remote {
     this.explain = explain;
   }
 
+  /** The service has another model. */
   adopt(manifest: Pick<Manifest, "labels">): void {
     this.labels = manifest.labels;
   }
 
   /** Resolves when the socket is open, or is known not to be: then POST answers until it is. */
-  start(signal: AbortSignal): Promise<void> {
-    signal.addEventListener("abort", () => this.close(), { once: true });
+  start(): Promise<void> {
     return this.connect();
   }
 
+  /** Whether answers are to come with evidence. */
   setExplain(explain: boolean): void {
     if (explain === this.explain) return;
     this.explain = explain;
     if (!this.resting) void this.connect();
   }
 
+  /** Nothing will be asked for a while: gives the connection back, until something is. */
   rest(): void {
     clearTimeout(this.retry);
     this.resting = true;
     this.drop(new Problem("closed"));
   }
 
+  /** Connects now rather than when it is due: after a sleep, or because someone pressed the button. */
   reconnect(): void {
     this.parts.backoff.reset();
     if (!this.resting && this.socket?.readyState !== WebSocket.OPEN) void this.connect();
   }
 
+  /** Closes the frame. Rejects with a Problem. */
   async identify(frame: Frame): Promise<Answer> {
     frame.bitmap.close();
     const { jpeg, capture } = frame;
-    if (this.ended.signal.aborted || !jpeg) throw new Problem("closed");
+    if (this.ended || !jpeg) throw new Problem("closed");
     if (this.resting) await this.connect();
     const sent = performance.now();
     const open = this.socket?.readyState === WebSocket.OPEN;
@@ -96,9 +101,9 @@ export class RemoteInference implements Remote {
     return this.answer(message, capture, performance.now() - sent);
   }
 
+  /** A pending identify rejects with "closed". */
   close(): void {
-    if (this.ended.signal.aborted) return;
-    this.ended.abort(new Problem("closed"));
+    this.ended = true;
     clearTimeout(this.retry);
     this.drop(new Problem("closed"));
   }
@@ -108,7 +113,7 @@ export class RemoteInference implements Remote {
     clearTimeout(this.retry);
     this.drop(new Problem("closed"));
     this.resting = false;
-    if (this.ended.signal.aborted) return Promise.resolve();
+    if (this.ended) return Promise.resolve();
     return new Promise((resolve) => {
       const key = apiKey();
       const socket = this.parts.socket(streamUrl(this.explain), key ? [SUBPROTOCOL, `key.${key}`] : [SUBPROTOCOL]);
@@ -168,30 +173,17 @@ export class RemoteInference implements Remote {
   }
 
   private stream(jpeg: ArrayBuffer): Promise<StreamMessage> {
-    return new Promise((resolve, reject) => {
-      const late = setTimeout(() => this.lost(1006, "no answer"), ANSWER_MS);
-      const settled = <T>(then: (value: T) => void) => {
-        return (value: T) => {
-          clearTimeout(late);
-          then(value);
-        };
-      };
-      this.pending = { resolve: settled(resolve), reject: settled(reject) };
+    return new Promise<StreamMessage>((resolve, reject) => {
+      this.pending = { resolve, reject };
+      this.late = setTimeout(() => this.lost(1006, "no answer"), ANSWER_MS);
       this.socket?.send(jpeg);
-    });
+    }).finally(() => clearTimeout(this.late));
   }
 
   private async post(jpeg: ArrayBuffer): Promise<StreamMessage> {
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(new DOMException("no answer", "TimeoutError")), ANSWER_MS);
-    const end = (): void => late.abort(this.ended.signal.reason);
-    this.ended.signal.addEventListener("abort", end);
-    try {
-      return { ...(await this.parts.post(jpeg, this.explain, late.signal)), dropped: 0 };
-    } finally {
-      clearTimeout(timer);
-      this.ended.signal.removeEventListener("abort", end);
-    }
+    const answer = await this.parts.post(jpeg, this.explain, AbortSignal.timeout(ANSWER_MS));
+    if (this.ended) throw new Problem("closed");
+    return { ...answer, dropped: 0 };
   }
 
   /** @param round ms from sending to the answer */

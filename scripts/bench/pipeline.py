@@ -1,0 +1,121 @@
+"""How long `dvc repro` takes in a fresh clone, stage by stage, after one more photo, and with nothing to do.
+
+Writes docs/bench/pipeline.csv and the table of docs/pipeline.md. DVC itself keeps no times of stages.
+"""
+
+import argparse
+import re
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from scripts.bench.results import circumstances, keep, table, yes
+from scripts.dev import readme
+from scripts.dev.clone import environment, fresh_clone
+
+STAGE = re.compile(r"Running stage '([\w-]+)'")
+COLD, MORE, IDLE = "cold, all stages", "one more photo", "nothing to do"
+TARGETS_S = {COLD: 150.0, MORE: 15.0, IDLE: 1.0}
+BEFORE_S = {COLD: 334.0}  # commit 97d1b24, its default of fine-tuning, the same machine when it was quiet
+CSV = Path("docs/bench/pipeline.csv")
+PAGE = Path("docs/pipeline.md")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the CSV file: a stage of the cold run, or a whole run."""
+
+    what: str
+    seconds: float
+    memory_gb: float = 0.0  # resident, of the largest process so far
+
+
+def measure(clone: Path) -> list[Row]:
+    """Run ``dvc repro`` in ``clone``; the time of each stage that ran.
+
+    Raises:
+        subprocess.CalledProcessError: a stage failed; its output was shown.
+    """
+    stage, begun = "start", time.monotonic()
+    rows = []
+    command = ["dvc", "repro"]
+    with subprocess.Popen(
+        command, cwd=clone, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as repro:
+        assert repro.stdout is not None
+        for line in repro.stdout:
+            print(line, end="", flush=True)
+            if found := STAGE.search(line):
+                rows.append(Row(stage, time.monotonic() - begun))
+                stage, begun = found.group(1), time.monotonic()
+        rows.append(Row(stage, time.monotonic() - begun))
+    if repro.returncode:
+        raise subprocess.CalledProcessError(repro.returncode, command)
+    return rows
+
+
+def _whole(name: str, stages: Sequence[Row]) -> Row:
+    kilobytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return Row(name, sum(row.seconds for row in stages), kilobytes / 1e6)
+
+
+def add_photo(clone: Path) -> None:
+    """One more photo: one of the set, cut, so that it is another one.
+
+    Raises:
+        subprocess.CalledProcessError: it could not be added.
+    """
+    photo = sorted((clone / "data/images/art").glob("*.jpg"))[0]
+    with Image.open(photo) as image:
+        width, height = image.size
+        image.crop((width // 4, height // 4, width, height)).save(photo.with_name("one-more.jpg"), quality=92)
+    for command in (["python", "-m", "pipeline.data", "adopt"], ["dvc", "add", "--quiet", "data"]):
+        subprocess.run(command, cwd=clone, env=environment(), check=True)
+
+
+def report(rows: Sequence[Row]) -> str:
+    """The rows as a Markdown table, those of whole runs with their targets and what they were before."""
+    lines = []
+    for row in rows:
+        target, before = TARGETS_S.get(row.what), BEFORE_S.get(row.what)
+        expected = (f"{target:g}", yes(row.seconds <= target)) if target else ("", "")
+        figures = (f"{row.seconds:.1f}", f"{row.memory_gb:.2f}" if row.memory_gb else "")
+        lines.append((f"**{row.what}**" if target else row.what, *figures, f"{before:g}" if before else "", *expected))
+    return table(("stage", "s", "largest process, GB", "before, s", "target, s", ""), lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure the last commit and print the table; exit status 1 where a stage failed."""
+    parser = argparse.ArgumentParser(prog="make bench-pipeline", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="runs with nothing to do; their median counts (5)")
+    parser.add_argument("--dry", action="store_true", help="print the table and write nothing")
+    given = parser.parse_args(argv)
+    try:
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+            clone = fresh_clone(Path(folder) / "clone")
+            rows = measure(clone)
+            rows.append(_whole(COLD, rows))
+            idle = [sum(row.seconds for row in measure(clone)) for _ in range(given.rounds)]
+            rows.append(Row(IDLE, statistics.median(idle)))
+            add_photo(clone)
+            rows.append(_whole(MORE, measure(clone)))
+    except subprocess.CalledProcessError as error:
+        print(f"error: {' '.join(map(str, error.cmd))} failed (see above)", file=sys.stderr)
+        return 1
+    text = f"{circumstances('make bench-pipeline')}\n\n{report(rows if given.dry else keep(CSV, rows))}"
+    print(text)
+    if not given.dry:
+        readme.write("bench", text, PAGE)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""MLflow's model server: a custom Python model around the bundle, saved as "model from code".
+
+    python -m scripts.bench.service.peers.mlflow_model BUNDLE VARIANT FOLDER
+    mlflow models serve -m FOLDER --env-manager local --workers 2
+
+A picture travels as its documentation has binary columns travel: base64 in JSON. The `onnx` flavour by itself would
+take the decoded tensor as 150,000 numbers in JSON, and leave decoding to the client.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow.models import ModelSignature, set_model
+from mlflow.types import ColSpec, DataType, Schema
+
+import bundle
+from bundle.engine import Engine
+
+COLUMN = "image"
+
+
+class Model(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # MLflow has no type stubs
+    """One answer a row."""
+
+    def load_context(self, context: Any) -> None:
+        """Load the bundle once a worker."""
+        folder, variant = Path(context.artifacts["bundle"]), context.model_config["variant"]
+        self.engine = Engine(bundle.load(folder), variant, threads=1)
+
+    def predict(self, context: Any, model_input: pd.DataFrame) -> list[dict[str, Any]]:  # noqa: ARG002  # MLflow's
+        """Answer each picture of the column ``image``, which the server has decoded from base64 to bytes."""
+        return [self.engine.identify(picture).to_json() for picture in model_input[COLUMN]]
+
+
+def save(folder: Path, variant: str, to: Path) -> None:
+    """Save the model into a folder that `mlflow models serve` takes."""
+    mlflow.pyfunc.save_model(
+        path=str(to),
+        python_model=str(Path(__file__)),
+        artifacts={"bundle": str(folder)},
+        model_config={"variant": variant},
+        signature=ModelSignature(inputs=Schema([ColSpec(DataType.binary, COLUMN)])),
+        pip_requirements=[],  # --env-manager local: the environment is there
+    )
+
+
+if __name__ == "__main__":
+    save(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))
+else:
+    set_model(Model())

@@ -1,0 +1,1 @@
+"""Tools of development: environments, Node, the browser, locks, the OpenAPI types, figures in Markdown."""
