@@ -161,7 +161,7 @@ def test_a_process_that_was_stopped_for_a_while_goes_on_where_it_was(tmp_path: P
 
 def test_stop_lets_requests_in_flight_finish_and_readiness_goes_first(tmp_path: Path) -> None:
     make_bundle(tmp_path / "promoted")
-    with running(tmp_path, drain_s=2.5, grace_s=2, body_timeout_s=30) as service:
+    with running(tmp_path, drain_s=2.5, grace_s=2, timeout_s=30) as service:
         with service.socket() as uploading, httpx.Client(base_url=service.url) as watching:
             uploading.sendall(HEAD + f"Content-Length: {len(RED)}\r\n\r\n".encode() + RED[:10])
             assert watching.get("/readyz").status_code == 200
