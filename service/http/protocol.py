@@ -11,7 +11,7 @@ import asyncio
 import ipaddress
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
@@ -36,6 +36,7 @@ class Protocol(HttpToolsProtocol):
     _in_head = True
     _unparsed = 0  # bytes of a head that is not whole yet
     _timer: asyncio.TimerHandle | None = None
+    _running: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Expect a request, or refuse the connection."""
@@ -46,8 +47,11 @@ class Protocol(HttpToolsProtocol):
             self._end(_FULL)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timer."""
+        """Forget the timer, and all that waits in the pipeline; what is still sent goes nowhere."""
         self._stop_timer()
+        self.pipeline.clear()
+        if self._running is not None:
+            self._running.disconnected = True
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -80,9 +84,12 @@ class Protocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def handle_websocket_upgrade(self) -> None:
-        """Hand the connection on."""
+        """Hand the connection on, unless an answer is still on its way."""
         self._stop_timer()
-        super().handle_websocket_upgrade()
+        if self._is_idle:
+            super().handle_websocket_upgrade()
+        else:
+            self._abort()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, unless it would end up inside another answer."""
@@ -91,7 +98,7 @@ class Protocol(HttpToolsProtocol):
         elif self._is_idle:
             super().send_400_response(msg)
         else:
-            self.transport.abort()
+            self._abort()
 
     @property
     def _is_idle(self) -> bool:
@@ -113,12 +120,21 @@ class Protocol(HttpToolsProtocol):
             self.transport.write(answer)
             self.transport.close()
         else:
-            self.transport.abort()
+            self._abort()
+
+    def _abort(self) -> None:
+        self.transport.abort()
+        if self._running is not None:
+            self._running.disconnected = True  # else it writes to a transport that is closed
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle  # `cycle` is the newest in the pipeline
+        super()._start_asgi_task(cycle, app)
 
     def _start_timer(self) -> None:
         """Head and body have TIMEOUT_S each."""
         if self._timer is None:
-            self._timer = self.loop.call_later(2 * self.settings.timeout_s + BACKSTOP_S, self.transport.abort)
+            self._timer = self.loop.call_later(2 * self.settings.timeout_s + BACKSTOP_S, self._abort)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -49,6 +49,18 @@ def test_a_pipeline_without_end_is_broken_off(service: Running) -> None:
         assert read_all(connection).count(b"HTTP/1.1 200 ") <= 40
 
 
+def test_a_websocket_behind_a_request_that_is_in_work_is_broken_off_without_a_fault(service: Running) -> None:
+    """The answer was written to a connection that the handshake had closed; the fixture looks into the log."""
+    data = picture("red") + b"\0" * 5_000
+    head = f"POST /identify HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}\r\n\r\n".encode()
+    upgrade = b"GET /stream HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    with unharmed(service):
+        for _ in range(5):
+            with service.socket() as connection:
+                connection.sendall(head + data + upgrade)
+                read_all(connection)
+
+
 def test_a_page_that_points_its_own_name_here_gets_nothing(service: Running) -> None:
     """DNS rebinding: to the browser, the stranger's name and this service are one origin."""
     host = f"rebound.attacker.example:{service.port}"
