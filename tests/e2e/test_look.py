@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.conftest import Open
-from tests.e2e.pages import PATIENCE_MS, ROOT, WEB, at, lit, open_drawer, problem, state
+from tests.e2e.pages import PATIENCE_MS, ROOT, WEB, at, lit, open_card, open_drawer, problem, state
 from tests.e2e.test_still import show
 
 SIZES: Final = {1440: 900, 768: 1024, 568: 320, 360: 740, 320: 568}  # CSS pixels, wide: high
@@ -32,9 +32,9 @@ def _drawer(page: Page) -> None:
 
 
 def _card(page: Page) -> None:
-    _drawer(page)
-    at(page, "card-toggle").click()
-    expect(page.locator("[data-testid=drawer] table").first).to_be_visible(timeout=PATIENCE_MS)
+    lit(page, "plant")
+    open_card(page)
+    expect(page.locator("[data-testid=card] table").first).to_be_visible()
     at(page, "card-toggle").scroll_into_view_if_needed()
 
 
