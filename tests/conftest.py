@@ -19,7 +19,7 @@ settings.register_profile("unhurried", deadline=None, suppress_health_check=[Hea
 settings.load_profile("unhurried")
 
 
-class ByFile(LoadScopeScheduling):
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """xdist's own `--dist=loadfile`, with some files taken for one."""
 
     def _split_scope(self, nodeid: str) -> str:

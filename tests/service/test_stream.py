@@ -109,7 +109,8 @@ def test_frames_beyond_the_rate_are_dropped_not_queued(tmp_path: Path) -> None:
     make_bundle(tmp_path / "promoted")
     with running(tmp_path, threads=1, stream_fps=10) as service, open_stream(service) as stream:
         begun = time.monotonic()
-        sent, answers = 0, []
+        sent = 0
+        answers: list[dict[str, Any]] = []
         while len(answers) < 6:
             for _ in range(5):  # of which one is answered
                 stream.send(picture("red"))
@@ -139,7 +140,8 @@ def test_streams_take_turns_for_their_newest_frames_and_none_is_refused(slow: Ru
 
     def send() -> None:
         with open_stream(slow) as stream:
-            sent, answers = 0, []
+            sent = 0
+            answers: list[dict[str, Any]] = []
             together.wait()
             while len(answers) < 10 and not answered:  # the first that has ten ends it
                 for _ in range(3):
