@@ -32,12 +32,12 @@ def open_stream(service: Running, **options: Any) -> ClientConnection:
     return stream
 
 
-def hear(stream: ClientConnection, timeout: float = 10) -> dict[str, Any]:
+def hear(stream: ClientConnection, timeout: float = CLOSES_S) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(stream.recv(timeout))
     return values
 
 
-def closed(stream: ClientConnection, timeout: float = 10) -> tuple[int, str]:
+def closed(stream: ClientConnection, timeout: float = CLOSES_S) -> tuple[int, str]:
     """Code and reason with which the service closes."""
     with suppress(ConnectionClosed):
         while True:
@@ -109,7 +109,8 @@ def test_frames_beyond_the_rate_are_dropped_not_queued(tmp_path: Path) -> None:
     make_bundle(tmp_path / "promoted")
     with running(tmp_path, threads=1, stream_fps=10) as service, open_stream(service) as stream:
         begun = time.monotonic()
-        sent, answers = 0, []
+        sent = 0
+        answers: list[dict[str, Any]] = []
         while len(answers) < 6:
             for _ in range(5):  # of which one is answered
                 stream.send(picture("red"))
@@ -139,7 +140,8 @@ def test_streams_take_turns_for_their_newest_frames_and_none_is_refused(slow: Ru
 
     def send() -> None:
         with open_stream(slow) as stream:
-            sent, answers = 0, []
+            sent = 0
+            answers: list[dict[str, Any]] = []
             together.wait()
             while len(answers) < 10 and not answered:  # the first that has ten ends it
                 for _ in range(3):
@@ -204,7 +206,7 @@ def test_a_huge_frame_is_closed_with_1009(service: Running) -> None:
     """Its size is enough: a client that were still sending might find the connection reset before it reads the code."""
     with unharmed(service), raw(service) as connection:
         connection.sendall(b"\x82" + struct.pack(">BQ", 0x80 | 127, 5_000_000) + b"\0" * 4)
-        connection.settimeout(10)
+        connection.settimeout(CLOSES_S)
         opcode, length = connection.recv(2)
         assert opcode == 0x88
         assert length >= 2
