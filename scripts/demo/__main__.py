@@ -17,7 +17,7 @@ from typing import Final
 
 from pipeline.core import files
 from pipeline.core.errors import PipelineError, run_stage
-from scripts.bench.service.server import Cores, free_port, running
+from scripts.bench.process import Cores, free_port, running
 from scripts.demo import film, phone, recording, script
 from scripts.gif import tool
 from scripts.gif.stage import as_pipeline_errors
