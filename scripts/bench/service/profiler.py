@@ -17,12 +17,13 @@ LOOKS: Final = 200  # a second
 CLIENTS: Final = 2
 STARTS_S: Final = 3.0  # that py-spy takes to start, at most
 GIL: Final = "of it holding the interpreter's lock"
-PARTS: Final = (  # the first whose mark stands in a stack takes the sample
+REST: Final = "HTTP, event loop, threads"
+PARTS: Final = (  # the first of which a mark stands in the innermost frame that has one takes the sample
     ("inference", ("(openvino/", "(onnxruntime/", "_infer (bundle/engine.py", "run (service/engine.py")),
     ("decoding", ("/decode.py", "/screening.py", "(PIL/")),
     ("metrics and log", ("/metrics.py", "(prometheus_client/", "/log.py", "(logging/")),
-    ("the rest of service/", ("(service/",)),
-    ("HTTP, event loop, threads", ("",)),
+    ("the rest of service/", ("(service/", "(bundle/", "(pydantic/")),
+    (REST, ("(uvicorn/", "(starlette/", "(fastapi/", "(asyncio/", "(threading.py", "(queue.py")),
 )
 
 
@@ -77,7 +78,7 @@ def by_part(raw: str) -> Counter[str]:
     found: Counter[str] = Counter()
     for line in raw.splitlines():
         stack, _, samples = line.rpartition(" ")
-        inner = stack.partition("(service/cli/serve.py:")[2] or stack  # below lies what starts it
-        part = next(name for name, marks in PARTS if any(mark in inner for mark in marks))
-        found[part] += int(samples)
+        frames = reversed(stack.split(";"))
+        parts = (name for frame in frames for name, marks in PARTS if any(mark in frame for mark in marks))
+        found[next(parts, REST)] += int(samples)
     return found
