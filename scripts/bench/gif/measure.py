@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ffmpeg as graphs
+import numpy as np
 from PIL import Image
 
 from scripts.bench.gif.contenders import BARE, FPS, contenders, fitting_preset, ours, preset
@@ -106,19 +107,12 @@ def expectations(rows: Sequence[Row]) -> Iterator[tuple[str, str, str]]:
 
 
 def at_equal_ssim(rows: Sequence[Row], ssim: float) -> float | None:
-    """Bytes that the contender of ``rows`` needs for an SSIM, between its two nearest qualities; None: it can't.
+    """Bytes that the contender of ``rows`` needs for an SSIM, between its nearest qualities, or its least one's.
 
-    If even its least is better, that is what it needs.
+    None: it can't.
     """
-    ordered = sorted(rows, key=lambda row: row.ssim)
-    if ssim > ordered[-1].ssim:
-        return None
-    if ssim <= ordered[0].ssim:
-        return min(row.bytes for row in ordered)
-    above = next(number for number, row in enumerate(ordered) if row.ssim >= ssim)
-    low, high = ordered[above - 1], ordered[above]
-    part = (ssim - low.ssim) / (high.ssim - low.ssim)
-    return math.exp(math.log(low.bytes) + part * (math.log(high.bytes) - math.log(low.bytes)))
+    ssims, sizes = zip(*sorted((row.ssim, row.bytes) for row in rows), strict=True)
+    return float(np.exp(np.interp(ssim, ssims, np.log(sizes)))) if ssim <= ssims[-1] else None
 
 
 def _kb(size: float) -> str:
