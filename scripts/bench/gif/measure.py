@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from scripts.bench.gif.contenders import BARE, FPS, contenders, fitting_preset, ours, preset
+from scripts.bench.results import yes
 from scripts.gif import passes, quality, recording
 from scripts.gif.passes import Job
 from scripts.gif.progress import Progress
@@ -82,28 +83,28 @@ def expectations(rows: Sequence[Row]) -> Iterator[tuple[str, str, str]]:
     clips = list(dict.fromkeys(row.clip for row in rows))
     blog, bare = (sum(row.seconds for row in rows if row.contender == name) for name in ("blog", BARE))
     expected = f"`blog` takes at most {SLOWER} times as long as the bare command, all clips together"
-    yield expected, f"{blog / bare:.2f}", _yes(blog <= SLOWER * bare)
+    yield expected, f"{blog / bare:.2f}", yes(blog <= SLOWER * bare)
     for clip in (clip for clip in clips if clip in (*SCREENS, "camera")):
         own, recipe = by[clip, fitting_preset(clip)], by[clip, BARE]
         expected = f"`{own.contender}` on {clip}: fewer bytes and a higher SSIM than the recipe"
         found = f"{_kb(own.bytes)} against {_kb(recipe.bytes)} kB, {own.ssim:.4f} against {recipe.ssim:.4f}"
-        yield expected, found, _yes(own.bytes < recipe.bytes and own.ssim > recipe.ssim)
+        yield expected, found, yes(own.bytes < recipe.bytes and own.ssim > recipe.ssim)
     for clip in (clip for clip in clips if clip in SCREENS):
         own = by[clip, "screen"]
         if theirs := [row for row in rows if row.clip == clip and row.contender.startswith("gifski")]:
             equal = at_equal_ssim(theirs, own.ssim)
             found = f"{_kb(own.bytes)} against {_kb(equal)} kB" if equal else "gifski reaches that SSIM at no quality"
-            verdict = _yes(not equal or own.bytes <= equal)
+            verdict = yes(not equal or own.bytes <= equal)
             yield f"`screen` on {clip}: no larger than gifski at equal SSIM", found, verdict
     for kind in SMALL:
         gifs, beside = (
             sum(by[clip, name or fitting_preset(clip)].bytes for clip in clips) for name in ("", f"sibling .{kind}")
         )
         expected = f"the `.{kind}` beside the GIFs of all clips: at most a tenth of their bytes"
-        yield expected, f"{_kb(beside)} of {_kb(gifs)} kB = {beside / gifs:.0%}", _yes(beside <= SIBLING_PART * gifs)
+        yield expected, f"{_kb(beside)} of {_kb(gifs)} kB = {beside / gifs:.0%}", yes(beside <= SIBLING_PART * gifs)
     parts = [by[clip, HALF].bytes / (by[clip, fitting_preset(clip)].bytes // 2) for clip in clips]
     expected = f"`--max-bytes` of half of each clip's GIF: it holds, and {FILLED:.0%} of it are used"
-    yield expected, ", ".join(f"{part:.1%}" for part in parts), _yes(all(FILLED <= part <= 1 for part in parts))
+    yield expected, ", ".join(f"{part:.1%}" for part in parts), yes(all(FILLED <= part <= 1 for part in parts))
 
 
 def at_equal_ssim(rows: Sequence[Row], ssim: float) -> float | None:
@@ -117,7 +118,3 @@ def at_equal_ssim(rows: Sequence[Row], ssim: float) -> float | None:
 
 def _kb(size: float) -> str:
     return f"{size / 1e3:.0f}"
-
-
-def _yes(holds: bool) -> str:
-    return "yes" if holds else "**no**"
