@@ -22,8 +22,6 @@ def _npm(monkeypatch: pytest.MonkeyPatch) -> None:
             (target / name).touch()
 
     monkeypatch.setattr(node, "build", built)
-    monkeypatch.setattr(node, "folder", lambda: None)
-    monkeypatch.setattr(node, "packages", lambda *_: False)
     monkeypatch.setattr(node, "identity", lambda *_: "")
 
 
