@@ -15,7 +15,6 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from service.http.stream import FLOOD, FLOOD_OVER_S
 from tests.load import Load
 from tests.service.corpus import PICTURES
 from tests.service.running import HOLDING, Running, eventually, held, running
@@ -24,6 +23,7 @@ from tests.service.test_serving import ANSWERS, KEYS
 from tests.service.test_slow_clients import CLOSES_S, read_all
 from tests.tiny_bundle import COLOURS, make_bundle, picture
 
+PINGS = "from service.cli import serve; serve.PING_S = 0.4"
 SLOW = 1_400  # input size of a model that takes some 50 ms an answer
 
 
@@ -85,7 +85,7 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder: Path = tmp_path_factory.mktemp("slow")
     make_bundle(folder / "promoted", size=SLOW)
     with running(
-        folder, threads=1, queue=2, streams=4, address_share=1, ping_s=0.4, stream_idle_s=1.5, api_key=""
+        folder, threads=1, queue=2, streams=4, address_share=1, stream_idle_s=1.5, api_key="", patch=PINGS
     ) as one:
         yield one
 
@@ -120,17 +120,6 @@ def test_frames_beyond_the_rate_are_dropped_not_queued(tmp_path: Path) -> None:
             answers.append(hear(stream))
         assert len(answers) <= 1 + 10 * (time.monotonic() - begun)
         assert len(answers) + sum(answer["dropped"] for answer in answers) == sent
-
-
-def test_a_flood_is_closed_with_a_reason(tmp_path: Path) -> None:
-    """As many messages as it takes and no more: a client that were still sending might find a reset and no reason."""
-    make_bundle(tmp_path / "promoted")
-    with running(tmp_path, threads=1, stream_fps=1) as service, open_stream(service) as stream:
-        for _ in range(round(FLOOD * FLOOD_OVER_S) + 1):
-            stream.send(b"x")
-        code, reason = closed(stream)
-        assert code == 1008
-        assert "frames/s are answered" in reason
 
 
 def test_streams_take_turns_for_their_newest_frames_and_none_is_refused(slow: Running) -> None:
@@ -233,7 +222,7 @@ def test_fragments_without_end_are_closed(service: Running) -> None:
 
 def test_pings_whose_pongs_nobody_reads_fill_no_memory(tmp_path: Path) -> None:
     make_bundle(tmp_path / "promoted")
-    with running(tmp_path, threads=1, send_timeout_s=0.5) as service, raw(service) as connection:
+    with running(tmp_path, threads=1, timeout_s=0.5) as service, raw(service) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         before = service.memory()
         until_closed(connection, frame(9, b"x" * 125) * 1_000)
