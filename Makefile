@@ -89,7 +89,11 @@ rollback: setup ## bring the champion before back: make rollback WHY="it takes c
 .PHONY: test
 test: lint promoted page browser ## check style and types, then run every test (trains a model first where there is none)
 	@$(PYTHON) -m scripts.dev.node npm run --silent test
-	@$(IN_VENV) python -m pytest
+	@$(IN_VENV) python -m pytest -n 2
+
+.PHONY: test-fast
+test-fast: setup ## the tests that need no service, no browser and no training (about a minute)
+	@$(IN_VENV) python -m pytest -q -n 2 tests/unit tests/contract
 
 .PHONY: lint
 lint: setup ## check style, formatting, types and the direction of imports
@@ -114,27 +118,24 @@ verify: setup ## rebuild the model twice in fresh clones and compare the bytes
 bench-pipeline: setup ## time every stage in a fresh clone, and the memory that it takes
 	@$(IN_VENV) python -m scripts.bench.pipeline
 
-.PHONY: bench-validate
-bench-validate: setup ## time the look at the photos, from 100 pictures to 10,000 that it makes
-	@$(IN_VENV) python -m scripts.bench.validate
-
 .PHONY: bench
-bench: setup ## compare the service with other ways to serve the same model, side by side (about 10 minutes; needs wrk)
+bench: setup ## compare the service with other ways to serve the same model, side by side (about 11 minutes; needs wrk)
 	@$(PYTHON) scripts/dev/environment.py requirements/bench.lock .venv-bench
 	@$(IN_VENV) python -m scripts.bench.service
 
 .PHONY: bench-web
-bench-web: promoted page browser ## time the page in a real browser, beside TensorFlow.js and LiteRT.js (about 8 minutes)
+bench-web: promoted page browser ## time the page in a real browser, and the device beside TensorFlow.js and LiteRT.js (about 10 minutes)
 	@$(PYTHON) scripts/dev/environment.py requirements/litert.lock .venv-litert
 	@$(IN_VENV) python -m scripts.bench.web
 
 .PHONY: bench-scale
-bench-scale: setup ## how much a core carries, measured and reckoned, and a cluster simulated (about 4 minutes; needs wrk)
+bench-scale: setup ## how many answers and users a core carries, and the limit of one process (about 4 minutes; needs wrk)
+	@$(PYTHON) scripts/dev/environment.py requirements/bench.lock .venv-bench
 	@$(IN_VENV) python -m scripts.bench.capacity
 
 .PHONY: bench-gif
 bench-gif: setup data ## compare the GIFs with ffmpeg's own and gifski's, on six clips (about 8 minutes; gifski from npm)
-	@$(IN_VENV) python -m scripts.bench_gif
+	@$(IN_VENV) python -m scripts.bench.gif
 
 .PHONY: web-api
 web-api: setup ## write the page's types from the service's OpenAPI document

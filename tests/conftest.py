@@ -10,7 +10,7 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-PROJECT = ("stale_configuration", "end_to_end", "own_photos", "make", "distributed")  # of tests/pipeline
+PROJECT = ("stale_configuration", "end_to_end", "own_photos", "make")  # of tests/pipeline
 ORDER = ("pipeline", "e2e", "demo", "gif", "service")  # the other folders are done in seconds
 
 

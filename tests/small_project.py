@@ -14,22 +14,22 @@ from scripts.dev.clone import environment
 
 ROOT = Path(__file__).parents[1]
 PHOTOS = {"art": 10, "text": 10, "plant": 10, "other": 10}  # 8 of a label must be enough to train on
-# 64 pixels a side, where the project's default is 224: an eighth of the time. A policy that takes any model, so that
-# what is tested does not hang on how well a dozen test pictures go.
+# 64 pixels a side, where the project's default is 224: an eighth of the time. The policy asks for more than a guess
+# gives, and for no more, so that what is tested does not hang on how well a dozen test pictures go.
 SMALL = """
 model:
   size: 64
 promote:
   floors:
-    served_accuracy_low: 0.0
-    recall: 0.0
-    auroc: 0.0
-    agreement: 0.0
+    served_accuracy_low: 0.34
+    recall: 0.1
+    auroc: 0.5
+    agreement: 0.5
   ceilings:
-    fnr: 1.0
-    fnr_of_label: 1.0
+    fnr: 0.5
+    fnr_of_label: 0.8
     fpr: 1.0
-    calibration_error: 1.0
+    calibration_error: 0.6
     latency_ms: 1000.0
   small_set:
     below: 0

@@ -4,7 +4,7 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path, PurePosixPath
 
@@ -118,6 +118,25 @@ def _fault(row: Row) -> tuple[str, str]:
     if not row.licence.strip():
         return "no_licence", f"{file} has no licence; write it down, or 'unknown' if nobody knows"
     return "", ""
+
+
+def is_known(row: Row) -> bool:
+    """Whether somebody wrote down where the photo is from."""
+    return row.source_package not in ("", OWN) and row.kind != "captured"
+
+
+def source_of(rows: Sequence[Row]) -> list[str]:
+    """The source of each photo: the package that the manifest says it was taken from.
+
+    Packages of one family are one source: where a package's name holds a version, what stands before it. So
+    wesnoth-1.16-data and wesnoth-1.16-httt, drawn by the same hands for one game, are both wesnoth.
+
+    Returns:
+        One name a row; "" for photos that a user added or took in the page, and for every photo where fewer than two
+        sources are known, as none could then be left out. A caller takes the group of such a photo instead.
+    """
+    sources = [re.split(r"-\d", row.source_package)[0] if is_known(row) else "" for row in rows]
+    return sources if len({*sources} - {""}) > 1 else [""] * len(rows)
 
 
 def normal(name: str) -> str:

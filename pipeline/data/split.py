@@ -58,7 +58,7 @@ class SplitRow:
     kind: str
     split: str
     sha256: str
-    source: str = ""  # see pipeline/data/sources.py; "" where it is unknown
+    source: str = ""  # see `pipeline.data.manifest.source_of`; "" where it is unknown
 
 
 COLUMNS = tuple(field.name for field in fields(SplitRow))
@@ -119,21 +119,18 @@ def merge_groups(groups: Sequence[str], clusters: Iterable[Sequence[int]] = ()) 
     return [groups[index] for index in first_of_component(len(groups), ties)]
 
 
-def position(group: str, salt: str) -> float:
-    """Where ``group`` lies in [0, 1): the first bits of a hash, evenly spread and the same everywhere."""
-    digest = hashlib.sha256(f"{salt}:{group}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64
-
-
 def assign(groups: Sequence[str], labels: Sequence[str], settings: SplitSettings) -> list[str]:
-    """Put each picture on a side by the `position` of its (merged) group.
+    """Put each picture on a side by a hash of its (merged) group.
 
     Returns:
         The side of each picture. Every label has `min_groups` groups on every side if it has that many in
         all, and at least the part `min_train` of its pictures in train as far as the other sides can spare
         them.
     """
-    at = {group: position(group, settings.salt) for group in groups}
+    at = {  # a place in [0, 1): the first bits of a hash, evenly spread and the same everywhere
+        group: int.from_bytes(hashlib.sha256(f"{settings.salt}:{group}".encode()).digest()[:8], "big") / 2**64
+        for group in groups
+    }
     side = {
         group: TEST if u < settings.test else VALID if u < settings.test + settings.valid else TRAIN
         for group, u in at.items()

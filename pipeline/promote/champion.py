@@ -174,7 +174,7 @@ def roll_back(reg: Registry, models: Path, to: str | None, why: str) -> tuple[Ve
 def _target(reg: Registry, entries: list[Entry], present: Version, to: str | None) -> Version:
     if to and to.isdecimal():
         return reg.get(int(to))
-    earlier = [e for e in history.champions(entries) if e.fingerprint != present.fingerprint][-1:]
+    earlier = [e for e in history.replay(entries)[0] if e.fingerprint != present.fingerprint][-1:]
     chosen = [e for e in reversed(entries) if e.bundle == to] if to else earlier
     for entry in chosen:
         if version := reg.find(entry.fingerprint):

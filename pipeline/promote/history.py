@@ -66,21 +66,15 @@ def append(folder: Path, entry: Entry) -> None:
     files.write_text(folder / FILE, lines)
 
 
-def champions(entries: Sequence[Entry]) -> list[Entry]:
-    """The champions that a rollback can go back through, the present one last.
+def replay(entries: Sequence[Entry]) -> tuple[list[Entry], dict[str, Entry]]:
+    """The champions that a rollback can go back through, the present one last, and what rollbacks have removed.
 
     Rolling back removes those that it passes: after promoting a, b, c and a rollback (to b), the next one goes to a.
+
+    Returns:
+        The champions, and for the fingerprint of each removed model, unless it was made champion again since, the
+        rollback that removed it.
     """
-    return list(_replay(entries)[0].values())
-
-
-def rolled_back(entries: Sequence[Entry], fingerprint: str) -> Entry | None:
-    """The rollback that removed the model with ``fingerprint``, unless it was made champion again since."""
-    return _replay(entries)[1].get(fingerprint)
-
-
-def _replay(entries: Sequence[Entry]) -> tuple[dict[str, Entry], dict[str, Entry]]:
-    """By fingerprint, the champions, and the rollback that removed each that a rollback has removed."""
     stack: dict[str, Entry] = {}
     removed: dict[str, Entry] = {}
     for entry in entries:
@@ -91,7 +85,7 @@ def _replay(entries: Sequence[Entry]) -> tuple[dict[str, Entry], dict[str, Entry
         stack.pop(entry.fingerprint, None)
         removed.pop(entry.fingerprint, None)
         stack[entry.fingerprint] = entry
-    return stack, removed
+    return list(stack.values()), removed
 
 
 def who() -> str:

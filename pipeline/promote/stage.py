@@ -109,9 +109,10 @@ def judge(
         TrackingError: the store can't be read.
     """
     fingerprint, manifest, gates = Version.of(candidate).fingerprint, candidate.manifest, []
-    if removed := history.rolled_back(entries, fingerprint):
+    champions, removed = history.replay(entries)
+    if back := removed.get(fingerprint):
         note = (
-            f"this very model was rolled back on {removed.when} by {removed.who} ({removed.why}); "
+            f"this very model was rolled back on {back.when} by {back.who} ({back.why}); "
             "`python -m pipeline.promote anyway --why …` promotes it all the same"
         )
         gates.append(Gate("history", False, None, "not rolled back", note))
@@ -134,7 +135,7 @@ def judge(
             gates += policy.against_test(metrics, its, variants)
     others, key = {fingerprint, before.version.fingerprint if before else None}, (manifest.default_variant, LABELS)
     best = []
-    for entry in history.champions(entries):
+    for entry in champions:
         if entry.fingerprint not in others and (version := registry.find(entry.fingerprint)):
             theirs = registry.predictions(version)
             if {*labels} <= {p.truth for p in theirs} and {p.answer for p in theirs} <= {*labels, ""}:

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,50 +25,34 @@ from pipeline.tracking.store import Settings, Store, open_store
 
 __all__ = ["Lineage", "Run", "Settings", "lineage", "open_store", "resume", "run"]
 
-PARAMS_AT_ONCE, METRICS_AT_ONCE = 100, 1000  # MLflow's limits
+AT_ONCE = 100  # parameters or figures: MLflow's limit
 SAME_START_S = 60  # two processes of one id that started this close are the same one, clock changes included
 
 
-@dataclass
+@dataclass(frozen=True)
 class Run:
-    """One MLflow run that figures and files are added to.
-
-    Metrics that can't be written because another program holds the database wait here and go with the next
-    ones: a training is not lost to a lock in its fourth minute. `flush`, at the end, raises.
-    """
+    """One MLflow run that figures and files are added to; every method raises TrackingError where the store refuses."""
 
     store: Store
     run_id: str
-    _waiting: list[Any] = field(default_factory=list)
 
     def metrics(self, figures: Mapping[str, float], step: int = 0) -> None:
         """Log figures of one step; NaN and infinity are kept as such."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        self._waiting += [Metric(_key(name), float(value), now, step) for name, value in figures.items()]
-        try:
-            self.flush()
-        except TrackingError as error:
-            print(f"warning: {error} ({len(self._waiting)} figures wait for it)", file=sys.stderr)
-
-    def flush(self) -> None:
-        """Write the figures that wait.
-
-        Raises:
-            TrackingError: the store still can't be written.
-        """
-        while self._waiting:
-            self.store.call("log_batch", self.run_id, metrics=self._waiting[:METRICS_AT_ONCE])
-            del self._waiting[:METRICS_AT_ONCE]
+        self._log(metrics=[Metric(_key(name), float(value), now, step) for name, value in figures.items()])
 
     def params(self, values: Mapping[str, Any]) -> None:
         """Log parameters, nested ones under dotted names; MLflow cuts long values (the artifact has them)."""
         from mlflow.entities import Param
 
-        params = [Param(_key(name), str(value)) for name, value in flat(values).items()]
-        for first in range(0, len(params), PARAMS_AT_ONCE):
-            self.store.call("log_batch", self.run_id, params=params[first : first + PARAMS_AT_ONCE])
+        self._log(params=[Param(_key(name), str(value)) for name, value in flat(values).items()])
+
+    def _log(self, **entities: list[Any]) -> None:
+        ((kind, values),) = entities.items()
+        for first in range(0, len(values), AT_ONCE):
+            self.store.call("log_batch", self.run_id, **{kind: values[first : first + AT_ONCE]})
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags, replacing what they were."""
@@ -88,7 +72,7 @@ def run(settings: Settings, *, name: str, lineage: Lineage, params: Mapping[str,
     process is gone (kill -9) are marked KILLED on the way.
 
     Raises:
-        TrackingError: see `open_store`; also where figures can't be written at the end.
+        TrackingError: see `open_store`.
     """
     store, status = open_store(settings), "FAILED"
     _mark_stale_runs_killed(store)
@@ -98,7 +82,6 @@ def run(settings: Settings, *, name: str, lineage: Lineage, params: Mapping[str,
         configuration = json.dumps(lineage.config, indent=2, ensure_ascii=False, default=str)
         store.call("log_text", current.run_id, configuration, "config.json")
         yield current
-        current.flush()
         status = "FINISHED"
     except KeyboardInterrupt:
         status = "KILLED"
@@ -124,7 +107,6 @@ def resume(settings: Settings, run_id: str, *, name: str, lineage: Lineage) -> I
     if not found:
         _end(current, "FINISHED")
     yield current
-    current.flush()
 
 
 def _start(store: Store, name: str, lineage: Lineage, more: Mapping[str, str] | None = None) -> Run:

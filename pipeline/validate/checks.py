@@ -109,19 +109,17 @@ def check_folders(contents: Contents, rows: Sequence[Row] | None) -> Iterator[Pr
 
 def check_picture(file: str, seen: Measures, settings: ValidateSettings) -> Iterator[Problem]:
     """Check whether there is something to be seen."""
-    if tiny := min(seen.width, seen.height) < settings.min_side:
-        size = f"{seen.width} x {seen.height} pixels"
-        yield Problem("tiny", (file,), f"{file}: only {size}; use a larger copy")
-    if seen.contrast < settings.flat_below:
-        yield Problem("flat", (file,), f"{file}: nothing to be seen but one colour; remove it")
-        return  # it would be dark or bright, and blurred, as well
-    if seen.sharpness < settings.blurred_below and not tiny:
-        message = f"{file}: blurred (sharpness {seen.sharpness:.2f}); keep it if the camera blurs as well"
-        yield Problem("blurred", (file,), message)
-    if seen.bright_end < settings.dark_below:
-        yield Problem("dark", (file,), f"{file}: underexposed; brighten it or take it again")
-    if seen.dark_end > settings.bright_above:
-        yield Problem("bright", (file,), f"{file}: overexposed; take it again")
+    tiny, flat = min(seen.width, seen.height) < settings.min_side, seen.contrast < settings.flat_below
+    blurred = seen.sharpness < settings.blurred_below and not tiny  # a tiny one is enlarged, and so blurred
+    for kind, wrong, message in (
+        ("tiny", tiny, f"only {seen.width} x {seen.height} pixels; use a larger copy"),
+        ("flat", flat, "nothing to be seen but one colour; remove it"),
+        ("blurred", blurred, f"blurred (sharpness {seen.sharpness:.2f}); keep it if the camera blurs as well"),
+        ("dark", seen.bright_end < settings.dark_below, "underexposed; brighten it or take it again"),
+        ("bright", seen.dark_end > settings.bright_above, "overexposed; take it again"),
+    ):
+        if wrong and (kind in ("tiny", "flat") or not flat):  # one colour is dark or bright, and blurred, as well
+            yield Problem(kind, (file,), f"{file}: {message}")
 
 
 def check_set(found: Mapping[str, Measures | Problem], ood_label: str, settings: ValidateSettings) -> Iterator[Problem]:
@@ -149,23 +147,13 @@ def check_set(found: Mapping[str, Measures | Problem], ood_label: str, settings:
 
 
 def check_labels(
-    pictures: Sequence[Picture], features: NDArray[np.float32], groups: Sequence[str], settings: ValidateSettings
+    files: Sequence[str],
+    labels: Sequence[str],
+    features: NDArray[np.float32],
+    groups: Sequence[str],
+    settings: ValidateSettings,
 ) -> Iterator[Problem]:
-    """Check whether each picture looks like its label, by what the others teach; the most doubtful label first."""
-    labels = [picture.label for picture in pictures]
-    for index, own, other, others in label_errors(features, labels, groups, settings):
-        file, label = pictures[index].file, labels[index]
-        message = (
-            f"{file}: by the other pictures it is rather {other} ({others:.0%}) than {label} ({own:.0%}); "
-            f"move it to {other}/ if that is right"
-        )
-        yield Problem("label_error", (file,), message)
-
-
-def label_errors(
-    features: NDArray[np.float32], labels: Sequence[str], groups: Sequence[str], settings: ValidateSettings
-) -> list[tuple[int, float, str, float]]:
-    """Likely label errors by confident learning on out-of-fold probabilities.
+    """Find likely label errors by confident learning on out-of-fold probabilities; the least probable label first.
 
     C. G. Northcutt, L. Jiang, I. L. Chuang: Confident Learning: Estimating Uncertainty in Dataset Labels, JAIR 70
     (2021), by cleanlab 2.9, whose metadata and LICENSE file say Apache-2.0 (releases from 2.0 on were AGPL before).
@@ -174,9 +162,6 @@ def label_errors(
     Args:
         features: of the pretrained backbone, [pictures, features].
         groups: pictures of one group are in one fold. Labels with a single group are left out.
-
-    Returns:
-        Index, probability of its own label, the other label and its probability; the least probable label first.
     """
     from cleanlab.filter import find_label_issues  # here, as it takes 0.7 s to import
 
@@ -184,16 +169,18 @@ def label_errors(
     used = [index for index, label in enumerate(labels) if number[label] > 1]
     names, targets = np.unique([labels[index] for index in used], return_inverse=True)
     if len(names) < 2:
-        return []
+        return
     folds = crossval.grouped_folds([groups[index] for index in used], targets, settings.label_error_folds, SEED)
     logits = crossval.out_of_fold(features[used], targets, folds, len(names), settings.label_error_strength)
     probabilities = softmax(logits, axis=1)
     answers = probabilities.argmax(axis=1)
     if balanced_accuracy_score(targets, answers) < settings.label_error_accuracy:
-        return []
-    found = find_label_issues(targets, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1)
-    return [
-        (used[i], probabilities[i, targets[i]], str(names[answers[i]]), probabilities[i, answers[i]])
-        for i in found
-        if answers[i] != targets[i]
-    ]
+        return
+    for i in find_label_issues(targets, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1):
+        if answers[i] != targets[i]:
+            file, label, other = files[used[i]], names[targets[i]], names[answers[i]]
+            message = (
+                f"{file}: by the other pictures it is rather {other} ({probabilities[i, answers[i]]:.0%}) than {label} "
+                f"({probabilities[i, targets[i]]:.0%}); move it to {other}/ if that is right"
+            )
+            yield Problem("label_error", (file,), message)

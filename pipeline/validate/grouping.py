@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.neighbors import radius_neighbors_graph
 
 from pipeline.data.findings import Problem
-from pipeline.data.sources import is_known
+from pipeline.data.manifest import is_known
 from pipeline.data.split import SIDES, SplitSettings, first_of_component, merge_groups
 from pipeline.validate.checks import Picture, ValidateSettings
 from pipeline.validate.inspection import LOOK_SIDE, time_in_name

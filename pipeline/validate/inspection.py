@@ -37,6 +37,7 @@ from pipeline.data.frames import FORMATS
 FOLDER = Path("build/features")
 MEASURED_SIDE = 224  # pixels a side of the frame, as a model sees it, in which blur and light are measured
 LOOK_SIDE = 16
+WORKERS = 8  # threads at most: Pillow decodes beside Python, and a photo of 50 million pixels takes 150 MB
 MAX_BYTES = 200_000_000  # of a file; a photo of 50 million pixels is far smaller in any format
 KIND = {NotAPicture: "not_a_picture", TooManyPixels: "too_many_pixels", AnimatedPicture: "animated"}
 
@@ -85,7 +86,7 @@ def inspect_all(
         kept = {}
     work = partial(inspect, images, max_pixels=max_pixels, thumbnail=thumbnail, kept=kept)
     console = Console(stderr=True)
-    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes beside Python
+    with warnings.catch_warnings(), ThreadPoolExecutor(min(WORKERS, os.cpu_count() or 1)) as pool:
         warnings.simplefilter("ignore")  # Pillow's, of broken EXIF and many pixels: both are looked at below
         done = track(
             pool.map(work, files), f"looking at {images}", len(files), console=console, transient=True,
@@ -188,6 +189,7 @@ def time_in_name(file: str) -> float | None:
 def _seconds(found: re.Match[str] | None) -> float | None:
     """Seconds between 1970 and a date and time, both by the same clock: only differences mean something."""
     try:
-        return (datetime(*map(int, found.groups())) - datetime(1970, 1, 1)).total_seconds() if found else None
-    except ValueError:  # no time that there is
+        time = datetime.strptime("".join(found.groups()), "%Y%m%d%H%M%S") if found else None
+    except ValueError:  # there is no such time
         return None
+    return (time - datetime(1970, 1, 1)).total_seconds() if time else None

@@ -46,20 +46,12 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Card:
-    """Thumbnails of some pictures, and what is to be said of them together."""
-
-    files: Sequence[str]
-    text: str
-
-
-@dataclass(frozen=True)
 class Section:
-    """Part of the page: cards under a heading, or the thumbnails alone (a contact sheet)."""
+    """Part of the page: cards (files whose thumbnails it shows, and a text) under a heading, or a contact sheet."""
 
     title: str
     text: str
-    cards: Sequence[Card] = ()
+    cards: Sequence[tuple[Sequence[str], str]] = ()
     sheet: Sequence[str] = ()
 
 
@@ -169,7 +161,7 @@ def _sections(
 ) -> Iterator[Section]:
     """The parts of the page that show pictures."""
     suspects = [
-        Card(finding.files, finding.message)
+        (finding.files, finding.message)
         for finding in outcome.findings
         if finding.kind in SUSPICIOUS and {*finding.files} <= {*thumbs}
     ]
@@ -177,23 +169,14 @@ def _sections(
 
     # Across labels first: `grouping` has them as conflicts.
     alike = sorted(outcome.alike, key=lambda members: len({_label(file) for file in members}) == 1)
-    yield Section(
-        "Pictures that show the same",
-        "They stay on one side of the split."
-        + (f" {len(alike) - MOST_SETS} more sets are not shown." if len(alike) > MOST_SETS else ""),
-        [
-            Card(
-                [shown(file) for file in members[:MOST_OF_A_SET]],
-                f"and {len(members) - MOST_OF_A_SET} more" if len(members) > MOST_OF_A_SET else "",
-            )
-            for members in alike[:MOST_SETS]
-        ],
-    )
+    more = f" {len(alike) - MOST_SETS} more sets are not shown." if len(alike) > MOST_SETS else ""
+    cards = [([*map(shown, members[:MOST_OF_A_SET])], f"{len(members)} pictures") for members in alike[:MOST_SETS]]
+    yield Section("Pictures that show the same", f"They stay on one side of the split.{more}", cards)
     yield Section(
         "Most alike across labels and sides",
         "Two labels, or two sides of the split: if a pair shows the same thing, it teaches a contradiction or measures "
         "memory. The number is the cosine of what the pretrained network sees in them.",
-        [Card([shown(one), shown(other)], f"{cosine:.2f}") for cosine, one, other in outcome.closest],
+        [([shown(one), shown(other)], f"{cosine:.2f}") for cosine, one, other in outcome.closest],
     )
     names = sorted(thumbs, key=lambda name: (_label(name) == data.ood_label, _label(name), name))
     sheets = {label: list(members) for label, members in groupby(names, _label)}

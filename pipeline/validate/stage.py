@@ -14,9 +14,8 @@ from pipeline.core import config
 from pipeline.core.errors import DataError, run_stage
 from pipeline.data import folder, manifest, split
 from pipeline.data.findings import Problem
-from pipeline.data.manifest import normal
+from pipeline.data.manifest import normal, source_of
 from pipeline.data.settings import DataSettings
-from pipeline.data.sources import source_of
 from pipeline.data.split import SplitRow, SplitSettings
 from pipeline.models import features as pretrained
 from pipeline.models.settings import ModelSettings
@@ -81,18 +80,18 @@ def examine(
     # The few are reported already, and the pictures of none of the labels may be few.
     exempt = {data.ood_label, *(p.files[0] for p in problems if p.kind == "too_few_pictures")}
     groups = grouping.group(pictures, vectors, settings, split_settings, exempt)
-    problems += [*groups.problems, *checks.check_labels(pictures, vectors, groups.siblings, settings)]
-    alike = [[pictures[index].file for index in indices] for indices in groups.alike]
+    files, labels = [picture.file for picture in pictures], [picture.label for picture in pictures]
+    problems += [*groups.problems, *checks.check_labels(files, labels, vectors, groups.siblings, settings)]
+    alike = [[files[index] for index in indices] for indices in groups.alike]
     outcome = Outcome(checks.judge(problems, settings), found, alike)
     if outcome.errors:
         return outcome
-    labels = [picture.label for picture in pictures]
     sides = split.assign(groups.groups, labels, split_settings)
     closest = grouping.closest(vectors, list(zip(labels, sides, strict=True)), MOST_CLOSEST)
     sources = source_of([picture.row for picture in pictures])
     return replace(
         outcome,
-        closest=[(cosine, pictures[one].file, pictures[other].file) for cosine, one, other in closest],
+        closest=[(cosine, files[one], files[other]) for cosine, one, other in closest],
         rows=[
             SplitRow(each.file, each.label, group, each.row.kind, side, each.measures.sha256, source)
             for each, group, side, source in zip(pictures, groups.groups, sides, sources, strict=True)

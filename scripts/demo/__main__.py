@@ -3,7 +3,7 @@
     python -m scripts.demo                  # data/recordings/demo.mp4, and demo.txt: what is seen in it
     python -m scripts.demo other.yaml -o other.mp4
 
-What is shown, how long, and what is pressed stands in scripts/demo/demo.yaml. `dvc repro gif` makes the GIF of it.
+What is shown, and how long, stands in scripts/demo/demo.yaml. `dvc repro gif` makes the GIF of it.
 """
 
 import argparse
@@ -13,22 +13,18 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
 from typing import Final
 
-import bundle
-from bundle.errors import BundleError
 from pipeline.core import files
 from pipeline.core.errors import PipelineError, run_stage
 from scripts.bench.service.server import Cores, free_port, running
 from scripts.demo import film, phone, recording, script
 from scripts.gif import tool
-from scripts.gif.stage.errors import as_pipeline_errors
+from scripts.gif.stage import as_pipeline_errors
 from service.settings import Settings
 
 OUT: Final = Path("data/recordings/demo.mp4")
 PYTHON: Final = Path(".venv-service/bin/python")
-PROMOTED: Final = Path("models/promoted")
 PAGE: Final = Path("web/dist")
 
 
@@ -52,16 +48,11 @@ def record(path: Path, out: Path) -> None:
             phone.await_live(page)
             before = wanted.rounds_before * wanted.seconds
             print(f"the page is live; the recording begins in {before:g} s", flush=True)
-            seen = phone.record(page, wanted.rounds_before, wanted.seconds, wanted.pressed)
+            seen = phone.record(page, wanted.rounds_before, wanted.seconds)
     recording.write(seen, wanted.seconds, out, ffmpeg.path)
-    files.write_text(out.with_suffix(".txt"), recording.describe(wanted, seen) + "\n")
-    for shown, answer in zip(wanted.shown, recording.answers(wanted, seen), strict=True):
-        print(f"  {shown.picture}: {answer or 'none of these'}")
-    print(
-        f"{recording.rate(seen, wanted.seconds):.1f} pictures a second from the browser, "
-        f"{median(said.rate for said in seen.said):.1f} answers a second, "
-        f"{seen.said[-1].median:g} ms at the median, 95 % within {seen.said[-1].slow:g} ms -> {out}"
-    )
+    said = recording.describe(wanted, seen)
+    files.write_text(out.with_suffix(".txt"), f"{said}\n")
+    print(f"{said}\n{recording.rate(seen, wanted.seconds):.1f} pictures a second from the browser -> {out}")
 
 
 @contextmanager
@@ -69,12 +60,8 @@ def _service(scratch: Path) -> Iterator[str]:
     """The service with the promoted model and the built page, on a free port; its address.
 
     Raises:
-        PipelineError: the model, the page or the service's environment is missing, or it does not start.
+        PipelineError: the page or the service's environment is missing, or it does not start: its last words say why.
     """
-    try:
-        bundle.load(PROMOTED)
-    except BundleError as error:
-        raise PipelineError(str(error)) from error
     if not (PAGE / "index.html").exists():
         raise PipelineError(f"{PAGE} is not built; `make page` builds it")
     port = free_port()

@@ -1,4 +1,7 @@
-"""The film that the camera plays: a hand moves it over pictures on a wall."""
+"""The film that the camera plays: a hand moves it over pictures on a wall.
+
+Drawn with Pillow: of ffmpeg's own ways, zoompan and crop move by whole pixels, which trembles, and none smears.
+"""
 
 import math
 import subprocess
@@ -17,13 +20,12 @@ from scripts.dev.browser import CAMERA_FILM
 SIZE: Final = (640, 480)  # pixels, as webcams give
 FPS: Final = 30  # what Chromium's fake camera plays MJPEG at, whatever the file says
 SHUTTER: Final = 0.5  # of a frame's time that it is exposed
-SMEAR: Final = 3.0  # pixels that a step of the motion blur may be apart
-STEPS: Final = 16  # of them at most
+SMEAR: Final = 6.0  # pixels that a step of the motion blur may be apart
+STEPS: Final = 8  # of them at most
 UNIT: Final = 560  # pixels of the wall to a picture's shorter side
 WALL: Final = (226, 222, 214)
 BITS: Final = 16  # of a frame's number, the highest at the top, light for 1
 MARK: Final = 16  # pixels that they are wide; the page shows the middle square, so nobody sees them
-LONGER: Final = 1.2  # what is hung is at most so much longer than wide, or wider than long; the page sees a square
 
 Rgb = npt.NDArray[np.uint8]
 
@@ -32,59 +34,35 @@ class Wall:
     """Pictures on a wall, and a hand that holds a camera at one after the other."""
 
     def __init__(self, pictures: Sequence[Path], begins: Sequence[float], seconds: float, seed: int) -> None:
-        """Hang them.
-
-        Args:
-            pictures: files.
-            begins: when the camera sets out for each, in seconds.
-            seconds: of the film.
-            seed: of the hand.
+        """Hang the ``pictures``; the rest is as of `Hand`.
 
         Raises:
             DataError: a picture can't be read.
         """
-        opened = [_open(path) for path in pictures]
-        brightness = [float(np.asarray(each.convert("L")).mean()) / 255 for each in opened]
-        self.hand = Hand(begins, seconds, brightness, seed)
+        self.hand = Hand(begins, seconds, seed)
         self.seconds = seconds
         self._middle = max(math.hypot(x, y) for x, y in self.hand.places) + 1.3
-        self._wall = self._hang(opened, np.random.default_rng(seed))
+        length = round(2 * self._middle * UNIT)
+        self._wall = Image.new("RGB", (length, length), WALL)
+        for path, (x, y) in zip(pictures, self.hand.places, strict=True):
+            left, top = (round((each + self._middle - 0.5) * UNIT) for each in (x, y))
+            shadow = ImageOps.expand(Image.new("L", (UNIT, UNIT), 110), 40).filter(ImageFilter.GaussianBlur(14))
+            self._wall.paste((40, 36, 32), (left - 36, top - 26), shadow)
+            # Its middle square, of which the page sees the middle square again.
+            self._wall.paste(ImageOps.fit(_open(path), (UNIT, UNIT), Image.Resampling.LANCZOS), (left, top))
 
     def frames(self) -> Iterator[Rgb]:
         """Each frame of the film, `SIZE`, RGB: shape (height, width, 3), its number at the left edge."""
         for number in range(round(self.seconds * FPS)):
             yield _numbered(self._frame(number / FPS), number)
 
-    def _hang(self, pictures: list[Image.Image], random: np.random.Generator) -> Image.Image:
-        length = round(2 * self._middle * UNIT)
-        blotches = random.normal(0, 2.2, size=(24, 24, 1)) + np.array(WALL)
-        wall = Image.fromarray(blotches.clip(0, 255).astype(np.uint8)).resize(
-            (length, length), Image.Resampling.BICUBIC
-        )
-        for picture, (x, y) in zip(pictures, self.hand.places, strict=True):
-            shorter = min(picture.size)
-            width, height = (round(min(side / shorter, LONGER) * UNIT) for side in picture.size)
-            hung = ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
-            left = round((x + self._middle) * UNIT - hung.width / 2)
-            top = round((y + self._middle) * UNIT - hung.height / 2)
-            shadow = Image.new("L", wall.size)
-            shadow.paste(110, (left + 4, top + 14, left + hung.width + 4, top + hung.height + 14))
-            wall.paste((40, 36, 32), mask=shadow.filter(ImageFilter.GaussianBlur(14)))
-            wall.paste(hung, (left, top))
-        return wall
-
     def _frame(self, second: float) -> Rgb:
         view, later = self.hand.at(second), self.hand.at(second + SHUTTER / FPS)
         far = math.hypot(later.x - view.x, later.y - view.y) / view.size * SIZE[1]
         steps = min(max(1, math.ceil(far / SMEAR)), STEPS)
-        exposed = np.zeros((SIZE[1], SIZE[0], 3), np.float32)
-        for step in range(steps):
-            exposed += self._look(self.hand.at(second + step / steps * SHUTTER / FPS))
-        exposed *= np.array(view.light, np.float32) / steps
-        image = Image.fromarray(_rolled_off(exposed * _vignette()))
-        if (radius := view.blurred * SIZE[1]) > 0.3:
-            image = image.filter(ImageFilter.GaussianBlur(radius))
-        return np.asarray(image)
+        looks = [self._look(self.hand.at(second + step / steps * SHUTTER / FPS)) for step in range(steps)]
+        exposed = np.sum(looks, axis=0, dtype=np.float32) * (view.light / steps)
+        return np.asarray(exposed.clip(0, 255), np.uint8)
 
     def _look(self, view: View) -> Rgb:
         """Sample the wall; a frame's pixel (u, v) comes from a turned square of it."""
@@ -100,41 +78,31 @@ class Wall:
 
 
 def write(wall: Wall, film: Path, ffmpeg: str) -> Path:
-    """Write all frames as MJPEG to ``film``, which has to end in .mjpeg; return it.
+    """Write all frames as MJPEG to ``film``, which has to end in .mjpeg, and as they are beside it; return it.
 
     Raises:
         PipelineError: ffmpeg failed.
     """
-    command = [
-        ffmpeg, "-y", "-loglevel", "error",
-        "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{SIZE[0]}x{SIZE[1]}", "-r", str(FPS), "-i", "-",
-        *CAMERA_FILM, "-fflags", "+bitexact", "-flags:v", "+bitexact", f"file:{film}",
-    ]  # fmt: skip
-    feed(command, (frame.tobytes() for frame in wall.frames()))
+    raw = film.with_suffix(".rgb")
+    with raw.open("wb") as file:
+        file.writelines(frame.tobytes() for frame in wall.frames())
+    size = f"{SIZE[0]}x{SIZE[1]}"
+    source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", str(FPS), "-i", str(raw)]
+    encode([ffmpeg, *source, *CAMERA_FILM], film)
     return film
 
 
-def feed(command: Sequence[str], data: Iterator[bytes]) -> None:
-    """Run ffmpeg with ``data`` as its input.
+def encode(command: Sequence[str], film: Path) -> None:
+    """Run ffmpeg's ``command``, which writes to ``film``: the same bytes each time.
 
     Raises:
         PipelineError: it failed; the last line of what it said is in the text.
     """
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdin
-        assert process.stderr
-        try:
-            for each in data:
-                process.stdin.write(each)
-            process.stdin.close()
-        except BrokenPipeError:  # it ended early, and says why
-            pass
-        except BaseException:
-            process.kill()
-            raise
-        said = process.stderr.read().decode(errors="replace").strip().splitlines()
-    if process.returncode:
-        raise PipelineError(f"ffmpeg failed: {said[-1] if said else f'status {process.returncode}'}")
+    exact = ("-map_metadata", "-1", "-fflags", "+bitexact", "-flags:v", "+bitexact")
+    whole = [*command, "-loglevel", "error", "-nostdin", "-y", *exact, f"file:{film}"]
+    done = subprocess.run(whole, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode:
+        raise PipelineError(f"ffmpeg failed: {(done.stderr.strip().splitlines() or [str(done.returncode)])[-1]}")
 
 
 def _open(path: Path) -> Image.Image:
@@ -151,16 +119,3 @@ def _numbered(frame: Rgb, number: int) -> Rgb:
     numbered = frame.copy()
     numbered[:, :MARK] = np.repeat(np.array(bits, np.uint8) * 255, SIZE[1] // BITS)[:, np.newaxis, np.newaxis]
     return numbered
-
-
-def _vignette() -> npt.NDArray[np.float32]:
-    y, x = np.ogrid[-1 : 1 : SIZE[1] * 1j, -1 : 1 : SIZE[0] * 1j]
-    return np.asarray(1 - 0.10 * (x**2 + y**2), np.float32)[..., np.newaxis]
-
-
-def _rolled_off(light: npt.NDArray[np.float32]) -> Rgb:
-    """0..255; what is too bright is pressed together, not cut, as cameras do."""
-    knee = 225.0
-    over = np.maximum(light - knee, 0)
-    pressed = np.minimum(light, knee) + (255 - knee) * (1 - np.exp(-over / (255 - knee)))
-    return np.asarray(pressed.clip(0, 255), np.uint8)

@@ -17,62 +17,39 @@ CLOSER = 0.10  # that the hand comes nearer while it rests
 BACK = 0.12  # that it draws back on the way
 SWAY = 0.011  # of the hand, sideways and up
 TURN = 0.8  # degrees
-LEAN = 2.5  # degrees, into the way
 TREMOR_HZ = 2.2  # the fastest part of it
 LIGHT = 0.06  # how much the light changes
 
 
 @dataclass(frozen=True)
 class View:
-    """What the camera sees at a moment.
-
-    Attributes:
-        x: of its middle.
-        y: of its middle; downwards.
-        size: of the square that it sees.
-        turned: degrees, clockwise.
-        light: 1 is as the picture is; red, green, blue.
-        blurred: out of focus, as a part of the square.
-    """
+    """What the camera sees at a moment: its middle (y downwards), and the size of the square around it."""
 
     x: float
     y: float
     size: float
-    turned: float
-    light: tuple[float, float, float]
-    blurred: float
+    turned: float  # degrees, clockwise
+    light: float  # 1 is as the picture is
 
 
 class Hand:
-    """A hand, the same for the same seed."""
+    """A hand that holds the camera at pictures on a ring, the same for the same seed."""
 
-    def __init__(self, begins: Sequence[float], seconds: float, brightness: Sequence[float], seed: int) -> None:
-        """Hold the camera at pictures on a ring.
-
-        Args:
-            begins: when it sets out for each, in seconds.
-            seconds: of the film.
-            brightness: of each picture, 0..1: the camera needs a moment to adapt to another one.
-            seed: of its tremor.
-        """
+    def __init__(self, begins: Sequence[float], seconds: float, seed: int) -> None:
+        """``begins``: when it sets out for each, in seconds; ``seconds``: of the film; ``seed``: of its tremor."""
         self._begins = list(begins)
         self._seconds = seconds
-        self._brightness = [max(each, 0.05) for each in brightness]
         random = np.random.default_rng(seed)
         cycles = np.arange(1, max(2, round(TREMOR_HZ * seconds)))
         # Each wave has whole cycles in the film, so that its end meets its begin; slow ones are larger.
         self._cycles = cycles * 2 * math.pi / seconds
-        self._sizes = random.normal(size=(6, cycles.size)) / np.maximum(cycles / seconds, 0.35)
+        self._sizes = random.normal(size=(5, cycles.size)) / np.maximum(cycles / seconds, 0.35)
         self._sizes /= np.sqrt((self._sizes**2).sum(axis=1, keepdims=True))
-        self._phases = random.uniform(0, 2 * math.pi, size=(6, cycles.size))
-
-    @property
-    def places(self) -> list[tuple[float, float]]:
-        """The middle of each picture."""
+        self._phases = random.uniform(0, 2 * math.pi, size=(5, cycles.size))
         number = len(self._begins)
         radius = APART / 2 / math.sin(math.pi / number)
-        angles = [2 * math.pi * index / number - math.pi / number - math.pi / 2 for index in range(number)]
-        return [(radius * math.cos(angle), radius * math.sin(angle)) for angle in angles]
+        angles = (2 * math.pi * index / number - math.pi / number - math.pi / 2 for index in range(number))
+        self.places = [(radius * math.cos(angle), radius * math.sin(angle)) for angle in angles]  # pictures' middles
 
     def at(self, second: float) -> View:
         """What it looks at; times outside the film are those of another round."""
@@ -80,23 +57,16 @@ class Hand:
         now = max(index for index, begin in enumerate(self._begins) if begin <= second)
         since = second - self._begins[now]
         lasts = [*self._begins, self._seconds][now + 1] - self._begins[now]
-        way = _ease(since / WAY_S)
-        rest = min(max((since - WAY_S / 2) / (lasts - WAY_S / 2), 0), 1)
+        way, rest = _ease(since / WAY_S), _ease((since - WAY_S / 2) / (lasts - WAY_S / 2))
         (x0, y0), (x1, y1) = self.places[now - 1], self.places[now]
-        under_way = math.sin(math.pi * min(since / WAY_S, 1))
         wave = (self._sizes * np.sin(self._cycles * second + self._phases)).sum(axis=1)
-        near = NEAR - CLOSER * (_ease(rest) if since > WAY_S / 2 else 1 - way)
-        after = math.exp(-max(since - WAY_S / 2, 0) / 0.25)
-        adapting = (self._brightness[now - 1] / self._brightness[now]) ** (0.35 * after * way)
-        light = (1 + LIGHT * wave[4]) * min(max(adapting, 0.6), 1.6)
-        warm = 0.3 * LIGHT * wave[5]
+        near = NEAR - CLOSER * (rest if since > WAY_S / 2 else 1 - way)
         return View(
             x=x0 + (x1 - x0) * way + SWAY * wave[0],
             y=y0 + (y1 - y0) * way + SWAY * wave[1],
-            size=near + BACK * under_way + 0.5 * SWAY * wave[2],
-            turned=TURN * wave[3] + LEAN * under_way * (1 if x1 >= x0 else -1),
-            light=(light * (1 + warm), light, light * (1 - warm)),
-            blurred=0.012 * way * after if since > WAY_S / 2 else 0.012 * way,
+            size=near + BACK * math.sin(math.pi * min(since / WAY_S, 1)) + 0.5 * SWAY * wave[2],
+            turned=TURN * wave[3],
+            light=1 + LIGHT * wave[4],
         )
 
 

@@ -1,8 +1,11 @@
-"""The page on a phone that is not there: a browser, what it shows, and what it says meanwhile."""
+"""The page on a phone that is not there: a browser, what it shows, and what it says meanwhile.
+
+Chromium's screencast gives sharp pictures with their times; Playwright's own recorder gives VP8 at 1 Mbit/s.
+"""
 
 import base64
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +16,12 @@ from playwright.sync_api import Page, sync_playwright
 
 from pipeline.core.errors import PipelineError
 from scripts.demo.film import BITS, FPS, MARK
-from scripts.demo.script import Press, Screen
+from scripts.demo.script import Screen
 from scripts.dev.browser import launch
 
 LIVE_WITHIN_S: Final = 60.0
 LOOK_EVERY_S: Final = 0.1
 QUALITY: Final = 95  # of the JPEGs
-TOUCH_S: Final = 0.5
 
 # What the page says now, and how far its camera's film is: the number at the left edge of its frame.
 SAID: Final = """([mark, bits]) => {
@@ -37,7 +39,7 @@ SAID: Final = """([mark, bits]) => {
   return {
     state: stage.dataset.state, problem: at('problem')?.textContent ?? '', frame,
     model: words.dataset.model, answer: words.dataset.answer,
-    rate: Number(at('fps').textContent), median: Number(at('p50').textContent), slow: Number(at('p95').textContent),
+    rate: Number(at('fps').textContent), median: Number(at('p50').textContent),
   };
 }"""
 
@@ -49,52 +51,24 @@ MediaStreamTrack.prototype.getSettings = function () {
 };
 """
 
-# A finger's mark, as phones show it in their own recordings. The page's policy forbids styles in its text, not these.
-TOUCH: Final = """([x, y, ms]) => {
-  const mark = document.createElement('div');
-  Object.assign(mark.style, {
-    position: 'fixed', left: `${x - 22}px`, top: `${y - 22}px`, width: '44px', height: '44px', borderRadius: '50%',
-    background: 'rgba(128, 128, 128, 0.45)', border: '2px solid rgba(255, 255, 255, 0.85)', zIndex: '2147483647',
-    pointerEvents: 'none', boxSizing: 'border-box',
-  });
-  document.body.append(mark);
-  mark.animate([{ opacity: 1, transform: 'scale(0.8)' }, { opacity: 0, transform: 'scale(1.3)' }], ms).finished
-    .finally(() => mark.remove());
-}"""
-
 
 @dataclass(frozen=True)
 class Said:
-    """What the page said at a moment.
+    """What the page said at a moment."""
 
-    Attributes:
-        film: seconds since the begin of the camera's film.
-        answer: the label; empty for none of them.
-        rate: answers a second.
-        median: ms of the round trip, half of the last answers were faster.
-        slow: ms, 95 % of them were.
-    """
-
-    film: float
-    answer: str
-    rate: float
-    median: float
-    slow: float
+    film: float  # seconds since the begin of the camera's film
+    answer: str  # the label; empty for none of them
+    rate: float  # answers a second
+    median: float  # ms of the round trip, half of the last answers were faster
 
 
 @dataclass
 class Recorded:
-    """What was seen.
-
-    Attributes:
-        begin: of the recording, in seconds of the browser's clock.
-        pictures: JPEGs and when each was shown, in the same clock's seconds, in their order.
-        said: what the page said meanwhile, ten times a second.
-    """
+    """What was seen from ``begin`` on, in seconds of the browser's clock."""
 
     begin: float = 0.0
-    pictures: list[tuple[float, bytes]] = field(default_factory=list)
-    said: list[Said] = field(default_factory=list)
+    pictures: list[tuple[float, bytes]] = field(default_factory=list)  # JPEGs and when each was shown, in their order
+    said: list[Said] = field(default_factory=list)  # ten times a second
 
 
 @contextmanager
@@ -106,18 +80,10 @@ def phone(screen: Screen, camera: Path, address: str) -> Iterator[Page]:
     """
     try:
         with sync_playwright() as playwright:
-            # The flag, too: without it the recording has a pixel for a CSS pixel, whatever the context's factor.
-            flags = ["--hide-scrollbars", f"--force-device-scale-factor={screen.scale:g}"]
-            browser = launch(playwright, camera=camera, extra=flags)
+            browser = launch(playwright, camera=camera, extra=["--hide-scrollbars"])
             try:
-                context = browser.new_context(
-                    viewport={"width": screen.width, "height": screen.height},
-                    device_scale_factor=screen.scale,
-                    color_scheme=screen.theme,
-                    has_touch=True,
-                    is_mobile=True,
-                )
-                page = context.new_page()
+                size: Any = screen.model_dump()
+                page = browser.new_page(viewport=size, color_scheme="light", has_touch=True, is_mobile=True)
                 page.add_init_script(AWAY)
                 page.goto(address)
                 yield page
@@ -131,25 +97,21 @@ def await_live(page: Page) -> None:
     """Wait until the page shows the camera and has an answer.
 
     Raises:
-        PipelineError: it has a problem, or takes longer than `LIVE_WITHIN_S`; its own words are in the text.
+        PipelineError: it has a problem; its own words are in the text.
+        BrowserError: it takes longer than `LIVE_WITHIN_S`.
     """
-    end = time.monotonic() + LIVE_WITHIN_S
-    while True:
-        now = page.evaluate(SAID, [MARK, BITS])
-        if now and now["state"] == "live" and now["model"]:
-            return
-        if now and now["problem"]:
-            raise PipelineError(f"the page has a problem: {now['problem']}")
-        if time.monotonic() > end:
-            raise PipelineError(f"the page had no answer within {LIVE_WITHIN_S:g} s; it is {now or 'not built'}")
-        page.wait_for_timeout(LOOK_EVERY_S * 1000)
+    live = page.locator('[data-testid="stage"][data-state="live"]')
+    live.or_(page.locator('[data-testid="problem"]')).first.wait_for(timeout=LIVE_WITHIN_S * 1000)
+    _look(page)
+    answered = page.locator('[data-testid="words"][data-model]:not([data-model=""])')
+    answered.wait_for(state="attached", timeout=LIVE_WITHIN_S * 1000)
 
 
-def record(page: Page, rounds: int, seconds: float, pressed: Sequence[Press]) -> Recorded:
-    """Record what is seen for ``seconds``, once the camera has played its film ``rounds`` times, and press meanwhile.
+def record(page: Page, rounds: int, seconds: float) -> Recorded:
+    """Record what is seen for ``seconds``, once the camera has played its film ``rounds`` times.
 
     Raises:
-        PipelineError: the page has a problem, or what is to be pressed is not there.
+        PipelineError: the page has a problem.
     """
     recorded = Recorded()
     session = page.context.new_cdp_session(page)
@@ -170,10 +132,7 @@ def record(page: Page, rounds: int, seconds: float, pressed: Sequence[Press]) ->
         before, at = at, _look(page).film
         rounds -= at < before
     recorded.begin = time.time()
-    waiting = sorted(pressed, key=lambda press: press.at)
-    while (since := time.time() - recorded.begin) < seconds:
-        while waiting and waiting[0].at <= since:
-            _press(page, waiting.pop(0).on)
+    while time.time() - recorded.begin < seconds:
         recorded.said.append(_look(page))
         page.wait_for_timeout(LOOK_EVERY_S * 1000)
     session.send("Page.stopScreencast")
@@ -184,18 +143,4 @@ def _look(page: Page) -> Said:
     now = page.evaluate(SAID, [MARK, BITS])
     if now["problem"]:
         raise PipelineError(f"the page has a problem: {now['problem']}")
-    return _said(now)
-
-
-def _press(page: Page, name: str) -> None:
-    found = page.locator(f'[data-testid="{name}"]')
-    box = found.bounding_box() if found.count() else None
-    if box is None:
-        raise PipelineError(f"{name} is to be pressed, and the page has nothing of that name to see")
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.evaluate(TOUCH, [x, y, TOUCH_S * 1000])
-    page.touchscreen.tap(x, y)
-
-
-def _said(now: dict[str, Any]) -> Said:
-    return Said(now["frame"] / FPS, *(now[name] for name in ("answer", "rate", "median", "slow")))
+    return Said(now["frame"] / FPS, *(now[name] for name in ("answer", "rate", "median")))

@@ -9,7 +9,7 @@ from typing import Final
 
 from pipeline.core import files
 from pipeline.core.errors import PipelineError
-from scripts.demo.film import feed
+from scripts.demo.film import encode
 from scripts.demo.hand import SETTLED_S, WAY_S
 from scripts.demo.phone import Recorded
 from scripts.demo.script import Script
@@ -17,7 +17,6 @@ from scripts.demo.script import Script
 FPS: Final = 30  # as the camera's
 LEAST_FPS: Final = 20  # pictures that the browser has to give
 AFTER_S: Final = 0.5  # once the camera has arrived, the words take a moment
-NONE: Final = ""
 
 
 def steady(recorded: Recorded, seconds: float) -> Iterator[bytes]:
@@ -46,18 +45,14 @@ def write(recorded: Recorded, seconds: float, out: Path, ffmpeg: str) -> None:
         raise PipelineError(
             f"the browser gave {came:.0f} pictures a second, and {LEAST_FPS} are needed; record on a quieter machine"
         )
+    # Stated, as players guess otherwise: JPEG's matrix and range to those of a film.
+    colours = "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p"
+    how = ["-vf", colours, "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"]
+    how += ["-c:v", "libx264", "-crf", "18", "-preset", "slow", "-movflags", "+faststart"]
     with tempfile.TemporaryDirectory(prefix="demo-") as folder:
-        film = Path(folder) / "demo.mp4"
-        # Stated, as players guess otherwise: JPEG's matrix and range to those of a film.
-        colours = "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p"
-        command = [
-            ffmpeg, "-y", "-loglevel", "error",
-            "-f", "image2pipe", "-framerate", str(FPS), "-c:v", "mjpeg", "-i", "-",
-            "-vf", colours, "-c:v", "libx264", "-crf", "18", "-preset", "slow",
-            "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709",
-            "-movflags", "+faststart", "-map_metadata", "-1", "-fflags", "+bitexact", f"file:{film}",
-        ]  # fmt: skip
-        feed(command, steady(recorded, seconds))
+        shown, film = Path(folder) / "shown.mjpeg", Path(folder) / "demo.mp4"
+        shown.write_bytes(b"".join(steady(recorded, seconds)))
+        encode([ffmpeg, "-f", "mjpeg", "-framerate", str(FPS), "-i", str(shown), *how], film)
         files.write_bytes(out, film.read_bytes())
 
 
@@ -70,7 +65,7 @@ def answers(script: Script, recorded: Recorded) -> list[str]:
             for said in recorded.said
             if WAY_S + AFTER_S <= (said.film + SETTLED_S - begin) % script.seconds < shown.seconds
         )
-        found.append(while_seen.most_common(1)[0][0] if while_seen else NONE)
+        found.append(while_seen.most_common(1)[0][0] if while_seen else "")
     return found
 
 

@@ -1,8 +1,8 @@
-"""What a demo shows, how long, and what is pressed: a small text file."""
+"""What a demo shows, and how long: a small text file."""
 
 from itertools import accumulate
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import yaml
 from pydantic import Field, ValidationError
@@ -16,68 +16,27 @@ IMAGES: Final = Path("data/images")
 
 
 class Screen(Settings):
-    """The phone.
-
-    Attributes:
-        width: CSS pixels.
-        height: CSS pixels.
-        scale: pixels of the recording to a CSS pixel.
-        theme: which colours the page takes.
-    """
+    """The phone, in CSS pixels, each a pixel of the recording."""
 
     width: int = Field(ge=200, le=2000)
     height: int = Field(ge=200, le=2000)
-    scale: float = Field(ge=1, le=4)
-    theme: Literal["light", "dark"]
 
 
 class Shown(Settings):
-    """A picture that the camera is held at.
+    """A picture that the camera is held at."""
 
-    Attributes:
-        picture: file in data/images/, of the test split.
-        called: what it is in words, for the text alternative.
-        seconds: until the camera leaves it, the way there included.
-    """
-
-    picture: str
-    called: str = Field(min_length=1)
-    seconds: float = Field(ge=1, le=60)
-
-    @property
-    def label(self) -> str:
-        """The folder that it lies in."""
-        return self.picture.partition("/")[0]
-
-
-class Press(Settings):
-    """A tap.
-
-    Attributes:
-        on: the `data-testid` of what is tapped.
-        at: seconds from the begin of the recording.
-    """
-
-    on: str = Field(pattern=r"^[a-z0-9-]+$")
-    at: float = Field(ge=0)
+    picture: str  # file in data/images/, of the test split
+    called: str = Field(min_length=1)  # what it is in words, for the text alternative
+    seconds: float = Field(ge=1, le=60)  # until the camera leaves it, the way there included
 
 
 class Script(Settings):
-    """A demo.
+    """A demo; from the last of what is shown the camera goes back to the first."""
 
-    Attributes:
-        seed: of the hand that holds the camera and of the light.
-        rounds_before: how often the film is played before the recording begins, so that the charts are full.
-        screen: the phone.
-        shown: what the camera moves over; from the last it goes back to the first.
-        pressed: what is tapped meanwhile.
-    """
-
-    seed: int = Field(ge=0)
-    rounds_before: int = Field(ge=0, le=20)
+    seed: int = Field(ge=0)  # of the hand that holds the camera and of the light
+    rounds_before: int = Field(ge=0, le=20)  # of the film, before the recording begins, so that the charts are full
     screen: Screen
     shown: Annotated[tuple[Shown, ...], Field(min_length=2, max_length=20)]
-    pressed: tuple[Press, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -97,25 +56,15 @@ def read(path: Path = SCRIPT) -> Script:
         ConfigError: it is missing, no YAML, or has an unknown key or a value out of range; each is named.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return Script.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise ConfigError(f"{path} can't be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
-    try:
-        script = Script.model_validate(values)
     except ValidationError as error:
-        said = (
-            f"{'.'.join(map(str, each['loc'])) or 'the whole'}: {each['msg']} (it is {each['input']!r})"
-            for each in error.errors()
-        )
-        raise ConfigError(f"{path}: {'; '.join(said)}") from error
-    for press in script.pressed:
-        if press.at >= script.seconds:
-            raise ConfigError(
-                f"{path}: {press.on} is pressed at {press.at:g} s, and the demo ends at {script.seconds:g} s"
-            )
-    return script
+        wrong = [(".".join(map(str, each["loc"])) or "the whole", each) for each in error.errors()]
+        said = "; ".join(f"{where}: {each['msg']} (it is {each['input']!r})" for where, each in wrong)
+        raise ConfigError(f"{path}: {said}") from error
 
 
 def pictures(script: Script, split: Path = SPLIT, images: Path = IMAGES) -> list[Path]:
@@ -126,10 +75,7 @@ def pictures(script: Script, split: Path = SPLIT, images: Path = IMAGES) -> list
     """
     test = {row.file for row in read_split(split) if row.split == TEST}
     for each in script.shown:
-        if not (images / each.picture).is_file():
-            raise DataError(f"{each.picture} is shown in the demo, and is not in {images}; name another one")
-        if each.picture not in test:
-            raise DataError(
-                f"{each.picture} is not of the test split: the model may know it; name one that {split} calls test"
-            )
+        if each.picture not in test or not (images / each.picture).is_file():
+            why = f"is not of the test split in {split}, so the model may know it, or is not in {images}"
+            raise DataError(f"{each.picture} {why}; name another one")
     return [images / each.picture for each in script.shown]

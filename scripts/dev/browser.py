@@ -16,20 +16,8 @@ from playwright.sync_api import Browser, Playwright, sync_playwright
 from pipeline.core.errors import PipelineError, run_stage
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-QUIET: Final = (  # nothing of the browser's own goes out to the network
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-quic",
-    "--no-first-run",
-)
-STEADY: Final = (  # a page nobody looks at is slowed down; this one is looked at by a program
-    "--disable-gpu",
-    "--disable-background-timer-throttling",
-    "--disable-renderer-backgrounding",
-    "--disable-backgrounding-occluded-windows",
-    "--autoplay-policy=no-user-gesture-required",
-)
+# Besides Playwright's own, which keep the browser off the network and a page that nobody looks at at full speed.
+FLAGS: Final = ("--disable-quic", "--disable-gpu", "--autoplay-policy=no-user-gesture-required")
 
 # ffmpeg's words for a film that the fake camera plays: yuvj420p would be stretched by Chromium, and -strict unofficial
 # lets MJPEG take the range of a television.
@@ -80,7 +68,7 @@ def launch(playwright: Playwright, *, camera: Path | None, extra: Sequence[str] 
     Raises:
         BrowserMissing: there is none.
     """
-    flags = [*QUIET, *STEADY, *extra]
+    flags = [*FLAGS, *extra]
     if camera is not None:
         flags += [
             "--use-fake-device-for-media-stream",
@@ -93,7 +81,8 @@ def launch(playwright: Playwright, *, camera: Path | None, extra: Sequence[str] 
 
 
 def ensure() -> None:
-    """Say where Chromium is, after fetching it where it is nowhere.
+    """Say where Chromium is, after fetching it where it is nowhere: Debian's where this is its root, which brings the
+    libraries that it needs; else Playwright's own.
 
     Raises:
         BrowserMissing: what CHROMIUM names is none, or none could be fetched.
@@ -103,21 +92,15 @@ def ensure() -> None:
     except BrowserMissing:
         if os.environ.get("CHROMIUM"):
             raise
-        _fetch()
+        print("no Chromium here: fetching one", flush=True)
+        commands = [[sys.executable, "-m", "playwright", "install", "chromium"]]
+        if os.geteuid() == 0 and shutil.which("apt-get"):
+            apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
+            commands = [[*apt, "update"], [*apt, "install", "--yes", "--no-install-recommends", "chromium"]]
+        for command in commands:
+            subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
         found = find_chromium()
     print(f"browser: {found}")
-
-
-def _fetch() -> None:
-    """Debian's where this is its root, which brings the libraries that it needs; else Playwright's own."""
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        print("no Chromium here: installing Debian's", flush=True)
-        quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        for words in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
-            subprocess.run(["apt-get", "-qq", *words], env=quiet, stdout=subprocess.DEVNULL, check=False)
-    else:
-        print("no Chromium here: Playwright fetches its own", flush=True)
-        subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False)
 
 
 if __name__ == "__main__":

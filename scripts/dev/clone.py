@@ -6,13 +6,8 @@ from pathlib import Path
 
 # What this shell may carry that a user's fresh one would not: an experiment's names, another MLflow store.
 FORGOTTEN = (
-    "DVC_EXP_NAME",
-    "DVC_EXP_BASELINE_REV",
-    "DVC_STAGE",
-    "DVC_ROOT",
-    "MLFLOW_TRACKING_URI",
-    "MLFLOW_RUN_ID",
-)
+    "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV", "DVC_STAGE", "DVC_ROOT", "MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID",
+)  # fmt: skip
 
 
 def environment() -> dict[str, str]:
@@ -31,7 +26,7 @@ def fresh_clone(into: Path, of: Path = Path()) -> Path:
     return into
 
 
-def uncommitted(of: Path = Path()) -> list[str]:
+def uncommitted() -> list[str]:
     """Files whose state the last commit does not have, as git names them."""
-    status = subprocess.run(["git", "status", "--porcelain"], cwd=of, check=True, capture_output=True, text=True)
+    status = subprocess.run(["git", "status", "--porcelain"], check=True, capture_output=True, text=True)
     return [line[3:] for line in status.stdout.splitlines()]

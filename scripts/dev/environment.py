@@ -66,8 +66,13 @@ def packages(lock: Path) -> list[str]:
     return [pin for pin in pins if pin and not pin.startswith("--hash")]
 
 
-def make(lock: Path, folder: Path, *, dry: bool = False) -> bool:
-    """Bring ``folder`` to what ``lock`` says; return whether anything had to be done (with ``dry``: has to be).
+def stamped(stamp: Path, wanted: str) -> bool:
+    """Whether something was made, whole, from what it would be made from now."""
+    return stamp.exists() and stamp.read_text(encoding="utf-8") == wanted
+
+
+def make(lock: Path, folder: Path) -> bool:
+    """Bring ``folder`` to what ``lock`` says; return whether anything had to be done.
 
     An environment whose stamp is missing is made anew; one made from another lock is changed in place.
 
@@ -75,16 +80,16 @@ def make(lock: Path, folder: Path, *, dry: bool = False) -> bool:
         SetupError: this machine lacks something, or the packages could not be installed.
     """
     require()
-    stamp = folder / STAMP
-    python = folder / "bin" / "python"
-    wanted = identity(lock)
-    made_from = stamp.read_text(encoding="utf-8") if stamp.exists() and python.exists() else None
-    if made_from == wanted or dry:
-        return made_from != wanted
+    stamp, python, wanted = folder / STAMP, folder / "bin" / "python", identity(lock)
+    if stamped(stamp, wanted) and python.exists():
+        return False
     print(f"Setting up {folder}: {len(packages(lock))} packages from {lock}", flush=True)
+    if not (stamp.exists() and python.exists()):
+        command = [sys.executable, "-m", "venv", "--clear", str(folder)]
+        made = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if made.returncode:
+            raise SetupError(f"{made.stdout}{folder} could not be made")
     stamp.unlink(missing_ok=True)
-    if made_from is None:
-        _run([sys.executable, "-m", "venv", "--clear", str(folder)], f"{folder} could not be made")
     install(python, lock)
     stamp.write_text(wanted, encoding="utf-8")
     return True
@@ -124,12 +129,6 @@ def uv_settings(python: Path) -> dict[str, str]:
     if "UV_FIND_LINKS" in settings:
         settings["UV_FIND_LINKS"] = ",".join(settings["UV_FIND_LINKS"].split())
     return {"UV_INDEX_STRATEGY": "unsafe-best-match", **settings, **os.environ}  # pip's own: the best of all indexes
-
-
-def _run(command: list[str], failure: str) -> None:
-    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if result.returncode:
-        raise SetupError(f"{result.stdout}{failure}")
 
 
 def main(arguments: list[str]) -> int:

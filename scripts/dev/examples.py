@@ -42,16 +42,8 @@ def examples() -> None:
         with Image.open(DATA / "images" / name) as picture:
             square = ImageOps.fit(picture.convert("RGB"), (SIDE, SIDE), Image.Resampling.LANCZOS)
         square.save(OUT / file, "JPEG", quality=QUALITY, optimize=True, progressive=True)
-        listed.append(
-            {
-                "file": file,
-                "label": row["label"],
-                "title": title,
-                "author": row["author"],
-                "licence": row["licence"],
-                "source": row["source_package"],
-            }
-        )
+        shown = {"file": file, "label": row["label"], "title": title, "author": row["author"]}
+        listed.append({**shown, "licence": row["licence"], "source": row["source_package"]})
     files.write_text(OUT / "examples.json", json.dumps(listed, indent=2, ensure_ascii=False) + "\n")
     print(f"-> {OUT} ({len(listed)} pictures)")
 

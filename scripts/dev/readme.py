@@ -40,7 +40,7 @@ def write(name: str, text: str, readme: Path = README) -> None:
     part(old, name)
     before, begin, rest = old.partition(f"<!-- {name} -->")
     _, end, after = rest.partition(f"<!-- /{name} -->")
-    readme.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")
+    readme.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
 def figures(evaluation: Mapping[str, Any]) -> str:

@@ -4,24 +4,23 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from . import settings as gif_settings
 from . import tool
 from .convert import Result, convert
 from .errors import GifError
-from .progress import Progress, Terminal
+from .progress import Progress
 from .run import end_as_on_ctrl_c
 from .settings import GifSettings
 from .tool import Ffmpeg
 
-EXAMPLES = """\
-  {name} screen.mp4                                      screen.gif beside it
-  {name} screen.mp4 --max-bytes 3MB crop=auto            the best that fits, without its status bar
-  {name} talk.mkv --from 1:05 --to 1:12 --preset camera -o docs/talk.gif width=480 hold=2
-  {name} -o gifs/ -- *.mp4                               names that may begin with a dash
-"""
+EXAMPLE = "talk.mkv --from 1:05 --to 1:12 --preset camera --max-bytes 3MB -o docs/talk.gif width=480 hold=2"
+OPTIONS = ("start", "end", "max_bytes", "alt", "siblings")  # that are settings, too
 
 
 def name() -> str:
@@ -44,11 +43,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--from", dest="start", metavar="TIME", help="seconds, or 1:07.5: where it begins")
     made.add_argument("--to", dest="end", metavar="TIME", help="where it ends")
     made.add_argument("--alt", metavar="TEXT", help="what is seen in it, written beside it as NAME.txt")
-    made.add_argument(
-        "--siblings",
-        metavar="KINDS",
-        help="mp4,avif,webp,poster: the same beside it; mp4 and avif have a tenth of the bytes",
-    )
+    kinds = "mp4,avif,webp,poster: the same beside it; mp4 and avif have a tenth of the bytes"
+    made.add_argument("--siblings", type=lambda text: text.split(","), metavar="KINDS", help=kinds)
     made.add_argument("--force", action="store_true", help="replace what is there")
     made.add_argument("--json", action="store_true", help="tell what was made as JSON, and nothing on the way")
     return made
@@ -59,7 +55,7 @@ def epilog() -> str:
     lines = [f"presets ({gif_settings.PRESETS}):"]
     lines += [f"  {preset:<10} {when.partition('. ')[0]}" for preset, when in gif_settings.presets().items()]
     lines += ["", f"settings: {', '.join(GifSettings.model_fields)} (blog.yaml there says what each is)"]
-    lines += ["", "examples:", EXAMPLES.format(name=name())]
+    lines += [f"example: {name()} {EXAMPLE}"]
     try:
         lines.append(f"found: {tool.find()}")
     except GifError as error:
@@ -74,48 +70,32 @@ def run(given: argparse.Namespace) -> None:
     Raises:
         GifError: a setting is wrong, there is no ffmpeg, or a recording could not be converted.
     """
-    recordings, overrides = _sorted(given.arguments)
-    settings = _settings(given, overrides)
+    # A file that is there is a recording, whatever its name.
+    overrides = [word for word in given.arguments if "=" in word and not Path(word).exists()]
+    recordings = [Path(word) for word in given.arguments if word not in overrides]
+    if not recordings:
+        raise GifError(f"no recording is named; `{name()} --help` tells how")
+    options = {key: value for key in OPTIONS if (value := getattr(given, key)) is not None}
+    settings = gif_settings.load(given.preset, overrides, options)
     targets = _targets(recordings, given.out)
     ffmpeg = tool.find(settings.siblings)
-    progress = Progress() if given.json else Terminal()
+    progress = Progress(shown=not given.json)
     progress.say(str(ffmpeg))
-    results: list[Result] = []
-    failed: list[str] = []
+    made, failed = [], []
     for recording, target in zip(recordings, targets, strict=True):
         progress.say(f"{recording} -> {target}")
         try:
-            results.append(convert(recording, target, settings, ffmpeg, progress, force=given.force))
+            made.append(convert(recording, target, settings, ffmpeg, progress, force=given.force))
         except GifError as error:
             failed.append(str(error))
-            continue
-        if not given.json:
-            print(_line(results[-1]), flush=True)
+        else:
+            if not given.json:
+                gif, size = made[-1].gif, gif_settings.spell_bytes(made[-1].gif.bytes)
+                print(f"{gif.path}: {size}, {gif.width} x {gif.height}, {gif.frames} frames", flush=True)
     if given.json:
-        print(json.dumps([_plain(result, given.preset, settings, ffmpeg) for result in results], indent=2))
+        print(json.dumps([_plain(result, given.preset, ffmpeg) for result in made], indent=2))
     if failed:
         raise GifError("\nerror: ".join(failed))
-
-
-def _sorted(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
-    """Recordings and settings; a file that is there is a recording, whatever its name."""
-    recordings, overrides = [], []
-    for argument in arguments:
-        if "=" in argument and not Path(argument).exists():
-            overrides.append(argument)
-        else:
-            recordings.append(Path(argument))
-    if not recordings:
-        raise GifError(f"no recording is named; `{name()} --help` tells how")
-    return recordings, overrides
-
-
-def _settings(given: argparse.Namespace, overrides: list[str]) -> GifSettings:
-    """The preset, the settings on top of it, the options on top of these."""
-    options = {"start": given.start, "end": given.end, "max_bytes": given.max_bytes, "alt": given.alt}
-    if given.siblings:
-        options["siblings"] = given.siblings.split(",")
-    return gif_settings.load(given.preset, overrides, {k: v for k, v in options.items() if v is not None})
 
 
 def _targets(recordings: list[Path], out: Path | None) -> list[Path]:
@@ -136,43 +116,12 @@ def _targets(recordings: list[Path], out: Path | None) -> list[Path]:
     return targets
 
 
-def _line(result: Result) -> str:
-    gif = result.gif
-    return (
-        f"{gif.path}: {gif_settings.spell_bytes(gif.bytes)}, {gif.width} x {gif.height}, {gif.frames} frames, "
-        f"{gif.seconds:.1f} s of film in {result.seconds:.1f} s"
-    )
-
-
-def _plain(result: Result, preset: str, settings: GifSettings, ffmpeg: Ffmpeg) -> dict[str, Any]:
-    gif, found = result.gif, result.found
-    return {
-        "recording": str(result.recording.path),
-        "gif": str(gif.path),
-        "bytes": gif.bytes,
-        "width": gif.width,
-        "height": gif.height,
-        "frames": gif.frames,
-        "film_seconds": gif.seconds,
-        "seconds": round(result.seconds, 3),
-        "beside": [str(path) for path in result.beside],
-        "alt": result.alt,
-        "crop": result.crop.model_dump(),
-        "preset": preset,
-        "settings": (found.way.settings if found else settings).model_dump(),
-        "lossy": found.way.lossy if found else 0,
-        "why": found.why if found else None,
-        "tries": [
-            {
-                "way": str(tried.way),
-                "bytes": tried.bytes,
-                "looks": round(tried.looks, 4),
-                "whole": tried.whole,
-            }
-            for tried in (found.tries if found else ())
-        ],
-        "ffmpeg": {"version": ffmpeg.version, "path": ffmpeg.path},
-    }
+def _plain(result: Result, preset: str, ffmpeg: Ffmpeg) -> dict[str, Any]:
+    """What was made, for ``--json``."""
+    told = TypeAdapter(Result).dump_python(result, mode="json")
+    gif = told.pop("gif")
+    about = {"gif": gif.pop("path"), "film_seconds": gif.pop("seconds"), "preset": preset, "ffmpeg": asdict(ffmpeg)}
+    return {**gif, **told, **about}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,16 +1,19 @@
-"""Status bars and letterboxes: what never changes at the edges of a film."""
+"""Status bars and letterboxes: what never changes at the edges of a film.
+
+ffmpeg's cropdetect finds black borders alone: no status bar, and it takes a dark interface for a border.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import graph, run
-from .passes import Job
+from .passes import Job, source
 from .settings import Crop, GifSettings
 
 SAMPLES = 24
 SAME = 16  # grey values of 255 that compression changes in a still surface
 CHANGING_PART = 0.06  # of a row: a clock or a battery, not the film
 PLAIN = 6.0  # standard deviation of the grey values of a row of a letterbox
+DARK = 40  # grey value of a letterbox, at most
 BAR_PART = 0.08  # of the height: a status bar is lower than that, an app's own head may be higher
 BAR_FROM = 0.015
 EDGE_PART = 0.6  # of a row: how much of it a bar's edge spans
@@ -28,43 +31,32 @@ def find(job: Job, settings: GifSettings) -> Crop:
     """
     path = job.scratch / "luma.raw"
     seconds = job.seconds(settings) * settings.speed
-    stream = graph.source(job.recording, settings)
-    stream = stream.filter("fps", f"{max(SAMPLES / seconds, 0.01) if seconds else 1:.4f}").filter("format", "gray")
-    output = stream.output(f"file:{path}", f="rawvideo")
-    with job.progress.step("looking for borders", seconds) as report:
-        run.ffmpeg(graph.command(output, job.ffmpeg.path), job.recording.path, report)
-    size = (job.recording.height, job.recording.width)
-    films = np.fromfile(path, np.uint8)
-    path.unlink()
-    return of_frames(films[: len(films) // (size[0] * size[1]) * size[0] * size[1]].reshape(-1, *size))
+    stream = source(job.recording, settings).filter("fps", f"{max(SAMPLES / seconds, 0.01) if seconds else 1:.4f}")
+    job.run(stream.output(f"file:{path}", f="rawvideo", pix_fmt="gray"), "looking for borders", seconds)
+    return of_frames(np.fromfile(path, np.uint8).reshape(-1, job.recording.height, job.recording.width))
 
 
 def of_frames(frames: NDArray[np.uint8]) -> Crop:
     """The borders of grey ``frames`` [n, height, width]."""
     if len(frames) < 2:
         return Crop()
-    low, high = frames.min(axis=0), frames.max(axis=0)
-    changes = high - low > SAME
+    changes = frames.max(axis=0) - frames.min(axis=0) > SAME
     if not changes.any():
         return Crop()
-    top, bottom = (_letterbox(frames, changes, flip) for flip in (False, True))
-    turned, changes_turned = frames.transpose(0, 2, 1), changes.T
-    left, right = (_letterbox(turned, changes_turned, flip) for flip in (False, True))
+    middle = frames[len(frames) // 2]
+    top, bottom = _letterbox(middle, changes), _letterbox(middle[::-1], changes[::-1])
+    left, right = _letterbox(middle.T, changes.T), _letterbox(middle.T[::-1], changes.T[::-1])
     inside = slice(top, len(changes) - bottom), slice(left, changes.shape[1] - right)
     mean = frames[(slice(None), *inside)].mean(axis=0)
     still = changes[inside].mean(axis=1) < CHANGING_PART
     return Crop(top=top + _bar(still, mean), bottom=bottom + _bar(still[::-1], mean[::-1]), left=left, right=right)
 
 
-def _letterbox(frames: NDArray[np.uint8], changes: NDArray[np.bool_], flip: bool) -> int:
-    """Rows from the top (from the bottom, if ``flip``) of one dark colour that never change, up to rows that do."""
-    if flip:
-        frames, changes = frames[:, ::-1], changes[::-1]
-    middle = frames[len(frames) // 2]
-    plain = ~changes.any(axis=1) & (middle.std(axis=1) < PLAIN) & (middle.mean(axis=1) < 40)
-    rows = _run(plain)
+def _letterbox(frame: NDArray[np.uint8], changes: NDArray[np.bool_]) -> int:
+    """Rows from the top of a ``frame`` that are of one dark colour and never change, up to rows that do."""
+    rows = _run(~changes.any(axis=1) & (frame.std(axis=1) < PLAIN) & (frame.mean(axis=1) < DARK))
     film = changes[rows : rows + SOFT].mean() > CHANGING_PART
-    return rows if film and rows <= LETTERBOX_PART * len(plain) else 0
+    return rows if film and rows <= LETTERBOX_PART * len(frame) else 0
 
 
 def _bar(still: NDArray[np.bool_], mean: NDArray[np.floating]) -> int:

@@ -8,13 +8,16 @@ whole film, and what it really weighs corrects the ranking.
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from . import graph, passes, quality, run, tool
-from .errors import BudgetError, GifsicleError
+from pydantic import PlainSerializer
+
+from . import passes, quality, tool
+from .errors import GifError, GifsicleError
 from .passes import Job, Picture
 from .progress import Progress
 from .settings import GifSettings, spell_bytes
@@ -34,22 +37,14 @@ AIM = (0.92, 0.985)  # of the budget, as the ranking is an estimate
 HOPE = 1.25  # of the budget, when nothing is left that should fit: the estimate may be too high
 
 
-@dataclass(frozen=True)
-class Way:
+class Way(GifSettings):
     """A way to make the GIF: settings, and how much gifsicle may lose (0: it is not used)."""
 
-    settings: GifSettings
     lossy: int = 0
 
-    def but(self, changes: Mapping[str, Any]) -> "Way":
-        """The same with ``changes`` to its settings, or to ``lossy``."""
-        settings = {key: value for key, value in changes.items() if key != "lossy"}
-        return Way(self.settings.model_copy(update=settings), changes.get("lossy", self.lossy))
-
     def __str__(self) -> str:
-        s = self.settings
-        dither = f"bayer {s.bayer_scale}" if s.dither == "bayer" else s.dither
-        text = f"{s.colours} colours ({s.palette}), dither {dither}, {s.fps:g} fps, {s.width} px"
+        dither = f"bayer {self.bayer_scale}" if self.dither == "bayer" else self.dither
+        text = f"{self.colours} colours ({self.palette}), dither {dither}, {self.fps:g} fps, {self.width} px"
         return f"{text}, gifsicle lossy {self.lossy}" if self.lossy else text
 
 
@@ -57,7 +52,7 @@ class Way:
 class Try:
     """A way that was tried: bytes, and how it looks (`quality.looks`), of a sample or of the whole film."""
 
-    way: Way
+    way: Annotated[Way, PlainSerializer(str)]
     bytes: int
     looks: float
     whole: bool
@@ -67,171 +62,139 @@ class Try:
 
 
 @dataclass(frozen=True)
-class Found:
-    """The winner, everything that was tried, and why this one."""
+class Saving:
+    """What ``changes`` to the settings will do: the natural logarithm of the part of the bytes, and the looks lost."""
 
-    picture: Picture
-    way: Way
-    tries: tuple[Try, ...]
-    why: str
-
-
-@dataclass(frozen=True)
-class _Saving:
-    """What ``changes`` do by themselves: the logarithm of their part of the bytes, and the looks they cost."""
-
-    changes: Mapping[str, Any]
+    changes: dict[str, Any] = field(default_factory=dict)
     bytes: float = 0.0
     looks: float = 0.0
 
+    def __add__(self, other: "Saving") -> "Saving":
+        return Saving({**self.changes, **other.changes}, self.bytes + other.bytes, self.looks + other.looks)
 
-@dataclass(frozen=True)
-class _Guess:
-    """What savings, one of each kind, will probably give: the natural logarithm of the bytes, and the looks."""
-
-    savings: tuple[_Saving, ...]
-    bytes: float
-    looks: float
-
-    def way(self, start: Way) -> Way:
-        """The ``start`` with all of them."""
-        return start.but({key: value for saving in self.savings for key, value in saving.changes.items()})
-
-    def near(self, other: "_Guess") -> bool:
+    def near(self, other: "Saving") -> bool:
         """Whether they are the same but for the width or the colours, whose bytes change evenly."""
-        (colours, *rest, width), (others, *its, other_width) = self.savings, other.savings
-        return rest == its and (colours == others) != (width == other_width)
+        differ = [key for key, value in self.changes.items() if value != other.changes[key]]
+        return differ in (["width"], ["colours"])
 
 
 class Search:
-    """One search over one recording whose frames were kept for the preset's settings."""
+    """One search over one recording whose frames were ``kept`` for the preset's settings."""
 
-    def __init__(self, job: Job, kept: Path, settings: GifSettings, budget: int) -> None:
+    def __init__(self, job: Job, kept: Path, settings: GifSettings, budget: int, first: Picture) -> None:
+        """Prepare it; ``first`` is the GIF of the preset's own settings, at whose size all are compared."""
         self._job = replace(job, progress=Progress())  # of some hundred short passes; each try is a line instead
         self._say = job.progress.say
-        self._kept, self._of, self._budget = kept, settings, budget
+        self._kept, self._budget, self._first = kept, budget, first
+        self._of = Way.model_validate(settings.model_dump() | {"width": first.width})
         self._gifsicle = tool.gifsicle()
-        self._tries: list[Try] = []
         self._best: tuple[Try, Picture] | None = None
-        self._size = (0, 0)  # of the preset's GIF, which all are compared at
+        self.tries: list[Try] = []
 
-    def find(self, first: Picture) -> Found:
-        """``first`` is the GIF of the preset's own settings, which is too large.
+    def find(self) -> tuple[Try, Picture, str]:
+        """The best that fits, its GIF, and why it is the best.
 
         Raises:
-            BudgetError: nothing fits; the text says what the smallest was.
+            GifError: nothing fits; the text says what the smallest was.
         """
-        self._size = (first.width, first.height)
-        start = self._start(first)
-        base = self._try(start, made=first if start.settings == self._of else None)
-        ranked = self._ranked(start, base, self._sample(first))
-        self._choose(start, ranked)
+        # One palette of all frames: that of a frame can't be made smaller.
+        start = self._of.model_copy(update={"palette": "diff"}) if self._of.streams else self._of
+        base = self._try(start, made=None if self._of.streams else self._first)
+        ranked = self._ranked(start, self._sample())
+        self._choose(start, base, ranked)
         if self._best is None:
-            self._try(min(ranked, key=lambda guess: guess.bytes).way(start))
+            self._try(start.model_copy(update=min(ranked, key=lambda saving: saving.bytes).changes))
+        whole = [tried for tried in self.tries if tried.whole]
         if self._best is None:
-            least = min((tried for tried in self._tries if tried.whole), key=lambda tried: tried.bytes)
-            raise BudgetError(
+            least = min(whole, key=lambda tried: tried.bytes)
+            raise GifError(
                 f"{self._job.recording.path}: nothing worth looking at fits into {self._budget} bytes; "
                 f"the smallest was {least.bytes} bytes ({least.way}). Take a shorter part (--from, --to), "
                 "a higher speed=…, or more bytes"
             )
         best, picture = self._best
-        return Found(picture, best.way, tuple(self._tries), self._why(best, base))
+        why = (
+            f"{best.way}: {spell_bytes(best.bytes)} of {spell_bytes(self._budget)}, looks {best.looks:.3f}, "
+            f"the best of {sum(tried.bytes <= self._budget for tried in whole)} that fit of {len(whole)} made of the "
+            f"whole film, ranked by {len(self.tries) - len(whole)} of a sample; the preset's own settings: "
+            f"{spell_bytes(base.bytes)}, looks {base.looks:.3f}"
+        )
+        return best, picture, why
 
-    def _start(self, first: Picture) -> Way:
-        """The preset with its real width, and a palette of all frames: one of each frame can't be made smaller."""
-        self._of = self._of.model_copy(update={"width": first.width})
-        return Way(self._of.model_copy(update={"palette": "diff"}) if self._of.streams else self._of)
-
-    def _ranked(self, start: Way, base: Try, sample: Path | None) -> list[_Guess]:
+    def _ranked(self, start: Way, sample: Path | None) -> list[Saving]:
         """All combinations of savings, as what each does alone to the ``sample`` lets expect of the whole film."""
         alone = self._try(start, sample)
-        s = start.settings
 
-        def line(key: str, values: Iterable[float], more: Mapping[str, Any]) -> list[_Saving]:
+        def axis(key: str, values: Iterable[float], **more: Any) -> list[Saving]:
             """Savings of one setting's ``values``."""
             found = []
             for value in values:
                 changes = {key: value, **more}
-                tried = self._try(start.but(changes), sample)
-                found.append(_Saving(changes, math.log(tried.bytes / alone.bytes), alone.looks - tried.looks))
+                tried = self._try(start.model_copy(update=changes), sample)
+                found.append(Saving(changes, math.log(tried.bytes / alone.bytes), alone.looks - tried.looks))
             return found
 
-        numbers = [int(number) for number in _steps(COLOURS, s.colours, FEWEST)]
-        dithers = list(dict.fromkeys([(s.dither, s.bayer_scale), ("none", s.bayer_scale), ("bayer", 5)]))
+        numbers = [int(number) for number in _steps(COLOURS, start.colours, FEWEST)]
+        dithers = dict.fromkeys([(start.dither, start.bayer_scale), ("none", start.bayer_scale), ("bayer", 5)])
         colours = [
-            _filled("colours", line("colours", numbers, {"dither": dither, "bayer_scale": scale}))
+            saving
             for dither, scale in dithers
+            for saving in _filled("colours", axis("colours", numbers, dither=dither, bayer_scale=scale))
         ]
-        lossy = [_Saving({"lossy": 0})]
+        lossy = [Saving({"lossy": 0})]
         if self._gifsicle:
             try:
                 # Nothing between the first two: its lossless part alone brings much.
-                lossy += _filled("lossy", line("lossy", LOSSY, {}))
+                lossy += _filled("lossy", axis("lossy", LOSSY))
             except GifsicleError as error:
                 self._say(f"{error}; the search goes on without it")
-        rates = line("fps", _steps(RATES, s.fps, SLOWEST), {})
-        widths = line("width", map(int, _steps(WIDTHS, self._size[0], NARROWEST)), {})
-        axes = [list(itertools.chain(*colours)), lossy, rates, _filled("width", widths)]
-        return [
-            _Guess(
-                savings,
-                math.log(base.bytes) + sum(saving.bytes for saving in savings),
-                base.looks - sum(saving.looks for saving in savings),
-            )
-            for savings in itertools.product(*axes)
-        ]
+        rates = axis("fps", _steps(RATES, start.fps, SLOWEST))
+        widths = _filled("width", axis("width", map(int, _steps(WIDTHS, self._first.width, NARROWEST))))
+        return [sum(savings, start=Saving()) for savings in itertools.product(colours, lossy, rates, widths)]
 
-    def _choose(self, start: Way, ranked: list[_Guess]) -> None:
+    def _choose(self, start: Way, base: Try, ranked: list[Saving]) -> None:
         """Make the best-looking that should fill the budget, of the whole film, and correct the estimate by it."""
-        correction, last = 0.0, None
+        whole, last = float(base.bytes), None  # what the preset's own settings seem to weigh
         for number in range(WHOLE_TRIES):
             if last and number >= FAR_TRIES:
-                ranked = [guess for guess in ranked if guess.near(last)] or ranked
+                ranked = [saving for saving in ranked if saving.near(last)] or ranked
             for least, most in (AIM, (0, AIM[1]), (0, HOPE)):
-                low, high = least * self._budget, most * self._budget
-                if fitting := [guess for guess in ranked if low <= math.exp(guess.bytes + correction) <= high]:
+                low, high = (math.log(max(part * self._budget, 1) / whole) for part in (least, most))
+                if fitting := [saving for saving in ranked if low <= saving.bytes <= high]:
                     break
             else:
                 return
-            last = max(fitting, key=lambda guess: guess.looks)
-            ranked = [guess for guess in ranked if guess is not last]
+            last = min(fitting, key=lambda saving: saving.looks)
+            ranked = [saving for saving in ranked if saving is not last]
             try:
-                tried = self._try(last.way(start))
+                tried = self._try(start.model_copy(update=last.changes))
             except GifsicleError as error:
                 self._say(f"{error}; the search goes on without it")
-                ranked = [guess for guess in ranked if not guess.way(start).lossy]
+                ranked = [saving for saving in ranked if not saving.changes["lossy"]]
                 continue
-            correction = math.log(tried.bytes) - last.bytes
+            whole = tried.bytes / math.exp(last.bytes)
             if FILLED * self._budget <= tried.bytes <= self._budget:
                 return
 
-    def _sample(self, first: Picture) -> Path | None:
+    def _sample(self) -> Path | None:
         """Parts from all over the film, `SAMPLE_FRAMES` in all; None where the film is not much longer."""
-        if first.frames <= 1.5 * SAMPLE_FRAMES:
+        if self._first.frames <= 1.5 * SAMPLE_FRAMES:
             return None
         length = SAMPLE_FRAMES / SPANS / self._of.fps
-        step = (first.seconds - length) / (SPANS - 1)
-        path = self._job.scratch / "sample.nut"
-        spans = [(step * number, step * number + length) for number in range(SPANS)]
-        run.ffmpeg(
-            graph.command(graph.sample(self._kept, spans, path), self._job.ffmpeg.path),
-            self._job.recording.path,
-        )
-        return path
+        step = (self._first.seconds - length) / (SPANS - 1)
+        return passes.sample(self._job, self._kept, [(step * at, step * at + length) for at in range(SPANS)])
 
     def _try(self, way: Way, sample: Path | None = None, made: Picture | None = None) -> Try:
         """Make the GIF in a ``way``, once, and look at it; of the whole film, the best that fits is kept."""
-        for tried in self._tries:
+        for tried in self.tries:
             if tried.way == way and tried.whole == (sample is None):
                 return tried
-        kept = sample or self._kept
-        if made is None:
-            made = self.make(way, kept)
-        looks = quality.looks(self._job, made.path, way.settings, kept, self._size, self._of)
+        made = made or self.make(way, sample)
+        size = (self._first.width, self._first.height)
+        looks = quality.looks(self._job, made.path, way, sample or self._kept, size, self._of)
         tried = Try(way, made.bytes, looks, whole=sample is None)
-        self._tries.append(tried)
-        self._say(f"try {len(self._tries)}: {tried}")
+        self.tries.append(tried)
+        self._say(f"try {len(self.tries)}: {tried}")
         fits = tried.whole and tried.bytes <= self._budget
         if fits and (self._best is None or self._worth(tried) > self._worth(self._best[0])):
             keep = self._job.scratch / "best.gif"
@@ -239,34 +202,27 @@ class Search:
             self._best = (tried, replace(made, path=keep))
         return tried
 
-    def make(self, way: Way, kept: Path) -> Picture:
-        """A GIF of the frames that were ``kept``, all of the film or a sample, in a ``way``."""
-        path = self._job.scratch / "try.gif"
-        make = passes.from_frames if kept == self._kept else passes.at_once
-        made = make(self._job, kept, self._of, way.settings, path)
-        return self._lossy(made, way.lossy) if way.lossy else made
-
     def _worth(self, tried: Try) -> tuple[bool, float]:
         return tried.bytes >= FILLED * self._budget, tried.looks
 
-    def _lossy(self, made: Picture, lossy: int) -> Picture:
+    def make(self, way: Way, sample: Path | None = None) -> Picture:
+        """A GIF of all frames that were kept, or of a ``sample`` of them, in a ``way``.
+
+        Raises:
+            GifsicleError: gifsicle failed.
+        """
+        path = self._job.scratch / "try.gif"
+        pass_over = passes.at_once if sample else passes.from_frames
+        made = pass_over(self._job, sample or self._kept, self._of, way, path)
+        if not way.lossy:
+            return made
         assert self._gifsicle
         # -O3 takes thrice as long for a ten-thousandth of the bytes.
-        with run.child([self._gifsicle, "-b", "-O2", f"--lossy={lossy}", str(made.path)]) as child:
-            _, said = child.communicate()
-        if child.returncode:
-            raise GifsicleError(f"gifsicle fails: {said.decode(errors='replace').strip() or child.returncode}")
-        return replace(made, bytes=made.path.stat().st_size)
-
-    def _why(self, best: Try, base: Try) -> str:
-        tries = [tried for tried in self._tries if tried.whole]
-        fitting = sum(tried.bytes <= self._budget for tried in tries)
-        return (
-            f"{best.way}: {spell_bytes(best.bytes)} of {spell_bytes(self._budget)}, looks {best.looks:.3f}, "
-            f"the best of {fitting} that fit of {len(tries)} made of the whole film, ranked by "
-            f"{len(self._tries) - len(tries)} of a sample; the preset's own settings: {spell_bytes(base.bytes)}, "
-            f"looks {base.looks:.3f}"
-        )
+        command = [self._gifsicle, "-b", "-O2", f"--lossy={way.lossy}", str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+        if done.returncode:
+            raise GifsicleError(f"gifsicle fails: {done.stderr.strip() or done.returncode}")
+        return replace(made, bytes=path.stat().st_size)
 
 
 def _steps(parts: Iterable[float], whole: float, least: float) -> list[float]:
@@ -274,18 +230,13 @@ def _steps(parts: Iterable[float], whole: float, least: float) -> list[float]:
     return [whole, *(whole * part for part in parts if whole * part >= least)]
 
 
-def _filled(key: str, measured: Sequence[_Saving]) -> list[_Saving]:
+def _filled(key: str, measured: Sequence[Saving]) -> list[Saving]:
     """The ``measured`` savings, which differ in the whole number ``key``, with interpolated ones between them."""
     found = list(measured[:1])
     for one, other in itertools.pairwise(measured):
-        for step in range(1, BETWEEN + 1):
-            part = step / BETWEEN
-
-            def mix(a: float, b: float, part: float = part) -> float:
-                return a + part * (b - a)
-
-            value = round(mix(one.changes[key], other.changes[key]))
-            found.append(
-                _Saving({**other.changes, key: value}, mix(one.bytes, other.bytes), mix(one.looks, other.looks))
-            )
+        for part in (step / BETWEEN for step in range(1, BETWEEN + 1)):
+            value = round(one.changes[key] + part * (other.changes[key] - one.changes[key]))
+            size = one.bytes + part * (other.bytes - one.bytes)
+            looks = one.looks + part * (other.looks - one.looks)
+            found.append(Saving({**other.changes, key: value}, size, looks))
     return found

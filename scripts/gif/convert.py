@@ -8,71 +8,76 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pydantic import SerializeAsAny
+
 from . import passes, recording
-from .budget import Found, Search
-from .errors import GifError, OutputError, explain
+from .budget import Search, Try
+from .errors import GifError, explain
 from .passes import Job, Picture
 from .progress import Progress
 from .recording import Recording
 from .settings import Crop, GifSettings, spell_bytes
 from .tool import Ffmpeg
 
-SUFFIX_OF = {"mp4": ".mp4", "avif": ".avif", "webp": ".webp", "poster": ".png"}
 TEXT = ".txt"  # the alternative: beside a recording what is read, beside a GIF what is written
 
 
 @dataclass(frozen=True)
 class Result:
-    """What was made: the GIF, the files beside it, the crop that was taken, and the search where there was one."""
+    """What was made: the GIF, the files beside it, the crop that was taken, the seconds that it took.
 
-    recording: Recording
+    Where a budget had to be met: the settings that it took, everything that was tried, and why these.
+    """
+
+    recording: Path
     gif: Picture
     beside: tuple[Path, ...]
     crop: Crop
     alt: str
     seconds: float
-    found: Found | None
+    settings: SerializeAsAny[GifSettings]
+    tries: tuple[Try, ...]
+    why: str | None
 
 
 def convert(
-    source: Path,
-    target: Path,
-    settings: GifSettings,
-    ffmpeg: Ffmpeg,
-    progress: Progress,
-    *,
-    force: bool = False,
+    source: Path, target: Path, settings: GifSettings, ffmpeg: Ffmpeg, progress: Progress, *, force: bool = False
 ) -> Result:
     """Make ``target`` of the recording ``source``, with its text alternative and the siblings that are asked for.
 
     Raises:
-        GifError: the recording, ffmpeg or the settings don't allow it, or a file is there and ``force`` is not given.
-        OutputError: a file can't be written.
+        GifError: the recording, ffmpeg or the settings don't allow it, a file can't be written, or is there already
+            and ``force`` is not given.
     """
     began = time.monotonic()
-    beside = {kind: target.with_suffix(SUFFIX_OF[kind]) for kind in settings.siblings}
-    alternative = target.with_suffix(TEXT)
-    own_text = source.with_suffix(TEXT)
-    writes_text = not _same(alternative, own_text) or settings.alt is not None
-    _refuse(source, [target, *beside.values(), *([alternative] if writes_text else [])], force)
+    siblings = {kind: target.with_suffix(".png" if kind == "poster" else f".{kind}") for kind in settings.siblings}
+    text, own_text = target.with_suffix(TEXT), source.with_suffix(TEXT)
+    writes_text = text.resolve() != own_text.resolve() or settings.alt is not None
+    _refuse(source, [target, *siblings.values(), *([text] if writes_text else [])], force)
     film = recording.read(source, ffmpeg)
     with _scratch(target) as scratch:
         job = Job(film, ffmpeg, Crop(), scratch, progress)
-        passes.check(job, settings)
         job = replace(job, crop=_crop(job, settings))
         passes.check(job, settings)
-        picture, kept, found = _make(job, settings)
-        for kind, path in beside.items():
+        picture, kept, search = _first(job, settings)
+        taken, why = settings, None
+        if search:
+            best, picture, why = search.find()
+            progress.say(f"kept: {why}")
+            taken = best.way
+        made = {picture.path: target}
+        for kind, path in siblings.items():
             assert kept
-            passes.sibling(job, kind, kept, settings, scratch / path.name)
-        made = {picture.path: target, **{scratch / path.name: path for path in beside.values()}}
+            made[scratch / f"sibling{path.suffix}"] = path
+            passes.sibling(job, kind, kept, settings, scratch / f"sibling{path.suffix}")
         alt = _alternative(settings, own_text, film, picture)
         if writes_text:
             (scratch / "alternative").write_text(f"{alt}\n", encoding="utf-8")
-            made[scratch / "alternative"] = alternative
+            made[scratch / "alternative"] = text
         _place(made, scratch)
-    others = (*beside.values(), alternative)
-    return Result(film, replace(picture, path=target), others, job.crop, alt, time.monotonic() - began, found)
+    picture, beside, seconds = replace(picture, path=target), (*siblings.values(), text), time.monotonic() - began
+    tries = tuple(search.tries) if search else ()
+    return Result(source, picture, beside, job.crop, alt, seconds, taken, tries, why)
 
 
 def _crop(job: Job, settings: GifSettings) -> Crop:
@@ -82,35 +87,32 @@ def _crop(job: Job, settings: GifSettings) -> Crop:
     from . import borders
 
     crop = borders.find(job, settings)
-    job.progress.say(f"crop: {_sides(crop)}")
+    sides = ", ".join(f"{pixels} px off the {side}" for side, pixels in crop if pixels)
+    job.progress.say(f"crop: {sides or 'nothing at the edges stays still'}")
     return crop
 
 
-def _make(job: Job, settings: GifSettings) -> tuple[Picture, Path | None, Found | None]:
-    """The GIF, the frames that were kept for what comes after it (None if nothing does), and the search."""
+def _first(job: Job, settings: GifSettings) -> tuple[Picture, Path | None, Search | None]:
+    """The GIF of the settings, the frames for what comes after it, and the search for one that fits, if it doesn't."""
     path = job.scratch / "first.gif"
-    kept = None
-    if settings.streams:
-        picture = passes.from_recording(job, settings, path)
-    else:
-        kept, _ = passes.frames(job, settings)
+    kept = None if settings.streams else passes.frames(job, settings)
+    if kept:
         picture = passes.from_frames(job, kept, settings, settings, path)
-    if settings.max_bytes is None or picture.bytes <= settings.max_bytes:
-        if settings.siblings and kept is None:
-            kept, _ = passes.frames(job, settings)
+    else:
+        picture = passes.from_recording(job, settings, path)
+    budget = settings.max_bytes
+    fits = budget is None or picture.bytes <= budget
+    if kept is None and (settings.siblings or not fits):
+        kept = passes.frames(job, settings)
+    if budget is None or kept is None or fits:
         return picture, kept, None
-    more, budget = spell_bytes(picture.bytes), spell_bytes(settings.max_bytes)
-    job.progress.say(f"{more} is more than {budget}: looking for one that fits")
-    if kept is None:
-        kept, _ = passes.frames(job, settings)
-    found = Search(job, kept, settings, settings.max_bytes).find(picture)
-    job.progress.say(f"kept: {found.why}")
-    return found.picture, kept, found
+    job.progress.say(f"{spell_bytes(picture.bytes)} is more than {spell_bytes(budget)}: looking for one that fits")
+    return picture, kept, Search(job, kept, settings, budget, picture)
 
 
 def _refuse(source: Path, targets: list[Path], force: bool) -> None:
     for path in targets:
-        if _same(path, source):
+        if path.resolve() == source.resolve():
             raise GifError(f"{path}: it would take the recording's own place; name another with -o")
         if path.is_dir():
             raise GifError(f"{path}: a folder is in its place; name another with -o")
@@ -118,56 +120,43 @@ def _refuse(source: Path, targets: list[Path], force: bool) -> None:
             raise GifError(f"{path}: it is there already and was kept; --force replaces it, -o names another")
 
 
-def _same(one: Path, other: Path) -> bool:
-    return one.resolve() == other.resolve()
-
-
 @contextmanager
 def _scratch(target: Path) -> Iterator[Path]:
     """A hidden folder beside ``target``, so that what is made in it can be renamed into place; gone afterwards."""
     missing = [folder for folder in target.absolute().parents if not folder.exists()]
+    scratch = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=".gif-"))
-    except OSError as error:
-        _remove(missing)
-        raise explain(error, target) from error
-    try:
-        yield folder
+        scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=".gif-"))
+        yield scratch
     except OSError as error:
         raise explain(error, target) from error
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        _remove(missing)
-
-
-def _remove(folders: list[Path]) -> None:
-    """Take away the ``folders``, innermost first, that were made for what did not come."""
-    for folder in folders:
-        try:
-            folder.rmdir()
-        except OSError:
-            return
+        if scratch:
+            shutil.rmtree(scratch, ignore_errors=True)
+        for folder in missing:  # that were made for what did not come
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
 
 
 def _place(made: dict[Path, Path], scratch: Path) -> None:
     """Rename all into place; if one can't be, all is put back as it was."""
     before: dict[Path, Path | None] = {}  # a copy of what was there
+    target = None
     try:
         for path, target in made.items():
             kept = scratch / f"before-{target.name}"
-            try:
-                path.chmod(0o644)
-                before[target] = Path(shutil.copy2(target, kept)) if target.exists() else None
-                path.replace(target)
-            except OSError as error:
-                raise explain(error, target) from error
-    except BaseException:
+            path.chmod(0o644)
+            before[target] = Path(shutil.copy2(target, kept)) if target.exists() else None
+            path.replace(target)
+    except BaseException as error:
         for changed, old in before.items():
             if old:
                 old.replace(changed)
             else:
                 changed.unlink(missing_ok=True)
+        if isinstance(error, OSError) and target:
+            raise explain(error, target) from error
         raise
 
 
@@ -176,16 +165,9 @@ def _alternative(settings: GifSettings, own: Path, film: Recording, picture: Pic
     if settings.alt is not None:
         return settings.alt.strip()
     try:
-        if text := own.read_text(encoding="utf-8").strip():
+        if own.exists() and (text := own.read_text(encoding="utf-8").strip()):
             return text
-    except FileNotFoundError:
-        pass
     except (OSError, UnicodeDecodeError) as error:
-        raise OutputError(f"{own}: can't be read as a text alternative ({error})") from error
+        raise GifError(f"{own}: can't be read as a text alternative ({error})") from error
     size = f"{picture.width} x {picture.height} pixels"
     return f"Recording “{film.path.stem}”, {picture.seconds:.0f} seconds, {size}, no sound."
-
-
-def _sides(crop: Crop) -> str:
-    taken = [f"{pixels} px off the {side}" for side, pixels in crop if pixels]
-    return ", ".join(taken) or "nothing at the edges stays still"

@@ -2,64 +2,44 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from .run import Report
+Report = Callable[[float], None]  # seconds of film done
 
-EVERY_S = 0.1
 ANEW = "\r\x1b[K"  # back to the start of the line, and nothing in it
-GUESS_UNTIL_S = 0.5  # the time left is a guess before that
 
 
 class Progress:
-    """Progress that nobody looks at; `Terminal` shows it."""
+    """Progress on stderr, so that stdout is free for what was made; unless it is ``shown`` nothing is written."""
 
-    @contextmanager
-    def step(self, name: str, seconds: float) -> Iterator[Report]:  # noqa: ARG002 - Terminal shows them
-        """A pass called ``name`` over so many ``seconds`` of film; the block reports seconds done."""
-        yield _nowhere
-
-    def say(self, text: str) -> None:
-        """Something that is worth knowing."""
-
-
-class Terminal(Progress):
-    """Progress on stderr, so that stdout is free for what was made."""
-
-    def __init__(self) -> None:
-        self._moves = sys.stderr.isatty()
+    def __init__(self, *, shown: bool = False) -> None:
+        self._shown = shown
 
     @contextmanager
     def step(self, name: str, seconds: float) -> Iterator[Report]:
-        """See `Progress.step`; the line of a pass that failed stays where it was."""
-        began = shown = time.monotonic()
+        """A pass called ``name`` over so many ``seconds`` of film; the block reports seconds done.
+
+        The line of a pass that failed stays where it was.
+        """
+        moves = self._shown and sys.stderr.isatty()
+        began = time.monotonic()
 
         def report(done: float) -> None:
-            nonlocal shown
-            now = time.monotonic()
-            if not self._moves or now - shown < EVERY_S:
-                return
-            shown = now
-            part = min(done / seconds, 1.0) if seconds else 0.0
-            left = ""
-            if part and now - began > GUESS_UNTIL_S:
-                left = f", {(now - began) * (1 - part) / part:.0f} s left"
-            print(f"{ANEW}  {name} {part:4.0%}{left}", end="", file=sys.stderr, flush=True)
+            if moves and done and seconds:
+                part = min(done / seconds, 1.0)
+                left = (time.monotonic() - began) * (1 - part) / part
+                print(f"{ANEW}  {name} {part:4.0%}, {left:.0f} s left", end="", file=sys.stderr, flush=True)
 
         try:
             yield report
         except BaseException:
-            if self._moves:
+            if moves:
                 print(file=sys.stderr)
             raise
-        took = time.monotonic() - began
-        print(f"{ANEW if self._moves else ''}  {name} {took:.1f} s", file=sys.stderr, flush=True)
+        self.say(f"{ANEW if moves else ''}{name} {time.monotonic() - began:.1f} s")
 
     def say(self, text: str) -> None:
         """A line of its own."""
-        print(f"  {text}", file=sys.stderr, flush=True)
-
-
-def _nowhere(_: float) -> None:
-    """A report that nobody reads."""
+        if self._shown:
+            print(f"  {text}", file=sys.stderr, flush=True)

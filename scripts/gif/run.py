@@ -1,28 +1,30 @@
-"""ffmpeg as a child process: progress while it runs, its own words when it fails, gone when this one is told to."""
+"""ffmpeg as a child process: progress while it runs, its own words when it fails, gone when this one is told to.
+
+ffmpeg-python builds the graphs, and could run them, too, but it tells no progress and hides what ffmpeg says.
+"""
 
 import re
 import signal
 import subprocess
-import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from .errors import FfmpegError, OutputError
+from .errors import GifError
+from .progress import Report
 
-Report = Callable[[float], None]  # seconds of film done
 GRACE_S = 5  # for a child that was told to end
 KEPT_LINES = 40
-ENDING = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 # What follows from an error that ffmpeg has told before, or is no error.
 NOT_USEFUL = re.compile(
     r"Conversion failed|^Exiting|Error opening (input|output)|Nothing was written|Output file is empty|"
     r"Error (submitting|sending|reinitializing|while filtering)|Failed to (configure|inject)|Could not open encoder|"
-    r"^Svt\[|(Task finished|Terminating thread|terminated) with|^frame=|Last message repeated|low score"
+    r"^Svt\[|(Task finished|Terminating thread|terminated) with|^frame=|Last message repeated|low score|"
+    r"At least one output"
 )
 
 
@@ -35,104 +37,55 @@ class Done:
     lines: tuple[str, ...]
 
 
-def ffmpeg(command: Sequence[str], about: Path, report: Report | None = None) -> Done:
+def ffmpeg(command: Sequence[str], about: Path, report: Report) -> Done:
     """Run an ffmpeg ``command`` that has ``-progress pipe:1``.
 
     Raises:
-        OutputError: the disk is full.
-        FfmpegError: it failed; the text names ``about`` and ffmpeg's last useful line.
+        GifError: it failed, or the disk is full; the text names ``about`` and ffmpeg's last useful line.
     """
-    lines: deque[str] = deque(maxlen=KEPT_LINES)
     frames, seconds = 0, 0.0
-    with child(command) as running:
+    with tempfile.TemporaryFile() as words, _child(command, words) as running:
         assert running.stdout
-        assert running.stderr
-        reader = threading.Thread(target=_keep, args=(running.stderr, lines), daemon=True)
-        reader.start()
         for line in running.stdout:
             key, _, value = line.decode(errors="replace").strip().partition("=")
             if key == "frame":
                 frames = int(value)
             elif key == "out_time_us" and value.lstrip("-").isdigit():
                 seconds = max(0.0, int(value) / 1e6)
-                if report:
-                    report(seconds)
+                report(seconds)
         running.wait()
-        reader.join()
+        words.seek(0)
+        lines = words.read().decode(errors="replace").splitlines()[-KEPT_LINES:]
     if any("No space left on device" in line for line in lines):
-        raise OutputError(f"{about}: the disk is full, so nothing was made of it; free some space and run again")
+        raise GifError(f"{about}: the disk is full, so nothing was made of it; free some space and run again")
     if running.returncode:
-        raise FfmpegError(f"{about}: {last_useful(lines) or f'ffmpeg ended with status {running.returncode}'}")
+        raise GifError(f"{about}: {last_useful(lines) or f'ffmpeg ended with status {running.returncode}'}")
     return Done(frames, seconds, tuple(lines))
 
 
 @contextmanager
-def child(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A child process with both its outputs piped; when the block fails it is ended and waited for.
-
-    It runs in a session of its own, so that Ctrl-C reaches this process alone.
-
-    Raises:
-        FfmpegError: it can't be started.
-    """
-    running = None
+def _child(command: Sequence[str], words: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """A child process with its stdout piped and its stderr in ``words``; it is ended if it outlives the block."""
     try:
-        with _undisturbed():
-            running = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
+        running = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=words)
     except OSError as error:
-        raise FfmpegError(f"{command[0]} can't be started: {error.strerror}") from error
-    except BaseException:
-        if running:
-            stop(running)
-        raise
-    with running:
+        raise GifError(f"{command[0]} can't be run: {error.strerror}") from error
+    with running:  # waits, and closes the pipe
         try:
             yield running
-        except BaseException:
-            stop(running)
-            raise
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Signals that end this process wait for the end of the block: a child that has no name yet would outlive it."""
-    told: list[int] = []
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        before = {each: signal.signal(each, lambda number, _: told.append(number)) for each in ENDING}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-    for number in told:
-        signal.raise_signal(number)
-
-
-def _keep(output: IO[bytes], lines: deque[str]) -> None:
-    lines.extend(line.decode(errors="replace").rstrip() for line in output)
-
-
-def stop(running: subprocess.Popen[bytes]) -> None:
-    """End a child process and wait until it has."""
-    running.terminate()
-    try:
-        running.wait(GRACE_S)
-    except subprocess.TimeoutExpired:
-        running.kill()
-        running.wait()
+        finally:
+            running.terminate()
+            try:
+                running.wait(GRACE_S)
+            except subprocess.TimeoutExpired:
+                running.kill()
 
 
 def end_as_on_ctrl_c() -> None:
     """Being told to end, or losing the terminal, ends the child too and removes what it wrote."""
-    for told in ENDING[1:]:
-        signal.signal(told, signal.default_int_handler)
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has one of them
+        if hasattr(signal, name):
+            signal.signal(signal.Signals[name], signal.default_int_handler)
 
 
 def last_useful(lines: Sequence[str]) -> str:

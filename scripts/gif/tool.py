@@ -4,6 +4,7 @@ The package's own comes first, as it is the one of which the figures in docs/ ar
 Its variable IMAGEIO_FFMPEG_EXE names another.
 """
 
+import functools
 import os
 import re
 import shutil
@@ -12,16 +13,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import FfmpegError
+from .errors import GifError
 
 FILTERS = (
     "crop", "format", "fps", "hqdn3d", "lutrgb", "overlay", "palettegen", "paletteuse", "scale", "select", "setpts",
-    "setsar", "split", "ssim", "tpad",
+    "setsar", "showinfo", "split", "ssim", "tpad",
 )  # fmt: skip
 ENCODERS = ("ffv1", "gif", "png")
 ENCODER_OF = {"mp4": "libx264", "avif": "libsvtav1", "webp": "libwebp_anim", "poster": "png"}
-# Light of high dynamic range, mapped to what a screen without it shows.
-TONEMAP_FILTERS = {"zscale", "tonemap"}
+TONEMAP_FILTERS = {"zscale", "tonemap"}  # for light of high dynamic range
 TESTED = ("5.1", "9.0")  # versions that tests/gif runs with
 ADVICE = (
     "install the package that carries one (`pip install imageio-ffmpeg`), or the system's (`apt-get install ffmpeg`)"
@@ -30,77 +30,68 @@ ADVICE = (
 
 @dataclass(frozen=True)
 class Ffmpeg:
-    """An ffmpeg that can do what was asked for, where it is from, and whether it can map HDR to what a screen shows."""
+    """An ffmpeg that can do what was asked for, and whether it can map HDR to what a screen shows."""
 
     path: str
     version: str
-    origin: str
     tonemaps: bool
 
     def __str__(self) -> str:
         tested = re.match(rf"n?({'|'.join(map(re.escape, TESTED))})\b", self.version)
         notes = "" if tested else f"; tested were {' and '.join(TESTED)}"
         notes += "" if self.tonemaps else "; it lacks zscale, so HDR films look dull"
-        return f"ffmpeg {self.version} ({self.origin}: {self.path}{notes})"
+        return f"ffmpeg {self.version} ({self.path}{notes})"
 
 
 def find(siblings: Iterable[str] = ()) -> Ffmpeg:
     """The ffmpeg of imageio-ffmpeg, or that on the machine, with the filters and encoders needed for ``siblings``.
 
     Raises:
-        FfmpegError: there is none, or each lacks something, which is named.
+        GifError: there is none, or each lacks something, which is named.
     """
-    encoders = [*ENCODERS, *(ENCODER_OF[kind] for kind in siblings)]
     refused = []
-    for origin, path in _candidates():
+    for path in _candidates():
         try:
-            version, filters = _text(path, "-version"), _names(path, "-filters")
-            lacking = [f"the filter {name}" for name in FILTERS if name not in filters]
-            known = _names(path, "-encoders")
-            lacking += [f"the encoder {name}" for name in encoders if name not in known]
+            filters, encoders = _names(path, "-filters"), _names(path, "-encoders")
+            version = re.search(r"version (\S+)", _said(path, "-version"))
         except (OSError, subprocess.SubprocessError) as error:
             refused.append(f"{path} does not run ({error})")
             continue
+        lacking = [f"the filter {name}" for name in FILTERS if name not in filters]
+        needed = (*ENCODERS, *(ENCODER_OF[kind] for kind in siblings))
+        lacking += [f"the encoder {name}" for name in needed if name not in encoders]
         if not lacking:
-            word = re.search(r"version (\S+)", version)
-            return Ffmpeg(path, word[1] if word else "of unknown version", origin, filters >= TONEMAP_FILTERS)
+            return Ffmpeg(path, version[1] if version else "of unknown version", filters >= TONEMAP_FILTERS)
         refused.append(f"{path} lacks {', '.join(lacking)}")
     if refused:
-        raise FfmpegError(f"no ffmpeg that can make it: {'; '.join(refused)}; {ADVICE}")
-    raise FfmpegError(f"there is no ffmpeg; {ADVICE}")
+        raise GifError(f"no ffmpeg that can make it: {'; '.join(refused)}; {ADVICE}")
+    raise GifError(f"there is no ffmpeg; {ADVICE}")
 
 
-def _candidates() -> Iterable[tuple[str, str]]:
-    own, packed = shutil.which("ffmpeg"), None
+def _candidates() -> Iterable[str]:
     try:
         # Here, as looking for its binary takes a moment.
         import imageio_ffmpeg
 
         packed = imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError):  # the package is not there, or was installed without its binary
-        pass
-    if packed == os.environ.get("IMAGEIO_FFMPEG_EXE", ""):
-        yield "of IMAGEIO_FFMPEG_EXE", packed
-    elif packed and os.sep in packed:  # else it has none of its own, and names the machine's
-        yield "of imageio-ffmpeg", packed
-    if own:
-        yield "this machine's", own
+        packed = ""
+    if os.sep in packed:  # else it has none of its own, and names the machine's
+        yield packed
+    if own := shutil.which("ffmpeg"):
+        yield own
 
 
-def _text(path: str, *question: str) -> str:
-    done = subprocess.run(
-        [path, "-hide_banner", *question],
-        capture_output=True,
-        check=True,
-        timeout=30,
-        stdin=subprocess.DEVNULL,
-    )
+@functools.cache
+def _said(path: str, question: str) -> str:
+    command = [path, "-hide_banner", question]
+    done = subprocess.run(command, capture_output=True, check=True, timeout=30, stdin=subprocess.DEVNULL)
     return done.stdout.decode(errors="replace")
 
 
 def _names(path: str, question: str) -> set[str]:
     """Second words of the lines that follow a heading: flags, then a name."""
-    return {words[1] for line in _text(path, question).splitlines() if len(words := line.split()) > 1}
+    return {words[1] for line in _said(path, question).splitlines() if len(words := line.split()) > 1}
 
 
 def gifsicle() -> str | None:

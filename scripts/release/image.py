@@ -8,6 +8,7 @@ Without a promoted model it fails with a sentence; `--no-model` builds an image 
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -20,82 +21,67 @@ from bundle.errors import BundleError
 from pipeline.core.errors import PipelineError, run_stage
 
 ROOT = Path(__file__).parents[2]
-DOCKERFILE = Path("deploy/Dockerfile")
 PROMOTED = Path("models/promoted")
 TAG = "art-text-plant:latest"
-INPUTS = (
-    ".dockerignore",
-    "LICENSE",
-    "deploy",
-    "requirements/service.lock",
-    "service",
-    "web",
-)  # of the image, in git
+INPUTS = (".dockerignore", "LICENSE", "bundle", "deploy", "requirements/service.lock", "service", "web")  # in git
 
 
-class ImageError(PipelineError):
-    """Why there is no image, in one sentence with the way out."""
+def git(root: Path, *words: str, stdin: str | None = None, index: Path | None = None) -> str:
+    """What git prints in one checkout; with an index of its own, if one is named.
+
+    Raises:
+        PipelineError: it refuses; its own words are in the text.
+    """
+    env = os.environ | ({"GIT_INDEX_FILE": str(index)} if index else {})
+    done = subprocess.run(["git", *words], cwd=root, env=env, input=stdin, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise PipelineError(f"git {words[0]}: {done.stderr.strip() or 'there is no commit yet'}")
+    return done.stdout.strip()
+
+
+def promoted(root: Path) -> bundle.Manifest:
+    """What stands in the promoted model's manifest.
+
+    Raises:
+        PipelineError: there is no sound promoted model.
+    """
+    try:
+        return bundle.load(root / PROMOTED).manifest
+    except BundleError as error:
+        raise PipelineError(str(error)) from error
 
 
 def arguments(root: Path, with_model: bool = True) -> list[str]:
-    """The words for `docker build` that tell the Dockerfile what it makes.
+    """The words for `docker build` that tell the Dockerfile what it makes: the project's version, the commit (with
+    -dirty where what goes into the image is not what it holds), the model.
 
     Raises:
-        ImageError: there is no sound promoted model, or this is no git repository.
+        PipelineError: there is no sound promoted model, or this is no git repository.
     """
-    values = {"VERSION": version(root), "REVISION": revision(root)}
+    commit = git(root, "rev-parse", "HEAD")
+    changed = git(root, "status", "--porcelain", "--", *INPUTS)
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    values = {"VERSION": str(project["version"]), "REVISION": f"{commit}-dirty" if changed else commit}
     if with_model:
-        try:
-            manifest = bundle.load(root / PROMOTED).manifest
-        except BundleError as error:
-            raise ImageError(str(error)) from error
+        manifest = promoted(root)
         values |= {"MODEL_VERSION": manifest.version, "MODEL_FINGERPRINT": bundle.fingerprint(manifest)}
     else:
         values["BUNDLE"] = ""
     return [word for name, value in values.items() for word in ("--build-arg", f"{name}={value}")]
 
 
-def version(root: Path) -> str:
-    """Of the project, as pyproject.toml has it."""
-    return str(tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
-
-
-def revision(root: Path) -> str:
-    """The commit, with -dirty where what goes into the image is not what it holds.
-
-    Raises:
-        ImageError: git doesn't know.
-    """
-    commit = _git(root, "rev-parse", "HEAD")
-    changed = _git(root, "status", "--porcelain", "--", *INPUTS)
-    return f"{commit}-dirty" if changed else commit
-
-
 def build(root: Path, tag: str, words: Sequence[str]) -> None:
     """Build the image.
 
     Raises:
-        ImageError: there is no Docker, or the build failed; its own words are on the terminal.
+        PipelineError: there is no Docker, or the build failed; its own words are on the terminal.
     """
     if shutil.which("docker") is None:
-        raise ImageError("there is no docker here; https://docs.docker.com/engine/install says how to get it")
-    command = ["docker", "build", "--file", str(DOCKERFILE), "--tag", tag, *words, "."]
+        raise PipelineError("there is no docker here; https://docs.docker.com/engine/install says how to get it")
+    command = ["docker", "build", "--file", "deploy/Dockerfile", "--tag", tag, *words, "."]
     if subprocess.run(command, cwd=root, check=False).returncode:
-        raise ImageError("docker could not build the image; its last lines above say why")
-    size = subprocess.run(
-        ["docker", "image", "inspect", "--format", "{{.Size}}", tag],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    print(f"{tag}: {int(size.stdout) / 1e6:.0f} MB. docker run --rm -p 127.0.0.1:8000:8000 {tag}")
-
-
-def _git(root: Path, *words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ImageError(f"git can't say which commit this is: {done.stderr.strip() or 'there is none yet'}")
-    return done.stdout.strip()
+        raise PipelineError("docker could not build the image; its last lines above say why")
+    print(f"{tag} is built. docker run --rm -p 127.0.0.1:8000:8000 {tag}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,7 +12,6 @@ from typing import Final
 
 import bundle
 from bundle.errors import BundleError
-from bundle.manifest import Manifest
 from pipeline.core import files
 from pipeline.core.errors import PipelineError, run_stage
 from scripts.dev import node
@@ -21,7 +20,7 @@ from scripts.dev.environment import SetupError
 SITE: Final = Path("web/site")
 PROMOTED: Final = Path("models/promoted")
 VARIANT: Final = "fp32"  # int8 is slower in a browser
-CARD: Final = "MODEL_CARD.md"
+CARD: Final = "MODEL_CARD.html"  # older bundles have none
 
 
 def site(model: Path = PROMOTED, out: Path = SITE, web: Path = node.WEB) -> None:
@@ -33,38 +32,22 @@ def site(model: Path = PROMOTED, out: Path = SITE, web: Path = node.WEB) -> None
     """
     try:
         manifest = bundle.load(model).manifest
-    except BundleError as error:
+        if VARIANT not in manifest.variants:
+            raise PipelineError(f"the model {manifest.version} has no variant {VARIANT}, which browsers run")
+        with files.replace_dir(out) as new:
+            node.build("site", new / "page", web, node.identity(web))
+            shutil.copytree(new / "page", new, dirs_exist_ok=True, ignore=shutil.ignore_patterns(node.STAMP))
+            shutil.rmtree(new / "page")
+            golden = [each.file for each in manifest.golden]
+            cards = {CARD} & manifest.files.keys()
+            for name in ("manifest.json", manifest.variants[VARIANT].file, *golden, *cards):
+                (new / "model" / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(model / name, new / "model" / name)
+            size = sum(path.stat().st_size for path in new.rglob("*") if path.is_file())
+    except (BundleError, SetupError) as error:
         raise PipelineError(str(error)) from error
-    wanted = needed(manifest)
-    with files.replace_dir(out) as new:
-        try:
-            env = node.variables(node.folder())
-            node.packages(web, env)
-            node.build("site", new / "page", web, env, node.identity(web))
-        except SetupError as error:
-            raise PipelineError(str(error)) from error
-        for path in (new / "page").iterdir():
-            path.rename(new / path.name)
-        (new / "page").rmdir()
-        (new / node.STAMP).unlink()
-        for name in wanted:
-            (new / "model" / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(model / name, new / "model" / name)
-        size = sum(path.stat().st_size for path in new.rglob("*") if path.is_file())
     print(f"-> {out} ({size / 1e6:.0f} MB, model {manifest.version}); any static host serves it")
     print(f"   here: python3 -m http.server --bind 127.0.0.1 --directory {out}")
-
-
-def needed(manifest: Manifest) -> list[str]:
-    """The files of a bundle that a browser asks for.
-
-    Raises:
-        PipelineError: it has none for browsers.
-    """
-    if VARIANT not in manifest.variants:
-        raise PipelineError(f"the model {manifest.version} has no variant {VARIANT}, which browsers run")
-    golden = [each.file for each in manifest.golden]
-    return ["manifest.json", manifest.variants[VARIANT].file, *golden, *({CARD} & manifest.files.keys())]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

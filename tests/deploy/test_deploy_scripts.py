@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 
 import bundle
+from pipeline.core.errors import PipelineError
 from scripts.release import deploy_branch, image, sbom
 from service.models.registry import RegistrySource
 from service.models.workspace import Workspace
@@ -61,7 +62,7 @@ def test_labels_name_version_commit_and_model(checkout: Path) -> None:
 
 def test_without_a_model_there_is_no_image_unless_one_without_is_asked_for(checkout: Path) -> None:
     (checkout / "models" / "promoted").rename(checkout / "models" / "gone")
-    with pytest.raises(image.ImageError, match="there is no model bundle"):
+    with pytest.raises(PipelineError, match="there is no model bundle"):
         image.arguments(checkout)
     assert "BUNDLE=" in image.arguments(checkout, with_model=False)
 
@@ -96,11 +97,11 @@ def test_the_branch_is_made_anew_each_time(checkout: Path) -> None:
 
 def test_the_branch_is_refused_where_it_would_not_be_what_is_here(checkout: Path) -> None:
     (checkout / "service" / "app.py").write_text("two = 2\n")
-    with pytest.raises(deploy_branch.DeployError, match=r"service/app\.py is not committed"):
+    with pytest.raises(PipelineError, match=r"service/app\.py is not committed"):
         deploy_branch.make(checkout)
     git(checkout, "checkout", "--quiet", "service/app.py")
     (checkout / "models" / "promoted" / "model.onnx").write_bytes(b"")
-    with pytest.raises(deploy_branch.DeployError, match=r"model\.onnx"):
+    with pytest.raises(PipelineError, match=r"model\.onnx"):
         deploy_branch.make(checkout)
 
 

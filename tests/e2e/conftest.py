@@ -12,6 +12,13 @@ from tests.e2e.pages import PROMOTED, WEB
 from tests.service.running import Running, running
 
 Open = Callable[..., Page]
+# A camera of 10 pictures a second: where nobody counts them, answers to 30 cost the tests two cores all the time.
+SLOW_CAMERA = """
+if (navigator.mediaDevices) {
+    const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    navigator.mediaDevices.getUserMedia = (wish) => open({...wish, video: {...wish.video, frameRate: {max: 10}}});
+}
+"""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -67,11 +74,19 @@ def open_page(browser: Browser, service: Running) -> Iterator[Open]:
     wrong: list[str] = []
 
     def open_one(
-        *, url: str = "", by: Browser = browser, script: str = "", watched: bool = True, **options: object
+        *,
+        url: str = "",
+        by: Browser = browser,
+        script: str = "",
+        watched: bool = True,
+        slow: bool = True,
+        **options: object,
     ) -> Page:
         given = {"viewport": {"width": 390, "height": 844}, **options}
         context = by.new_context(**given)  # type: ignore[arg-type]  # its options, by name
         contexts.append(context)
+        if slow:
+            context.add_init_script(SLOW_CAMERA)
         if script:
             context.add_init_script(script)
         page = context.new_page()

@@ -8,6 +8,8 @@ from typing import Final
 import pytest
 from playwright.sync_api import Locator, Page, Worker, expect
 
+from pipeline.evaluate.model_card import as_html
+
 ROOT: Final = Path(__file__).parents[2]
 PROMOTED: Final = ROOT / "models/promoted"
 WEB: Final = ROOT / "web"
@@ -123,6 +125,15 @@ ANSWERS_UNTIL: Final = """([most, end]) => new Promise((resolve) => {
     observer.observe(document, {subtree: true, attributeFilter: ["data-model"]});
 })"""
 MORE_THAN_UNDER_WAY: Final = 4  # answers; each of two workers, or a server, has at most one frame and one waits
+
+
+def open_card(page: Page, html: str = "") -> None:
+    """Open the model card: the promoted model's, also where it was made before cards were HTML, or ``html``."""
+    told = html or as_html((PROMOTED / "MODEL_CARD.md").read_text(encoding="utf-8"))
+    page.route("**/model/card.html", lambda route: route.fulfill(body=told, content_type="text/html"))
+    open_drawer(page)
+    at(page, "card-toggle").click()
+    expect(at(page, "card")).not_to_be_empty(timeout=PATIENCE_MS)
 
 
 def open_drawer(page: Page) -> None:

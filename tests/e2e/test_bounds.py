@@ -9,6 +9,7 @@ from tests.e2e.pages import (
     at,
     freeze_and_hide,
     lit,
+    open_card,
     open_drawer,
     problem,
     state,
@@ -88,10 +89,20 @@ def test_nothing_is_fetched_from_anywhere_else(open_page: Open, service: Running
     page.goto(service.url)
     use_device(page, "both")
     lit(page, "plant")
-    at(page, "card-toggle").click()
-    expect(page.locator("[data-testid=drawer] table").first).to_be_visible(timeout=PATIENCE_MS)
+    open_card(page)
     assert any(url.endswith("/stream") for url in asked)
     assert [url for url in asked if not url.startswith((f"{service.url}/", "blob:", "data:"))] == []
+
+
+def test_nothing_in_a_model_card_runs(open_page: Open) -> None:
+    """The pipeline lets no markup of a user into it; the page's policy holds where a bundle came another way."""
+    page = open_page(watched=False)  # its console tells of what the policy forbids
+    lit(page, "plant")
+    hostile = "<script>window.ran = 1</script><img src='nowhere' onerror='window.ran = 1'><p>What the card says.</p>"
+    open_card(page, hostile)
+    expect(at(page, "card")).to_contain_text("What the card says.")
+    page.wait_for_function("() => document.querySelector('[data-testid=card] img').complete", timeout=PATIENCE_MS)
+    assert page.evaluate("window.ran") is None
 
 
 def test_the_service_sees_one_connection_and_none_once_the_device_answers(open_page: Open, service: Running) -> None:

@@ -35,6 +35,33 @@ def test_it_is_off_until_it_is_asked_for_by_button_or_key(page: Page) -> None:
     expect(at(page, "evidence")).to_have_count(0)
 
 
+def test_while_it_is_off_nothing_of_it_is_painted(open_page: Open) -> None:
+    page = open_page(script=COUNT_PAINTED)
+    lit(page, "plant")
+    use_device(page)
+    page.keyboard.press("Escape")
+    answers_come(page)
+    assert page.evaluate("window.painted") == 0
+    at(page, "explain").click()
+    page.wait_for_function("() => window.painted > 0", timeout=PATIENCE_MS)
+    at(page, "explain").click()
+    expect(at(page, "evidence")).to_have_count(0)
+    before = page.evaluate("window.painted")
+    answers_come(page)
+    assert page.evaluate("window.painted") == before
+
+
+# Only the evidence puts pixels on a canvas of the page itself: charts are strokes, frames are cut in a worker.
+COUNT_PAINTED = """
+window.painted = 0;
+const put = CanvasRenderingContext2D.prototype.putImageData;
+CanvasRenderingContext2D.prototype.putImageData = function (...given) {
+    window.painted += 1;
+    return put.apply(this, given);
+};
+"""
+
+
 def test_the_picture_is_bright_where_the_word_was_seen_and_dim_elsewhere_on_the_device_too(page: Page) -> None:
     use_device(page)
     page.keyboard.press("Escape")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from scripts.bench.web.server import folders
+from scripts.bench.web.server import served
 from scripts.release.site import site
 from tests.e2e.conftest import Open
 from tests.e2e.pages import PATIENCE_MS, PROMOTED, WEB, answers_without, at, device_workers, lit
@@ -25,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def host(folder: Path) -> Iterator[str]:
     """The site's address on a plain host."""
-    with folders({"": folder}, headers={}) as address:
+    with served(folder, headers={}) as address:
         yield f"{address}site/"
 
 
@@ -42,7 +42,7 @@ def test_two_threads_run_without_any_header_of_the_host_and_no_server_is_offered
 def test_the_page_is_loaded_twice_at_first_once_after_that_and_then_without_the_host(
     open_page: Open, folder: Path
 ) -> None:
-    with folders({"": folder}, headers={}) as address:
+    with served(folder, headers={}) as address:
         page = open_page(url="about:blank", watched=False)  # its console tells of the host that is gone
         loads: list[str] = []
         page.on("domcontentloaded", lambda loaded: loads.append(loaded.url))
@@ -63,7 +63,7 @@ def test_a_new_model_that_does_not_arrive_whole_leaves_the_older_one_answering(
     """The host has a new manifest, and is gone before its weights have come."""
     host = tmp_path / "host"
     shutil.copytree(folder, host)
-    with folders({"": host}, headers={}) as address:
+    with served(host, headers={}) as address:
         page = open_page(url=f"{address}site/", watched=False)  # its console tells of what is missing
         lit(page, "plant")
         before = at(page, "words").get_attribute("data-model") or ""

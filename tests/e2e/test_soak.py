@@ -33,7 +33,7 @@ OPEN_SOCKETS = "window.sockets.filter((each) => each.deref()?.readyState <= WebS
 
 
 def test_answers_of_the_server_leave_nothing_behind(open_page: Open, browser: Browser) -> None:
-    page = open_page(script=COUNT)
+    page = open_page(script=COUNT, slow=False)
     answered(page, WARM)
     before, memory = held(page), occupied(browser)
     answered(page, MORE)
@@ -54,7 +54,7 @@ def test_what_is_begun_and_ended_again_and_again_leaves_nothing_behind(open_page
 
 
 def test_neither_answers_of_the_device_nor_leaving_it_leave_anything_behind(open_page: Open) -> None:
-    page = open_page(script=COUNT)
+    page = open_page(script=COUNT, slow=False)
     lit(page, "plant")
     workers = len(page.workers)
     use_device(page)

@@ -13,7 +13,7 @@ import httpx
 import psutil
 import pytest
 
-from scripts.bench.service.server import free_port
+from scripts.bench.process import free_port
 from tests.e2e.pages import PATIENCE_MS
 from tests.service.running import Running
 

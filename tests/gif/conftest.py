@@ -1,7 +1,9 @@
 """Films for the converter, made by the packed ffmpeg: tiny, so that hundreds of passes take seconds."""
 
+import functools
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from tests.small_project import ROOT
 
 Film = Callable[..., Path]
 PACKED = imageio_ffmpeg.get_ffmpeg_exe()
+MP4 = ("-pix_fmt", "yuv420p", "-preset", "ultrafast")
 BOTH = [PACKED, *([own] if (own := shutil.which("ffmpeg")) else [])]
 
 
@@ -33,15 +36,23 @@ def ffmpeg() -> tool.Ffmpeg:
     return tool.find(("mp4", "avif", "webp", "poster"))
 
 
+@functools.cache
+def encoded(suffix: str, how: tuple[str, ...], picture: str) -> bytes:
+    """A film of ffmpeg's source ``picture``, made once for all tests that want it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"film{suffix}")
+        command = [PACKED, "-v", "error", "-f", "lavfi", "-i", picture, *how, str(path)]
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+        return path.read_bytes()
+
+
 @pytest.fixture
 def film(tmp_path: Path) -> Film:
     """Makes a film called ``name`` of a moving picture, with ffmpeg's ``options`` on how."""
 
     def make(name: str = "film.mp4", *options: str, picture: str = "testsrc=s=160x120:r=20:d=1") -> Path:
         path = tmp_path / name
-        how = options or ("-pix_fmt", "yuv420p", "-preset", "ultrafast")
-        command = [PACKED, "-v", "error", "-y", "-f", "lavfi", "-i", picture, *how, f"file:{path}"]
-        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+        path.write_bytes(encoded(path.suffix, options or MP4, picture))
         return path
 
     return make

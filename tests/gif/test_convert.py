@@ -259,6 +259,7 @@ def test_json_tells_scripts_all_of_it_and_nothing_else(
     assert told["bytes"] == (out / "a.gif").stat().st_size
     assert (told["width"], told["height"], told["frames"]) == (*made.size, len(made.delays))
     assert told["settings"]["fps"] == 10
+    assert told["tries"] == []
     assert told["gif"] == str(out / "a.gif")
     assert told["ffmpeg"]["version"]
 
@@ -283,7 +284,7 @@ def test_progress_on_a_terminal_says_how_long_it_takes_yet(monkeypatch: pytest.M
     times = iter([0.0, 5.0, 10.0])
     monkeypatch.setattr("sys.stderr", screen)
     monkeypatch.setattr("scripts.gif.progress.time.monotonic", lambda: next(times))
-    with progress.Terminal().step("writing the GIF", seconds=8) as report:
+    with progress.Progress(shown=True).step("writing the GIF", seconds=8) as report:
         report(2)
     assert "writing the GIF  25%, 15 s left" in screen.getvalue()
     assert "writing the GIF 10.0 s" in screen.getvalue()

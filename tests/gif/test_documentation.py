@@ -20,7 +20,7 @@ def test_every_setting_is_in_the_documentation(setting: str) -> None:
 
 
 def test_every_preset_is_in_the_documentation() -> None:
-    documented = set(re.findall(r"^\| `(\w+)` \|", TEXT.partition("## Presets")[2].partition("###")[0], re.MULTILINE))
+    documented = set(re.findall(r"^\| `(\w+)` \|", TEXT.partition("## Presets")[2].partition("\n## ")[0], re.MULTILINE))
     assert documented == set(presets())
 
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from pipeline.core.config import compose
-from pipeline.core.errors import DataError
+from pipeline.core.errors import PipelineError
 from scripts.gif.settings import GifSettings
 from scripts.gif.stage import gifs, recordings
 from tests.gif import blocks
@@ -81,7 +81,7 @@ def test_a_bad_recording_keeps_the_gifs_that_are_there(project: Path, film: Film
 
 def test_recordings_that_would_be_one_gif_are_refused(project: Path, film: Film) -> None:
     record(film, project, "one.mp4", "one.mkv")
-    with pytest.raises(DataError, match=r"would both be one\.gif"):
+    with pytest.raises(PipelineError, match=r"one\.gif: it is there already"):
         make()
 
 

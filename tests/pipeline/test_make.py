@@ -12,7 +12,8 @@ def link_environments(project: Project) -> None:
     """Give ``project`` this checkout's environments, which `make setup` then finds as they should be."""
     for name, lock in ((".venv", "pipeline"), (".venv-service", "service")):
         # Else the `make` in a test would set up anew the environment that the tests run in.
-        assert not environment.make(ROOT / "requirements" / f"{lock}.lock", ROOT / name, dry=True), "run `make setup`"
+        wanted = environment.identity(ROOT / "requirements" / f"{lock}.lock")
+        assert environment.stamped(ROOT / name / environment.STAMP, wanted), "run `make setup`"
         (project.root / name).symlink_to(ROOT / name)
 
 

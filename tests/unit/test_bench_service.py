@@ -1,107 +1,139 @@
 """What the benchmark of the service says follows from what it saw."""
 
+import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
+import onnx
 import pytest
 
-from scripts.bench.service.figures import Load, Results, Row, load_of, percentile, to_csv
+from pipeline.core.errors import DataError
+from scripts.bench.load import Load, load_of, parse
+from scripts.bench.pictures import small
+from scripts.bench.process import Cores, NotReadyError, free_port, running
+from scripts.bench.results import of_csv, percentile, to_csv
+from scripts.bench.service import before
+from scripts.bench.service.contenders import PEERS, SERVED, Run
+from scripts.bench.service.measure import Row
 from scripts.bench.service.profiler import by_part
-from scripts.bench.service.rate import schedule
 from scripts.bench.service.report import expectations, report
-from scripts.bench.service.wrk import parse
+from tests import tiny_bundle
 
 OURS = Row("ours", "fp32", "closed", clients=1, per_second=150, p50_ms=6.0, p99_ms=8.0, worker_mb=150, ready_s=0.9)
 
 
-def results(**changed: float | str) -> Results:
+def results(**changed: float | str) -> list[Row]:
     """A run in which everything is as expected, but for what is changed of the overload."""
-    overload = Row(
-        "ours",
-        "fp32",
-        "overload",
-        rate=1200,
-        per_second=300,
-        p50_ms=20,
-        p99_ms=90,
-        statuses="200:300 503:900",
-    )
-    return Results(
-        rows=[
-            Row("floor", "fp32", "floor", clients=1, p50_ms=5.0, p99_ms=6.0),
-            OURS,
-            replace(OURS, clients=32, per_second=300, p50_ms=100.0),
-            Row("before", "fp32", "closed", clients=1, per_second=100),
-            Row("before", "fp32", "closed", clients=32, per_second=150),
-            Row("original", "fp32", "closed", clients=8, per_second=50),
-            Row("litserve", "fp32", "closed", clients=8, per_second=280),
-            Row("ours", "fp32", "steady", rate=210, per_second=210, p50_ms=7.0, p99_ms=13.0),
-            replace(overload, **changed),  # type: ignore[arg-type]
-        ]
-    )
+    overload = Row("ours", "fp32", "overload", rate=1200, per_second=300, answers=300, statuses="200:300 503:900")
+    return [
+        Row("floor", "fp32", "closed", clients=1, p50_ms=5.0, p99_ms=6.0),
+        OURS,
+        replace(OURS, clients=32, per_second=300, p50_ms=100.0),
+        Row("before", "fp32", "closed", clients=1, per_second=100),
+        Row("before", "fp32", "closed", clients=32, per_second=150),
+        Row("original", "torch fp32", "closed", clients=8, per_second=50),
+        Row("litserve", "fp32", "closed", clients=32, per_second=280),
+        Row("ours", "fp32", "poisson", rate=210, per_second=210, p50_ms=7.0, p99_ms=27.0),
+        replace(overload, **changed),  # type: ignore[arg-type]
+    ]
 
 
-def verdicts(found: Results) -> dict[str, str]:
-    return {expected: verdict for expected, _, verdict in expectations(found, "fp32")}
+def verdicts(rows: list[Row]) -> dict[str, str]:
+    return {target: verdict for target, _, verdict in expectations(rows)}
 
 
 def test_a_run_as_expected_says_yes_everywhere() -> None:
     assert set(verdicts(results()).values()) == {"yes"}
 
 
-@pytest.mark.parametrize(
-    ("changed", "line"),
-    [
-        ({"statuses": "200:300 500:1"}, "at 4 times saturation no error but 503"),
-        ({"statuses": ""}, "at 4 times saturation no error but 503"),
-        ({"failures": 3}, "at 4 times saturation no error but 503"),
-        ({"p99_ms": 501.0}, "P99 of what is answered then under 5 times P50 at saturation"),
-        ({"p99_ms": math.nan}, "P99 of what is answered then under 5 times P50 at saturation"),
-    ],
-)
-def test_what_falls_short_says_no_and_nothing_else_does(changed: dict[str, float | str], line: str) -> None:
+@pytest.mark.parametrize("changed", [{"statuses": "200:300 500:1"}, {"answers": 0, "statuses": ""}, {"failures": 3}])
+def test_what_falls_short_says_no_and_nothing_else_does(changed: dict[str, float | str]) -> None:
     said = verdicts(results(**changed))
-    assert [expected for expected, verdict in said.items() if verdict != "yes"] == [line]
+    assert [target for target, verdict in said.items() if verdict != "yes"] == [
+        "at 4 times saturation only 200 and 503"
+    ]
 
 
 def test_a_peer_that_is_faster_is_named() -> None:
-    found = results()
-    found.rows.append(Row("bentoml", "fp32", "closed", clients=8, per_second=301))
-    lines = [(text, verdict) for _, text, verdict in expectations(found, "fp32") if "bentoml" in text]
-    assert lines == [("300 a second against 301 (bentoml)", "**no**")]
+    rows = [*results(), Row("bentoml", "fp32", "closed", clients=32, per_second=301)]
+    lines = [(text, verdict) for _, text, verdict in expectations(rows) if "bentoml" in text]
+    assert lines == [("the best peers: 301 (bentoml)", "**no**")]
 
 
 def test_a_server_that_did_not_start_is_in_the_report_with_its_reason() -> None:
-    found = results()
-    found.missing["bentoml"] = "ended with status 3"
-    assert "- bentoml: ended with status 3" in report(found, "fp32", 10, "wrk 4")
+    rows = [*results(), Row("bentoml", "fp32", "missing", note="ended with status 3")]
+    assert "- bentoml was not measured: ended with status 3" in report(rows)
+
+
+def test_the_originals_stack_is_labelled_as_what_it_runs() -> None:
+    assert {who.name: who.model for who in PEERS}["original"] == "torch fp32"
+    assert "| original | torch fp32 |" in report(results())
 
 
 def test_percentiles_are_of_the_nearest_rank() -> None:
-    assert percentile([1.0, 2.0, 3.0, 4.0], 50) == 2.0
+    assert percentile([4.0, 3.0, 2.0, 1.0], 50) == 2.0
     assert percentile([1.0, 2.0, 3.0, 4.0], 99) == 4.0
     assert math.isnan(percentile([], 50))
     assert load_of(1, {"200": 2}, 0, [0.002, 0.001]).p50 == 1.0
 
 
-def test_the_line_of_wrk_is_read() -> None:
+@pytest.mark.parametrize(
+    ("number", "percent", "rank"),
+    [(21, 95, 20), (12, 95, 12), (10, 50, 5), (10, 51, 6), (3, 99, 3), (3, 1, 1), (100, 99, 99)],
+)
+def test_percentile_is_the_smallest_value_that_so_many_do_not_exceed(number: int, percent: float, rank: int) -> None:
+    assert percentile([float(value) for value in range(1, number + 1)], percent) == rank
+
+
+def test_the_line_of_a_generator_is_read() -> None:
     line = 'RESULT {"seconds": 1.5, "statuses": {"200": 3, "503": 1}, "failures": 0, "p50": 1, "p95": 2, "p99": 3}'
     assert parse(f"Running\n{line}\n") == Load(1.5, {"200": 3, "503": 1}, 0, 1, 2, 3)
     assert parse(line).answers == 3
 
 
-def test_the_csv_has_a_line_for_each_row_and_leaves_out_what_was_not_measured() -> None:
-    head, first, *_ = to_csv(results().rows).splitlines()
-    assert head.startswith("server,variant,load")
-    assert first.startswith("floor,fp32,floor")
-    assert "nan" not in to_csv(results().rows)
+def test_what_was_measured_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "service.csv"
+    path.write_text(to_csv(results()), encoding="utf-8")
+    assert "nan" not in path.read_text(encoding="utf-8")
+    again = of_csv(path, Row, "make bench")
+    assert [(row.server, row.load, row.clients, row.p50_ms) for row in again[:3]] == [
+        (row.server, row.load, row.clients, row.p50_ms) for row in results()[:3]
+    ]
+    assert math.isnan(again[3].p50_ms)
+    path.write_text("server,other\nours,1\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"service\.csv can't be used .*make bench"):
+        of_csv(path, Row, "make bench")
 
 
-def test_independent_users_come_at_the_rate_that_was_asked() -> None:
-    assert len(list(schedule(100, 5, poisson=False))) == pytest.approx(500, abs=1)
-    random = list(schedule(100, 50, poisson=True))
-    assert len(random) == pytest.approx(5000, rel=0.05)
-    assert random == sorted(random)
+def test_a_server_that_does_not_start_says_its_last_words(tmp_path: Path) -> None:
+    command = ["sh", "-c", "echo no model here; exit 3"]
+    with (
+        pytest.raises(NotReadyError, match="ended with status 3: no model here"),
+        running(
+            command, ready="/", port=free_port(), log=tmp_path / "log", environment={}, cores=Cores.choose().server
+        ),
+    ):
+        pass
+
+
+def test_a_command_gets_the_runs_values_and_a_path_with_a_space_stays_one_word(tmp_path: Path) -> None:
+    run = Run(tmp_path / "a bundle", "fp32", tmp_path, (small(),))
+    peers = {who.name: who for who in PEERS}
+    assert peers["bentoml"].variables(run)["BENCH_BUNDLE"] == str(tmp_path / "a bundle")
+    assert str(tmp_path / "a bundle") in SERVED.words(run)
+
+
+def test_the_bundle_for_the_service_before_has_the_same_weights_in_the_old_schema(tmp_path: Path) -> None:
+    manifest = tiny_bundle.make_bundle(tmp_path / "new").manifest
+    before.convert(tmp_path / "new", "fp32", tmp_path / "old")
+    old = json.loads((tmp_path / "old/manifest.json").read_text(encoding="utf-8"))
+    assert (old["schema_version"], old["default_variant"], list(old["variants"])) == (1, "fp32", ["fp32"])
+    assert [set(each) for each in old["golden"]] == [{"file", "probabilities", "known"}] * len(manifest.golden)
+    name = manifest.variants["fp32"].file
+    one, other = onnx.load(tmp_path / "new" / name), onnx.load(tmp_path / "old" / name)
+    assert [each.name for each in other.graph.output] == ["probabilities", "known"]
+    assert one.graph.initializer == other.graph.initializer
 
 
 def test_each_sample_of_the_profiler_counts_for_the_innermost_part_that_the_reader_knows() -> None:
@@ -116,8 +148,8 @@ def test_each_sample_of_the_profiler_counts_for_the_innermost_part_that_the_read
         ]
     )
     found = by_part(raw)
-    assert found["inference (OpenVINO)"] == 7
-    assert found["decoding (Pillow)"] == 2
-    assert found["log"] == 1
-    assert found["HTTP, routing, event loop"] == 2
+    assert found["inference"] == 7
+    assert found["decoding"] == 2
+    assert found["metrics and log"] == 1
+    assert found["HTTP, event loop, threads"] == 2
     assert sum(found.values()) == 12

@@ -53,32 +53,32 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
 
 def test_rolling_back_twice_goes_two_champions_back() -> None:
     entries = [entry(name) for name in "abc"]
-    assert names(history.champions(entries)) == "abc"
+    assert names(history.replay(entries)[0]) == "abc"
     entries.append(entry("b", "rollback"))
-    assert names(history.champions(entries)) == "ab"
+    assert names(history.replay(entries)[0]) == "ab"
     entries.append(entry("a", "rollback"))
-    assert names(history.champions(entries)) == "a"
+    assert names(history.replay(entries)[0]) == "a"
 
 
 def test_a_model_promoted_again_has_the_one_before_it_behind_it() -> None:
-    assert names(history.champions([entry(name) for name in "aba"])) == "ba"
+    assert names(history.replay([entry(name) for name in "aba"])[0]) == "ba"
 
 
 def test_a_rolled_back_model_is_told_until_it_is_champion_again() -> None:
     entries = [entry(name) for name in "abc"]
-    assert history.rolled_back(entries, "a" * 64) is None
+    assert history.replay(entries)[1].get("a" * 64) is None
     back = entry("a", "rollback")
     entries.append(back)
-    assert history.rolled_back(entries, "c" * 64) is back
-    assert history.rolled_back(entries, "b" * 64) is back
-    assert history.rolled_back(entries, "a" * 64) is None
+    assert history.replay(entries)[1].get("c" * 64) is back
+    assert history.replay(entries)[1].get("b" * 64) is back
+    assert history.replay(entries)[1].get("a" * 64) is None
     entries.append(entry("c"))
-    assert history.rolled_back(entries, "c" * 64) is None
-    assert history.rolled_back(entries, "b" * 64) is back
+    assert history.replay(entries)[1].get("c" * 64) is None
+    assert history.replay(entries)[1].get("b" * 64) is back
 
 
 def test_a_model_that_was_only_replaced_was_not_rolled_back() -> None:
-    assert history.rolled_back([entry("a"), entry("b")], "a" * 64) is None
+    assert history.replay([entry("a"), entry("b")])[1].get("a" * 64) is None
 
 
 CHANGES = st.lists(
@@ -91,7 +91,7 @@ CHANGES = st.lists(
 @given(CHANGES)
 def test_the_last_entry_is_the_champion_and_no_model_stands_twice(changes: list[tuple[str, Action]]) -> None:
     entries = [entry(name, action) for name, action in changes]
-    found = names(history.champions(entries))
+    found = names(history.replay(entries)[0])
     assert found[-1] == changes[-1][0]
     assert len(set(found)) == len(found)
 
@@ -99,9 +99,9 @@ def test_the_last_entry_is_the_champion_and_no_model_stands_twice(changes: list[
 @given(CHANGES)
 def test_no_model_is_both_a_champion_and_rolled_back(changes: list[tuple[str, Action]]) -> None:
     entries = [entry(name, action) for name, action in changes]
-    found = names(history.champions(entries))
+    found = names(history.replay(entries)[0])
     for name in "abcd":
-        assert history.rolled_back(entries, name * 64) is None or name not in found
+        assert history.replay(entries)[1].get(name * 64) is None or name not in found
 
 
 def test_who_is_gits_user_or_the_systems(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

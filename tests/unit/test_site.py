@@ -22,8 +22,6 @@ def _npm(monkeypatch: pytest.MonkeyPatch) -> None:
             (target / name).touch()
 
     monkeypatch.setattr(node, "build", built)
-    monkeypatch.setattr(node, "folder", lambda: None)
-    monkeypatch.setattr(node, "packages", lambda *_: False)
     monkeypatch.setattr(node, "identity", lambda *_: "")
 
 
@@ -36,7 +34,7 @@ def test_site_has_the_page_and_what_a_browser_needs_of_the_model(tmp_path: Path)
     site(tmp_path / "model", tmp_path / "site")
     golden = {f"model/{each.file}" for each in manifest.golden}
     page = {"index.html", "service-worker.js", "assets/index-1.js"}
-    model = {"model/manifest.json", "model/model.onnx", "model/MODEL_CARD.md"}
+    model = {"model/manifest.json", "model/model.onnx", "model/MODEL_CARD.html"}
     assert _files(tmp_path / "site") == page | model | golden
     for name in ("manifest.json", "model.onnx"):
         assert (tmp_path / "site/model" / name).read_bytes() == (tmp_path / "model" / name).read_bytes()

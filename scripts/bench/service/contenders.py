@@ -1,39 +1,43 @@
 """The servers that are compared: how each is started, and how a picture gets to it."""
 
 import os
+import shlex
 import subprocess
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
+import bundle
+from bundle.errors import BundleError
 from pipeline.core.errors import PipelineError
 from pipeline.models.learner import FOLDER as TRAINED
-from scripts.bench.service import peers, pictures
+from scripts.bench import pictures
+from scripts.bench.load import ROOT, Target
+from scripts.bench.process import Cores, Server, free_port, running
+from scripts.bench.service import before
 from service.settings import Settings
 
-ROOT: Final = Path(__file__).parents[3]
-SERVICE: Final = ROOT / ".venv-service/bin"
+PROMOTED: Final = ROOT / "models/promoted"
 BENCH: Final = ROOT / ".venv-bench/bin"
-BEFORE_COMMIT: Final = "97d1b24"
-OLD: Final = Path(os.environ.get("BENCH_BEFORE", ROOT.parent / f"{ROOT.name}-{BEFORE_COMMIT}"))
 WORKERS: Final = 2  # threads or processes that infer, one a core
 OURS: Final = "ours"
 BEFORE: Final = "before"
-STREAM: Final = "ours, /stream"
 ORIGINAL: Final = "original"
-FLOOR: Final = "floor"
 
 
 @dataclass(frozen=True)
-class Task:
-    """What a server is started for."""
+class Run:
+    """What servers are started for."""
 
-    bundle: Path
+    folder: Path  # of the bundle
     variant: str
-    port: int
     scratch: Path  # a folder of its own for the run
-    picture: Path  # any picture file
+    photos: tuple[bytes, ...]  # JPEG files of 640 x 480
+    cores: Cores = field(default_factory=Cores.choose)
+    port: int = field(default_factory=free_port)
 
 
 @dataclass(frozen=True)
@@ -43,179 +47,166 @@ class Contender:
     Attributes:
         name: as in the tables.
         about: what runs, for the page.
-        command: starts it.
+        command: starts it; words in braces are filled in, see `_words`.
         ready: address that answers 200 once it serves.
         path: address that takes pictures.
         wrap: makes the body of a request.
-        environment: variables that it gets besides.
+        environment: variables that it gets besides, filled in likewise.
         prepare: done before it is started, and not timed.
+        model: what runs where it is not the promoted model's variant, for the tables.
     """
 
     name: str
     about: str
-    command: Callable[[Task], list[str]]
+    command: str
     ready: str
-    path: str
-    wrap: pictures.Wrap
-    environment: Callable[[Task], Mapping[str, str]] = field(default=lambda _: {})
-    prepare: Callable[[Task], None] | None = None
+    path: str = "/identify"
+    wrap: pictures.Wrap = pictures.raw
+    environment: Mapping[str, str] = field(default_factory=dict)
+    prepare: Callable[[Run], None] | None = None
+    model: str = ""
 
-    def variables(self, task: Task) -> dict[str, str]:
+    @contextmanager
+    def started(self, run: Run, *options: str, **variables: str) -> Iterator[tuple[Server, Target]]:
+        """The server for a block, ready, with more ``options`` of its command; and where to send pictures.
+
+        Raises:
+            PipelineError: it does not start, or can't be prepared.
+        """
+        run = replace(run, port=free_port())
+        if self.prepare:
+            self.prepare(run)
+        bodies = []
+        for number, photo in enumerate(run.photos):
+            bodies.append(run.scratch / f"{self.wrap.__name__}-{number:02}")
+            bodies[-1].write_bytes(self.wrap(photo))
+        url = f"http://127.0.0.1:{run.port}{self.path}"
+        with running(
+            [*self.words(run), *options],
+            ready=self.ready,
+            port=run.port,
+            log=run.scratch / f"{self.name}.log",
+            environment=self.variables(run) | variables,
+            cores=run.cores.server,
+        ) as server:
+            yield server, Target(url, tuple(bodies), pictures.CONTENT_TYPES[self.wrap])
+
+    def words(self, run: Run) -> list[str]:
+        """The command, filled in."""
+        return [word.format(**_words(run)) for word in shlex.split(self.command)]
+
+    def variables(self, run: Run) -> dict[str, str]:
         """The server's environment: this one's, without settings of the service, and without reports to makers."""
-        kept = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
         return {
-            **kept,
+            **{name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields},
             "PYTHONPATH": str(ROOT),
             "PATH": f"{BENCH}:{os.environ['PATH']}",  # MLflow starts uvicorn by name
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "BENTOML_DO_NOT_TRACK": "True",
             "ORT_DISABLE_TELEMETRY": "1",
-            **self.environment(task),
+            **{name: value.format(**_words(run)) for name, value in self.environment.items()},
         }
 
 
-def _service(task: Task) -> list[str]:
-    # A camera needs no more than the default of 60 frames a second; a benchmark does.
-    settings = {
-        "model": task.bundle, "variant": task.variant, "port": task.port, "threads": WORKERS, "stream-fps": 1000,
-        "address-share": 1,  # all clients of a benchmark have one address
+def _words(run: Run) -> dict[str, str]:
+    values = {
+        "root": ROOT, "bench": BENCH, "port": run.port, "bundle": run.folder, "variant": run.variant,
+        "scratch": run.scratch, "workers": WORKERS, "trained": ROOT / TRAINED,
+        "peers": "scripts.bench.service.peers",
     }  # fmt: skip
-    options = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
-    return [str(SERVICE / "python"), "-m", "service", *options]
+    return {name: str(value) for name, value in values.items()}
 
 
-def _before(task: Task) -> list[str]:
-    # Its bundle is of an older schema: the same network, as its own pipeline makes it.
-    options = ["--model", str(OLD / "models/promoted"), "--variant", task.variant, "--port", str(task.port)]
-    return [str(OLD / ".venv-service/bin/python"), "-P", "-m", "service", *options, "--workers", str(WORKERS)]
+@contextmanager
+def promoted(photos: tuple[bytes, ...] | None = None) -> Iterator[Run]:
+    """A run with the promoted model's default variant; its scratch folder goes when the block ends.
 
-
-def _checked_out(_: Task) -> None:
-    if not (OLD / ".venv-service/bin/python").exists():
-        raise PipelineError(
-            f"{OLD} holds no checkout of {BEFORE_COMMIT} with its environment and model: `git worktree add {OLD} "
-            f"{BEFORE_COMMIT}` and `make -C {OLD} model`, or BENCH_BEFORE=FOLDER"
-        )
-
-
-def _original(task: Task) -> list[str]:
-    app = "scripts.bench.service.peers.original:app"
-    return [str(BENCH / "uvicorn"), app, "--port", str(task.port), "--workers", str(WORKERS)]
-
-
-def _original_environment(task: Task) -> dict[str, str]:
-    return {peers.TRAINED: str(ROOT / TRAINED), peers.PICTURE: str(task.picture), "OMP_NUM_THREADS": "1"}
-
-
-def _save_mlflow(task: Task) -> None:
-    module = "scripts.bench.service.peers.mlflow_model"
-    command = [
-        str(BENCH / "python"),
-        "-m",
-        module,
-        str(task.bundle),
-        task.variant,
-        str(task.scratch / "mlflow"),
-    ]
+    Raises:
+        PipelineError: there is no sound promoted model, or there are no photos.
+    """
     try:
-        saved = subprocess.run(
-            command, env=MLFLOW.variables(task), cwd=task.scratch, capture_output=True, text=True, check=False
-        )
-    except OSError as error:
-        raise PipelineError(f"{command[0]} can't be started: {error.strerror}") from error
+        manifest = bundle.load(PROMOTED).manifest
+    except BundleError as error:
+        raise PipelineError(str(error)) from error
+    with TemporaryDirectory(prefix="bench-") as scratch:
+        given = tuple(pictures.make()) if photos is None else photos
+        yield Run(PROMOTED.resolve(), manifest.default_variant, Path(scratch), given)
+
+
+def _prepare_mlflow(run: Run) -> None:
+    module = f"{_words(run)['peers']}.mlflow_model"
+    saved = subprocess.run(
+        [BENCH / "python", "-m", module, run.folder, run.variant, run.scratch / "mlflow"],
+        env=MLFLOW.variables(run), cwd=run.scratch, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     if saved.returncode:
         raise PipelineError(f"its model can't be saved: {' / '.join(saved.stderr.strip().splitlines()[-2:])}")
 
 
-def _mlflow(task: Task) -> list[str]:
-    where = ["-m", str(task.scratch / "mlflow"), "-h", "127.0.0.1", "-p", str(task.port)]
-    return [
-        str(BENCH / "mlflow"),
-        "models",
-        "serve",
-        *where,
-        "--env-manager",
-        "local",
-        "--workers",
-        str(WORKERS),
-    ]
+def _prepare_original(run: Run) -> None:
+    (run.scratch / "picture.jpg").write_bytes(run.photos[0])
 
 
-def _litserve(task: Task) -> list[str]:
-    module = "scripts.bench.service.peers.litserve_server"
-    arguments = [str(task.bundle), task.variant, str(task.port), str(WORKERS)]
-    return [str(BENCH / "python"), "-m", module, *arguments]
-
-
-def _bentoml(task: Task) -> list[str]:
-    app = "scripts.bench.service.peers.bentoml_service:Identify"
-    return [str(BENCH / "bentoml"), "serve", app, "--host", "127.0.0.1", "--port", str(task.port)]
-
-
-def _bentoml_environment(task: Task) -> dict[str, str]:
-    return {
-        peers.BUNDLE: str(task.bundle),
-        peers.VARIANT: task.variant,
-        peers.WORKERS: str(WORKERS),
-        "BENTOML_HOME": str(task.scratch / "bentoml"),
-    }
-
-
+# A camera needs no more than the default of 60 frames a second; a benchmark does. All its clients have one address.
 SERVED: Final = Contender(
     OURS,
     "`python -m service`, the picture as the body of the request",
-    _service,
+    "{root}/.venv-service/bin/python -m service --model {bundle} --variant {variant} --port {port} --threads {workers} "
+    "--stream-fps 1000 --address-share 1",
     "/readyz",
-    "/identify",
-    pictures.raw,
 )
 EARLIER: Final = Contender(
     BEFORE,
-    f"this service as of commit {BEFORE_COMMIT}: a supervisor and two worker processes, ONNX Runtime; a raw body",
-    _before,
+    f"this service as of commit {before.COMMIT}: a supervisor and two worker processes, ONNX Runtime; a raw body",
+    "{root}/.venv-before/bin/python -P -m service --model {scratch}/before-bundle --variant {variant} --port {port} "
+    "--workers {workers}",
     "/readyz",
-    "/identify",
-    pictures.raw,
-    lambda _: {"PYTHONPATH": str(OLD)},
-    prepare=_checked_out,
+    environment={"PYTHONPATH": "{scratch}/before"},
+    prepare=lambda run: before.prepare(run.folder, run.variant, run.scratch),
 )
 MLFLOW: Final = Contender(
     "mlflow",
-    "`mlflow models serve`, a custom Python model, pictures in base64 in JSON",
-    _mlflow,
+    "`mlflow models serve`, a custom Python model, two workers; pictures in base64 in JSON, as it takes no raw body",
+    "{bench}/mlflow models serve -m {scratch}/mlflow -h 127.0.0.1 -p {port} --env-manager local --workers {workers}",
     "/ping",
     "/invocations",
     pictures.dataframe,
-    prepare=_save_mlflow,
+    prepare=_prepare_mlflow,
 )
 PEERS: Final = (
     EARLIER,
     Contender(
         ORIGINAL,
-        "the original's stack, torch eager in fp32 whatever the model column says: fastai's `learn.predict` behind "
-        "FastAPI, a form; two uvicorn workers of one thread",
-        _original,
+        "the stack of the original (a blog post of 2020), written anew: fastai's `learn.predict` behind FastAPI, torch "
+        "in fp32, a form; two uvicorn workers of one thread",
+        "{bench}/uvicorn {peers}.original:app --port {port} --workers {workers}",
         "/healthz",
-        "/identify",
-        pictures.multipart,
-        _original_environment,
+        wrap=pictures.multipart,
+        environment={
+            "BENCH_TRAINED": "{trained}",
+            "BENCH_PICTURE": "{scratch}/picture.jpg",
+            "OMP_NUM_THREADS": "1",
+        },
+        prepare=_prepare_original,
+        model="torch fp32",
     ),
     MLFLOW,
     Contender(
         "litserve",
-        "LitServe, two inference workers and two HTTP servers, a form",
-        _litserve,
+        "LitServe, two inference workers and two HTTP servers; a raw body",
+        "{bench}/python -m {peers}.litserve_server {bundle} {variant} {port} {workers}",
         "/health",
-        "/identify",
-        pictures.multipart,
     ),
     Contender(
         "bentoml",
-        "BentoML, two workers, a form",
-        _bentoml,
+        "BentoML, two workers; a raw body",
+        "{bench}/bentoml serve {peers}.bentoml_service:Identify --host 127.0.0.1 --port {port}",
         "/readyz",
-        "/identify",
-        pictures.multipart,
-        _bentoml_environment,
+        environment={
+            "BENCH_BUNDLE": "{bundle}",
+            "BENCH_VARIANT": "{variant}",
+            "BENCH_WORKERS": "{workers}",
+            "BENTOML_HOME": "{scratch}/bentoml",
+        },
     ),
 )

@@ -3,54 +3,71 @@
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
 from pipeline.core.errors import PipelineError
-from scripts.bench.service import wrk
-from scripts.bench.service.contenders import ROOT
-from scripts.bench.service.report import table
-from scripts.bench.service.server import Cores
+from scripts.bench import load
+from scripts.bench.load import Target
+from scripts.bench.process import Cores, Server
+from scripts.bench.results import table
+from scripts.bench.service.contenders import BENCH, EARLIER, SERVED, promoted
 
-PY_SPY: Final = ROOT / ".venv-bench/bin/py-spy"
+PY_SPY: Final = BENCH / "py-spy"
 LOOKS: Final = 200  # a second
+CLIENTS: Final = 2
+GIL: Final = "of it holding the interpreter's lock"
 PARTS: Final = (  # the first whose mark stands in a stack takes the sample
-    ("inference (OpenVINO)", ("(openvino/", "_infer (bundle/engine.py")),
-    ("decoding (Pillow)", ("(bundle/decode.py", "(service/inference/screening.py", "(PIL/")),
-    ("metrics", ("(service/metrics.py", "(prometheus_client/")),
-    ("log", ("(service/log.py", "(logging/")),
-    ("the queue and its threads", ("(service/inference/queue.py", "(queue.py", "(threading.py")),
-    ("limits, body, answer", ("(service/",)),
-    ("HTTP, routing, event loop", ("",)),
+    ("inference", ("(openvino/", "(onnxruntime/", "_infer (bundle/engine.py", "run (service/engine.py")),
+    ("decoding", ("/decode.py", "/screening.py", "(PIL/")),
+    ("metrics and log", ("/metrics.py", "(prometheus_client/", "/log.py", "(logging/")),
+    ("the rest of service/", ("(service/",)),
+    ("HTTP, event loop, threads", ("",)),
 )
 
 
-def look(
-    pid: int, seconds: float, url: str, bodies: list[Path], content_type: str, cores: Cores, scratch: Path
-) -> dict[str, float]:
-    """Put two clients on the service of process ``pid``; ms of processor time an answer, by part.
+def compare(seconds: float) -> str:
+    """ms of processor time an answer by part, of the service before and now, as a table.
+
+    Raises:
+        PipelineError: a server does not start, py-spy is not there or may not look.
+    """
+    columns: dict[str, dict[str, float]] = {}
+    with promoted() as run:
+        for who in (EARLIER, SERVED):
+            with who.started(run) as (server, target):
+                columns[who.name] = look(server, target, run.cores, seconds)
+                columns[who.name][GIL] = sum(look(server, target, run.cores, seconds, gil=True).values())
+    names = [name for name, _ in PARTS]
+    rows = [(name, *(f"{each.get(name, 0):.2f}" for each in columns.values())) for name in names]
+    rows.append(("together", *(f"{sum(each.get(name, 0) for name in names):.2f}" for each in columns.values())))
+    rows.append((GIL, *(f"{each[GIL]:.2f}" for each in columns.values())))
+    return table(("processor time an answer, ms", *columns), rows)
+
+
+def look(server: Server, target: Target, cores: Cores, seconds: float, *, gil: bool = False) -> dict[str, float]:
+    """Put two clients on the service; ms an answer by part: of processor time, or of holding the lock (``gil``).
 
     Raises:
         PipelineError: py-spy or wrk failed.
     """
-    raw = scratch / "samples"
+    if not PY_SPY.exists():
+        raise PipelineError(f"{PY_SPY} is missing; `make bench` sets its environment up")
+    raw = server.log.with_suffix(".samples")
     command = [
-        str(PY_SPY), "record", "--pid", str(pid), "--subprocesses", "--duration", f"{seconds:.0f}",
-        "--rate", str(LOOKS), "--format", "raw", "--output", str(raw),
+        PY_SPY, "record", "--pid", str(server.process.pid), "--subprocesses", "--duration", f"{seconds:.0f}",
+        "--rate", str(LOOKS), "--format", "raw", "--output", raw, *(["--gil"] if gil else []),
     ]  # fmt: skip
     done: list[subprocess.CompletedProcess[str]] = []
-
-    def spy() -> None:
-        done.append(subprocess.run(command, capture_output=True, text=True, check=False))
-
-    watcher = threading.Thread(target=spy)
+    watcher = threading.Thread(
+        target=lambda: done.append(subprocess.run(command, capture_output=True, text=True, check=False))
+    )
     watcher.start()
-    load, _ = wrk.run(url, bodies, content_type, clients=2, seconds=seconds, cores=cores.generator)
+    found = load.closed(target, clients=CLIENTS, seconds=seconds, cores=cores.generator)
     watcher.join()
     if done[0].returncode or not raw.exists():
         raise PipelineError(f"py-spy failed: {done[0].stderr.strip()[-300:]}")
-    return {part: samples / LOOKS * 1e3 / load.answers for part, samples in by_part(raw.read_text()).items()}
+    samples = by_part(raw.read_text(encoding="utf-8"))
+    return {part: count / LOOKS * 1e3 / found.answers for part, count in samples.items()}
 
 
 def by_part(raw: str) -> Counter[str]:
@@ -62,11 +79,3 @@ def by_part(raw: str) -> Counter[str]:
         part = next(name for name, marks in PARTS if any(mark in inner for mark in marks))
         found[part] += int(samples)
     return found
-
-
-def report(profiles: Sequence[tuple[str, Mapping[str, float]]], seconds: float) -> str:
-    """A table: a row a part, a column a variant."""
-    rows = [(name, *(f"{profile.get(name, 0.0):.2f}" for _, profile in profiles)) for name, _ in PARTS]
-    total = ("together", *(f"{sum(profile.values()):.2f}" for _, profile in profiles))
-    head = ("processor time an answer, ms", *(variant for variant, _ in profiles))
-    return f"{table(head, [*rows, total])}\n\nTwo clients, {seconds:g} s each, {LOOKS} looks a second."

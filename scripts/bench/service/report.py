@@ -1,183 +1,135 @@
-"""The tables of docs/bench-service.md, made from what a run found."""
+"""The tables of docs/bench-service.md, made from the rows of a run."""
 
-import math
-import platform
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 
-import psutil
+from scripts.bench.results import table, yes
+from scripts.bench.service.contenders import BEFORE, ORIGINAL, OURS, PEERS, SERVED
+from scripts.bench.service.measure import FLOOR, STREAM, Row, statuses_of
 
-from scripts.bench.service.contenders import BEFORE, FLOOR, ORIGINAL, OURS, PEERS, SERVED, STREAM
-from scripts.bench.service.figures import Results, Row
+GAINS = {1: 1.4, 2: 1.2, 8: 1.35, 32: 2.0}  # clients: least times the service before
 
 
-def report(results: Results, variant: str, seconds: float, generator: str) -> str:
+def report(rows: Sequence[Row]) -> str:
     """All of it as Markdown."""
-    memory = psutil.virtual_memory().total / 2**30
-    cores = psutil.cpu_count()
+    missing = [f"- {row.server} was not measured: {row.note}" for row in rows if row.load == "missing"]
+    runs = [f"- **{who.name}**: {who.about}" for who in (SERVED, *PEERS)]
     return "\n\n".join(
-        [
-            f"{datetime.now(UTC):%Y-%m-%d}, `make bench`, {cores} cores shared by server and load generator, "
-            f"{memory:.0f} GiB, Python {platform.python_version()}, {generator}; {seconds:g} s each after warm-up, "
-            f"keep-alive, photos of 640 x 480, {variant}.",
-            "### Against what was expected",
-            table(("expected", "found", ""), list(expectations(results, variant))),
-            "### Each client sends when it is answered",
-            closed(results, variant),
-            "### At a given rate (ours)",
-            rates(results, variant),
-            "### Where the time of an answer goes (ours, one client, medians)",
-            parts(results),
-            "### Started by",
-            "\n".join(f"- **{who.name}**: {who.about}" for who in (SERVED, *PEERS)),
-            *(["### Not measured"] if results.missing else []),
-            *(
-                ["\n".join(f"- {name}: {reason}" for name, reason in results.missing.items())]
-                if results.missing
-                else []
-            ),
-        ]
+        [table(("target", "found", ""), expectations(rows)), closed(rows), "\n".join(runs + missing), rates(rows)]
     )
 
 
-def expectations(results: Results, variant: str) -> Iterator[tuple[str, str, str]]:
+def find(rows: Sequence[Row], server: str, load: str = "closed", clients: int | None = None) -> Row | None:
+    """The first row of a server under a load."""
+    fit = (row for row in rows if (row.server, row.load) == (server, load) and clients in (None, row.clients))
+    return next(fit, None)
+
+
+def saturation(rows: Sequence[Row], server: str) -> Row | None:
+    """The row of a server with most answers a second, of any number of clients."""
+    own = [row for row in rows if (row.server, row.load) == (server, "closed")]
+    return max(own, key=lambda row: row.per_second, default=None)
+
+
+def expectations(rows: Sequence[Row]) -> Iterator[tuple[str, str, str]]:
     """What is expected, what was found, and whether that is so."""
-    one = results.find(OURS, variant, "closed", 1)
-    base = results.find(FLOOR, variant, "floor")
-    ours = results.saturation(OURS, variant)
-    if not (one and base and ours):
+    one, floor, most = find(rows, OURS, clients=1), find(rows, FLOOR), saturation(rows, OURS)
+    if not (one and floor and most):
         yield "ours and the floor", "not measured", ""
         return
-    ratio = one.p50_ms / base.p50_ms
+    ratio = one.p50_ms / floor.p50_ms
+    found = f"{one.p50_ms:.2f} / {floor.p50_ms:.2f} ms = {ratio:.2f}"
     yield (
-        "P50 at one client within 1.2 of the floor (decode and inference in one process)",
-        f"{one.p50_ms:.2f} / {base.p50_ms:.2f} ms = {ratio:.2f}",
-        _yes(ratio <= 1.2),
+        "P50 at one client at most 1.2 times the floor (decode and inference in one process)",
+        found,
+        yes(ratio <= 1.2),
     )
-    for clients, times in ((1, 1.4), (2, 1.2), (8, 1.35), (32, 2.0)):
-        now = results.find(OURS, variant, "closed", clients)
-        then = results.find(BEFORE, variant, "closed", clients)
-        if now and then:
-            gain = now.per_second / then.per_second if then.per_second else math.inf
-            yield (
-                f"at {clients} clients at least {times:g} times the service before",
-                f"{now.per_second:.0f} / {then.per_second:.0f} a second = {gain:.2f}",
-                _yes(gain >= times),
-            )
-    if many := results.find(OURS, variant, "closed", 32):
-        kept = many.per_second / ours.per_second
-        yield "at 32 clients at least 80 % of saturation", f"{kept:.0%}", _yes(kept >= 0.8)
-    peers = [row for who in PEERS if (row := results.saturation(who.name, variant))]
-    if peers:
-        best = max(peers, key=lambda row: row.per_second)
+    yield from _side_by_side(rows)
+    if many := find(rows, OURS, clients=32):
+        kept = many.per_second / most.per_second
+        yield "at 32 clients at least 80 % of saturation", f"{kept:.0%}", yes(kept >= 0.8)
+    if original := saturation(rows, ORIGINAL):
+        found = f"{most.per_second:.0f} / {original.per_second:.0f} a second"
+        yield "at least 4 times the original's stack", found, yes(most.per_second >= 4 * original.per_second)
+    if row := find(rows, OURS, "poisson"):
+        spread = row.p99_ms / one.p50_ms
+        found = f"{row.p99_ms:.1f} / {one.p50_ms:.1f} ms = {spread:.1f}"
+        yield "P99 at most 4.5 service times at random times, 70 % of saturation", found, yes(spread <= 4.5)
+    if over := find(rows, OURS, "overload"):
+        times = _came(over) / most.per_second
+        found = f"{over.statuses}, {over.failures} without an answer, at {times:.1f} times saturation"
         yield (
-            "at saturation at least as many answers as the best peer",
-            f"{ours.per_second:.0f} a second against {best.per_second:.0f} ({best.server})",
-            _yes(ours.per_second >= best.per_second),
+            "at 4 times saturation only 200 and 503",
+            found,
+            yes(bool(over.answers) and not _odd(over, "200:", "503:")),
         )
-    if original := results.saturation(ORIGINAL, variant):
-        times = ours.per_second / original.per_second if original.per_second else math.inf
-        yield "at least 4 times the original's stack", f"{times:.1f} times", _yes(times >= 4)
-    for load, name in (("steady", "evenly"), ("poisson", "at random times")):
-        if row := results.find(OURS, variant, load):
-            spread = row.p99_ms / one.p50_ms
-            yield (
-                f"P99 at most 4.5 service times at 70 % of saturation, {name}",
-                f"{row.p99_ms:.1f} / {one.p50_ms:.1f} ms = {spread:.1f}",
-                _yes(spread <= 4.5),
-            )
-    if over := results.find(OURS, variant, "overload"):
-        only = set(over.statuses.split()) and all(s.startswith(("200:", "503:")) for s in over.statuses.split())
-        yield (
-            "at 4 times saturation no error but 503",
-            f"{over.statuses}, {over.failures} without an answer",
-            _yes(bool(only) and not over.failures),
-        )
-        spread = over.p99_ms / ours.p50_ms
-        yield (
-            "P99 of what is answered then under 5 times P50 at saturation",
-            f"{over.p99_ms:.1f} / {ours.p50_ms:.1f} ms = {spread:.1f}",
-            _yes(spread < 5),
-        )
-    yield "ready in under 1 s from start", f"{one.ready_s:.2f} s", _yes(one.ready_s < 1)
-    largest = max(row.worker_mb for row in results.rows if row.server in (OURS, STREAM))
-    yield "under 200 MB", f"{largest:.0f} MB", _yes(largest < 200)
-    if int8 := results.find(OURS, "int8", "closed", 1):
-        yield "int8 or fp32", f"int8: P50 {int8.p50_ms:.2f} ms at one client", ""
+    yield "ready in under 1 s", f"{one.ready_s:.2f} s", yes(one.ready_s < 1)
+    largest = max(row.worker_mb for row in rows if row.server in (OURS, OURS + STREAM))
+    yield "under 200 MB", f"{largest:.0f} MB", yes(largest < 200)
 
 
-def closed(results: Results, variant: str) -> str:
-    """Answers a second and percentiles of every server and number of clients."""
-    rows = [row for row in results.rows if row.load in ("closed", "floor")]
-    head = (
-        "server",
-        "model",
-        "clients",
-        "answers/s",
-        "P50 ms",
-        "P95 ms",
-        "P99 ms",
-        "CPU ms an answer",
-        "MB",
-        "ready s",
-    )
-    return table(head, [_cells(row) for row in sorted(rows, key=lambda row: row.variant != variant)])
+def _side_by_side(rows: Sequence[Row]) -> Iterator[tuple[str, str, str]]:
+    """The service beside what it was before, and beside the best peer, at each number of clients."""
+    gains, best, ahead = {}, {}, []
+    for clients, times in GAINS.items():
+        now, then = find(rows, OURS, clients=clients), find(rows, BEFORE, clients=clients)
+        if now and then and then.per_second:
+            gains[clients] = now.per_second / then.per_second / times
+        peers = [row for who in PEERS if who.name != BEFORE and (row := find(rows, who.name, clients=clients))]
+        if now and peers:
+            best[clients] = max(peers, key=lambda row: row.per_second)
+            ahead.append(now.per_second > best[clients].per_second)
+    if gains:
+        target = ", ".join(f"{GAINS[clients]:g}" for clients in gains)
+        found = ", ".join(f"{gain * GAINS[clients]:.2f}" for clients, gain in gains.items())
+        at = ", ".join(map(str, gains))
+        yield f"{target} times the service before at {at} clients", found, yes(min(gains.values()) >= 1)
+    if best:
+        found = ", ".join(f"{row.per_second:.0f} ({row.server})" for row in best.values())
+        at = ", ".join(map(str, best))
+        yield f"ahead of every peer at {at} clients", f"the best peers: {found}", yes(all(ahead))
 
 
-def _cells(row: Row) -> tuple[str, ...]:
-    served = row.load != "floor"
-    return (
-        row.server,
-        row.variant,
-        str(row.clients),
-        f"{row.per_second:.0f}" + (f" ({row.statuses}, {row.failures} lost)" if _odd(row) else ""),
-        *(f"{value:.1f}" for value in (row.p50_ms, row.p95_ms, row.p99_ms)),
-        f"{row.server_cpu_ms:.1f}" if served else "",
-        f"{row.worker_mb:.0f}" if served else "",
-        f"{row.ready_s:.1f}" if served else "",
-    )
+def _came(row: Row) -> float:
+    """Requests a second that were answered in any way."""
+    return statuses_of(row).total() / row.seconds if row.seconds else 0.0
 
 
-def _odd(row: Row) -> bool:
-    return bool(row.failures) or any(not part.startswith("200:") for part in row.statuses.split())
+def _odd(row: Row, *fine: str) -> bool:
+    """Whether there were other statuses than ``fine``, or requests without an answer."""
+    return bool(row.failures) or any(not part.startswith(fine) for part in row.statuses.split())
 
 
-def rates(results: Results, variant: str) -> str:
-    """What came back at a steady rate, at random times, and beyond saturation."""
-    rows = [
-        (
-            row.load,
-            f"{row.rate:.0f}",
-            f"{row.per_second:.0f}",
-            f"{row.p50_ms:.1f}",
-            f"{row.p99_ms:.1f}",
-            row.statuses,
-            f"{row.late_ms:.1f}",
-        )
-        for row in results.rows
-        if row.variant == variant and row.rate
-    ]
-    return table(("load", "asked/s", "answered/s", "P50 ms", "P99 ms", "statuses", "sent late by, P99 ms"), rows)
+def closed(rows: Sequence[Row]) -> str:
+    """A line for each server: answers a second and percentiles by number of clients."""
+    lines = []
+    for server in dict.fromkeys(row.server for row in rows if row.load == "closed"):
+        most = saturation(rows, server)
+        assert most is not None
+        own = [find(rows, server, clients=clients) for clients in GAINS]
+        costs = (f"{most.server_cpu_ms:.1f}", f"{max(row.worker_mb for row in own if row):.0f}", f"{most.ready_s:.1f}")
+        served = costs if server != FLOOR else ("", "", "")
+        lines.append((server, most.model, *(_cell(row) if row else "" for row in own), *served))
+    clients = (f"{each} client{'s' * (each > 1)}" for each in GAINS)
+    head = ("answers/s (P50 / P95 / P99 ms)", "model", *clients, "CPU ms an answer", "MB", "ready s")
+    return table(head, lines)
 
 
-def parts(results: Results) -> str:
-    """Medians of decode, queue, inference, and what is left for HTTP and the event loop."""
-    found = results.parts
-    if not found:
-        return "not measured"
-    rest = found["whole"] - sum(found[name] for name in ("decode", "queue", "inference"))
-    rows = [(name, f"{found[name]:.2f}") for name in ("decode", "queue", "inference")]
+def _cell(row: Row) -> str:
+    odd = f"; {row.statuses}, {row.failures} lost" if _odd(row, "200:") else ""
+    return f"{row.per_second:.0f} ({row.p50_ms:.1f} / {row.p95_ms:.1f} / {row.p99_ms:.1f}{odd})"
+
+
+def rates(rows: Sequence[Row]) -> str:
+    """What came back at random times; percentiles are of all answers, refusals too."""
+    head = ("server", "load", "requests/s", "answers/s", "P50 ms", "P99 ms", "statuses", "without an answer")
     return table(
-        ("part", "ms"),
-        [*rows, ("HTTP, event loop, client", f"{rest:.2f}"), ("whole", f"{found['whole']:.2f}")],
+        head,
+        [
+            (
+                *(row.server, row.load, f"{_came(row):.0f}", f"{row.per_second:.0f}", f"{row.p50_ms:.1f}"),
+                *(f"{row.p99_ms:.1f}", row.statuses, str(row.failures)),
+            )
+            for row in rows
+            if row.rate
+        ],
     )
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _yes(fulfilled: bool) -> str:
-    return "yes" if fulfilled else "**no**"

@@ -1,11 +1,11 @@
 """Write a promoted network as LiteRT has its files: `python scripts/bench/web/litert.py model.onnx model.tflite`.
 
 Runs on the Python of .venv-litert. It knows the operations of an EfficientNet-Lite and its linear head, and no others:
-the file holds the same weights and gives the logits; it exists to be timed beside our own runtime.
+the file holds the same weights and gives the logits; it exists to be timed beside our own runtime. (onnx2tf would do
+it for any network, and needs TensorFlow for it.)
 """
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,24 +15,38 @@ import onnx
 from ai_edge_litert import schema_py_generated as schema
 from onnx import numpy_helper
 
-OPERATION: Final = schema.BuiltinOperator
-OPTIONS: Final = schema.BuiltinOptions
 FLOAT: Final = schema.TensorType.FLOAT32
 MARK: Final = b"TFL3"
 
 
-class Writer:
-    """A model of one graph, as it grows."""
+class Converter:
+    """Follows a graph in its order; a value is a tensor of the file, and its shape without the batch."""
 
-    def __init__(self) -> None:
-        self.graph = schema.SubGraphT()
+    def __init__(self, graph: onnx.GraphProto) -> None:
+        self.graph, self.model = schema.SubGraphT(), schema.ModelT()
         self.graph.name, self.graph.tensors, self.graph.operators = b"main", [], []
-        self.model = schema.ModelT()
         self.model.version, self.model.subgraphs = 3, [self.graph]
         self.model.buffers, self.model.operatorCodes = [schema.BufferT()], []
-        self._codes: list[int] = []
+        self.weights = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
+        self.made: dict[str, Any] = {}  # options by the name of what they make
+        image = graph.input[0]
+        shape = tuple(each.dim_value for each in image.type.tensor_type.shape.dim[1:])
+        self.values = {image.name: (self._tensor(image.name, (1, *shape), schema.TensorType.UINT8), shape)}
+        self.graph.inputs = [self.values[image.name][0]]
+        for node in graph.node:
+            self._follow(node)
+            if node.op_type == "Add" and len(self.values[node.output[0]][1]) == 1:
+                self.graph.outputs = [self.values[node.output[0]][0]]
+                return
+        raise SystemExit("the network has no linear head over a mean; this is written for EfficientNet-Lite")
 
-    def tensor(self, name: str, shape: tuple[int, ...], kind: int = FLOAT, data: Any = None) -> int:
+    def bytes(self) -> bytes:
+        """The file."""
+        builder = flatbuffers.Builder(1024)
+        builder.Finish(self.model.Pack(builder), MARK)
+        return bytes(builder.Output())
+
+    def _tensor(self, name: str, shape: tuple[int, ...], kind: int = FLOAT, data: Any = None) -> int:
         """One more tensor; with ``data`` it is a weight."""
         made = schema.TensorT()
         made.name, made.shape, made.type, made.buffer = name.encode(), list(shape), kind, 0
@@ -44,73 +58,42 @@ class Writer:
         self.graph.tensors.append(made)
         return len(self.graph.tensors) - 1
 
-    def run(self, code: int, inputs: list[int], output: int, kind: int, options: Any) -> None:
-        """One more operation."""
-        if code not in self._codes:
-            self._codes.append(code)
+    def _write(self, to: str, shape: tuple[int, ...], code: str, inputs: list[int], kind: str, **options: Any) -> None:
+        """One more operation, which makes the value ``to``; ``options`` are fields of the table ``kind``."""
+        number = getattr(schema.BuiltinOperator, code)
+        codes = [each.builtinCode for each in self.model.operatorCodes]
+        if number not in codes:
             listed = schema.OperatorCodeT()
-            listed.builtinCode, listed.deprecatedBuiltinCode, listed.version = code, min(code, 127), 1
+            listed.builtinCode, listed.deprecatedBuiltinCode, listed.version = number, min(number, 127), 1
             self.model.operatorCodes.append(listed)
+            codes.append(number)
+        self.values[to] = (self._tensor(to, (1, *shape)), shape)
+        self.made[to] = getattr(schema, f"{kind}T")()
+        for name, value in options.items():
+            setattr(self.made[to], name, value)
         made = schema.OperatorT()
-        made.opcodeIndex, made.inputs, made.outputs = self._codes.index(code), inputs, [output]
-        made.builtinOptionsType, made.builtinOptions = kind, options
+        made.opcodeIndex, made.inputs, made.outputs = codes.index(number), inputs, [self.values[to][0]]
+        made.builtinOptionsType, made.builtinOptions = getattr(schema.BuiltinOptions, kind), self.made[to]
         self.graph.operators.append(made)
 
-    def bytes(self) -> bytes:
-        """The file."""
-        builder = flatbuffers.Builder(1024)
-        builder.Finish(self.model.Pack(builder), MARK)
-        return bytes(builder.Output())
-
-
-class Converter:
-    """Follows a graph in its order; a value is a tensor of the file, and its shape without the batch."""
-
-    def __init__(self, graph: onnx.GraphProto) -> None:
-        self.writer = Writer()
-        self.weights = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
-        self.values: dict[str, tuple[int, tuple[int, ...]]] = {}
-        self.convolutions: dict[str, Any] = {}
-        image = graph.input[0]
-        shape = tuple(each.dim_value for each in image.type.tensor_type.shape.dim[1:])
-        given = self.writer.tensor(image.name, (1, *shape), schema.TensorType.UINT8)
-        self.values[image.name] = (given, shape)
-        self.writer.graph.inputs = [given]
-        for node in graph.node:
-            self._follow(node)
-            if node.op_type == "Add" and len(self.values[node.output[0]][1]) == 1:
-                self.writer.graph.outputs = [self.values[node.output[0]][0]]
-                return
-        raise SystemExit("the network has no linear head over a mean; this is written for EfficientNet-Lite")
-
     def _follow(self, node: onnx.NodeProto) -> None:
-        source, shape = self.values[node.input[0]]
-        options = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
+        (source, shape), to = self.values[node.input[0]], node.output[0]
         if node.op_type == "Transpose":  # LiteRT has the channels last, as the image has them
-            self.values[node.output[0]] = (source, shape)
+            self.values[to] = (source, shape)
         elif node.op_type == "Clip":
-            activation = schema.ActivationFunctionType.RELU6
-            self.convolutions[node.input[0]].fusedActivationFunction = activation
-            self.values[node.output[0]] = (source, shape)
+            self.made[node.input[0]].fusedActivationFunction = schema.ActivationFunctionType.RELU6
+            self.values[to] = (source, shape)
         elif node.op_type == "Cast":
-            cast = schema.CastOptionsT()
-            cast.inDataType, cast.outDataType = schema.TensorType.UINT8, FLOAT
-            self._write(node, OPERATION.CAST, [source], shape, OPTIONS.CastOptions, cast)
+            kinds = {"inDataType": schema.TensorType.UINT8, "outDataType": FLOAT}
+            self._write(to, shape, "CAST", [source], "CastOptions", **kinds)
         elif node.op_type in ("Add", "Mul"):
-            code = OPERATION.ADD if node.op_type == "Add" else OPERATION.MUL
-            kind, made = (
-                (OPTIONS.AddOptions, schema.AddOptionsT())
-                if node.op_type == "Add"
-                else (OPTIONS.MulOptions, schema.MulOptionsT())
-            )
-            self._write(node, code, [source, self._operand(node.input[1])], shape, kind, made)
+            inputs = [source, self._operand(node.input[1])]
+            self._write(to, shape, node.op_type.upper(), inputs, f"{node.op_type}Options")
         elif node.op_type == "ReduceMean":
-            axes = self.writer.tensor("axes", (2,), schema.TensorType.INT32, np.array([1, 2], np.int32))
-            mean = schema.ReducerOptionsT()
-            mean.keepDims = False
-            self._write(node, OPERATION.MEAN, [source, axes], shape[-1:], OPTIONS.ReducerOptions, mean)
+            axes = self._tensor("axes", (2,), schema.TensorType.INT32, np.array([1, 2], np.int32))
+            self._write(to, shape[-1:], "MEAN", [source, axes], "ReducerOptions", keepDims=False)
         elif node.op_type == "Conv":
-            self._convolve(node, source, shape, options)
+            self._convolve(node, source, shape)
         else:
             raise SystemExit(f"{node.op_type} is no operation that this knows")
 
@@ -118,34 +101,22 @@ class Converter:
         if name in self.values:
             return self.values[name][0]
         data = self.weights[name].astype(np.float32).reshape(-1)
-        return self.writer.tensor(name, data.shape, data=data)
+        return self._tensor(name, data.shape, data=data)
 
-    def _convolve(self, node: onnx.NodeProto, source: int, shape: tuple[int, ...], options: Mapping[str, Any]) -> None:
+    def _convolve(self, node: onnx.NodeProto, source: int, shape: tuple[int, ...]) -> None:
+        given = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
         kernel = self.weights[node.input[1]].astype(np.float32)  # [out, in of a group, height, width]
-        stride = options["strides"][0]
         bias = self.weights[node.input[2]] if len(node.input) > 2 else np.zeros(len(kernel))
-        if options["group"] == 1:
-            made, code, kind = schema.Conv2DOptionsT(), OPERATION.CONV_2D, OPTIONS.Conv2DOptions
-            data = kernel.transpose(0, 2, 3, 1)
-        else:
-            made, code = schema.DepthwiseConv2DOptionsT(), OPERATION.DEPTHWISE_CONV_2D
-            kind, made.depthMultiplier = OPTIONS.DepthwiseConv2DOptions, 1
-            data = kernel.transpose(1, 2, 3, 0)
-        made.padding, made.strideH, made.strideW = schema.Padding.SAME, stride, stride
-        made.dilationHFactor = made.dilationWFactor = 1
-        weights = self.writer.tensor(node.input[1], data.shape, data=data)
-        biases = self.writer.tensor(f"{node.output[0]}.bias", bias.shape, data=bias.astype(np.float32))
+        whole, stride = given["group"] == 1, given["strides"][0]
+        data = kernel.transpose(0, 2, 3, 1) if whole else kernel.transpose(1, 2, 3, 0)
+        weights = self._tensor(node.input[1], data.shape, data=data)
+        biases = self._tensor(f"{node.output[0]}.bias", bias.shape, data=bias.astype(np.float32))
+        options = {"padding": schema.Padding.SAME, "strideH": stride, "strideW": stride}
+        options |= {"dilationHFactor": 1, "dilationWFactor": 1} | ({} if whole else {"depthMultiplier": 1})
+        code, kind = ("CONV_2D", "Conv2DOptions") if whole else ("DEPTHWISE_CONV_2D", "DepthwiseConv2DOptions")
         result = (-(-shape[0] // stride), -(-shape[1] // stride), len(kernel))
-        self._write(node, code, [source, weights, biases], result, kind, made)
-        self.convolutions[node.output[0]] = made
-
-    def _write(
-        self, node: onnx.NodeProto, code: int, inputs: list[int], shape: tuple[int, ...], kind: int, made: Any
-    ) -> None:
-        output = self.writer.tensor(node.output[0], (1, *shape))
-        self.writer.run(code, inputs, output, kind, made)
-        self.values[node.output[0]] = (output, shape)
+        self._write(node.output[0], result, code, [source, weights, biases], kind, **options)
 
 
 if __name__ == "__main__":
-    Path(sys.argv[2]).write_bytes(Converter(onnx.load(sys.argv[1]).graph).writer.bytes())
+    Path(sys.argv[2]).write_bytes(Converter(onnx.load(sys.argv[1]).graph).bytes())

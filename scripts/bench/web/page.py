@@ -1,18 +1,19 @@
 """The whole page with a camera, the service behind it: how it keeps up, and what it takes of its main thread."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
 from pipeline.core.errors import PipelineError
-from scripts.bench.web.figures import Results, Row
+from scripts.bench import pictures
+from scripts.bench.web.report import Row
 
+CAMERA = (1280, 720)  # what the page asks a camera for
+FPS = 30
+PHOTOS = 8  # of the film, a second each
 SETTLE_S = 8.0  # after the first answer: compilers warm up, charts fill
 WITHIN_S = 60.0
-LOOK_EVERY_S = 0.05
 
 # When the camera's first picture was there, and when the first word was painted.
 WATCH = """
@@ -27,45 +28,42 @@ observer.observe(document, { subtree: true, attributes: true, attributeFilter: [
 """
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How the page is measured.
+def film(path: Path) -> Path:
+    """What the browser's camera sees: photos of the test split, as JPEGs one after the other; it repeats for ever.
 
-    Attributes:
-        address: of the service.
-        turns: how often.
-        seconds: each.
-        threads: that the page takes for inference on this device.
+    Raises:
+        DataError: there is no split yet.
     """
-
-    address: str
-    turns: int
-    seconds: float
-    threads: int
+    path.write_bytes(b"".join(photo * FPS for photo in pictures.make(PHOTOS, CAMERA)))
+    return path
 
 
-def measure(browser: Browser, plan: Plan, results: Results) -> None:
-    """Measure the page as it asks the server, and as it answers on the device; with and without evidence."""
-    for turn in range(plan.turns):
+def measure(browser: Browser, address: str, turns: int, seconds: float, threads: int) -> list[Row]:
+    """The page as it asks the service at ``address``, and as it answers on the device; without and with evidence.
+
+    Raises:
+        PipelineError: the page shows no answer.
+    """
+    rows = []
+    for turn in range(turns):
         for who in ("server", "device"):
             context = browser.new_context(permissions=["camera"], viewport={"width": 1280, "height": 800})
             try:
                 page = context.new_page()
                 page.add_init_script(WATCH)
-                page.goto(plan.address)
+                page.goto(address)
                 _wait(page, "measured.word > 0", "no word on the page")
                 if who == "device":
                     _load(page)
-                threads = plan.threads if who == "device" else 0
-                rows = [_watch(page, "page", who, threads, turn, plan.seconds)]
-                page.click("[data-testid=explain]")
-                rows.append(_watch(page, "evidence", who, threads, turn, plan.seconds))
+                for what in ("page", "evidence"):
+                    if what == "evidence":
+                        page.click("[data-testid=explain]")
+                    row = _watch(page, what, who, threads if who == "device" else 0, turn, seconds)
+                    print(f"   {what}, {who}: {row.fps:.1f} a second, {row.main_ms:.1f} ms of main thread", flush=True)
+                    rows.append(row)
             finally:
                 context.close()
-            results.rows += rows
-            for row in rows:
-                figures = f"{row.fps:.1f} a second, {row.main_ms:.1f} ms of the main thread"
-                print(f"   {row.what}, {who}: {figures}", flush=True)
+    return rows
 
 
 def _load(page: Page) -> None:
@@ -73,11 +71,7 @@ def _load(page: Page) -> None:
     page.click("[data-testid=drawer-toggle]")
     page.locator("label", has=page.locator("[data-testid=mode-device]")).click()
     page.click("[data-testid=device-load]")
-    _wait(
-        page,
-        "!document.querySelector('[data-testid=device-load], [data-testid=device-progress]')",
-        "no model",
-    )
+    _wait(page, "!document.querySelector('[data-testid=device-load], [data-testid=device-progress]')", "no model")
     page.dispatch_event("[data-testid=drawer-toggle]", "click")
 
 
@@ -91,9 +85,12 @@ def _watch(page: Page, what: str, who: str, threads: int, turn: int, seconds: fl
         return figures["Timestamp"], figures["TaskDuration"]  # s
 
     begun, busy = now()
-    rates = _sample(seconds, lambda: float(_text(page, "fps")))
+    rates = []
+    for _ in range(max(1, round(seconds))):
+        time.sleep(1)  # looking takes time of the page, too
+        rates.append(_figure(page, "fps"))
     ended, busier = now()
-    frames = sum(rates) / len(rates) * (ended - begun)
+    fps = sum(rates) / len(rates)
     first = page.evaluate("measured.word - measured.camera")
     return Row(
         what,
@@ -101,27 +98,19 @@ def _watch(page: Page, what: str, who: str, threads: int, turn: int, seconds: fl
         threads,
         turn,
         seconds=ended - begun,
-        frames=round(frames),
-        fps=sum(rates) / len(rates),
-        p50_ms=float(_text(page, "p50")),
-        p95_ms=float(_text(page, "p95")),
-        p99_ms=float(_text(page, "p99")),
-        main_ms=(busier - busy) * 1000 / frames if frames else 0.0,
+        frames=round(fps * (ended - begun)),
+        fps=fps,
+        p50_ms=_figure(page, "p50"),
+        p95_ms=_figure(page, "p95"),
+        p99_ms=_figure(page, "p99"),
+        main_ms=(busier - busy) * 1000 / (fps * (ended - begun)) if fps else 0.0,
         first_ms=first if (what, who) == ("page", "server") else 0.0,
     )
 
 
-def _sample(seconds: float, look: Callable[[], float]) -> list[float]:
-    """Once a second; looking takes time of the page, too."""
-    found = []
-    for _ in range(max(1, round(seconds))):
-        time.sleep(1)
-        found.append(look())
-    return found
-
-
-def _text(page: Page, name: str) -> str:
-    return str(page.evaluate("(name) => document.querySelector(`[data-testid=${name}]`).textContent", name))
+def _figure(page: Page, name: str) -> float:
+    shown = str(page.evaluate("(name) => document.querySelector(`[data-testid=${name}]`).textContent", name))
+    return float(shown or 0)
 
 
 def _wait(page: Page, condition: str, otherwise: str) -> None:
@@ -131,7 +120,7 @@ def _wait(page: Page, condition: str, otherwise: str) -> None:
         if time.monotonic() > until:
             problem = page.evaluate("document.querySelector('[data-testid=problem]')?.textContent ?? ''")
             raise PipelineError(f"{otherwise} within {WITHIN_S:g} s; it says: {problem or 'nothing'}")
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(0.05)
 
 
 def weigh(dist: Path) -> tuple[int, int]:

@@ -1,14 +1,20 @@
-"""The tables of docs/bench-web.md, made from what a run found."""
+"""The rows of a run and the tables of docs/bench-web.md."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-import psutil
+from scripts.bench.results import table, yes
 
-from scripts.bench.service.report import table
-from scripts.bench.web.figures import OURS, PEERS, Results
-from scripts.bench.web.speed import THREADS
-
+OURS = "ours"
+NAMES = {  # of those that run in workers
+    OURS: "ours",
+    "fused": "TensorFlow.js, folded and fused",
+    "layers": "TensorFlow.js, layer by layer",
+    "newest": "onnxruntime-web, the newest, its own kernels",
+    "litert": "LiteRT.js 2.5 with XNNPACK",
+}
+THREADS = (1, 2)
 AHEAD = 1.5  # of TensorFlow.js, on one thread
 MAIN_MS = 6.0
 CAMERA_FPS = 30.0
@@ -17,99 +23,84 @@ PAGE_BYTES = 150_000
 FIRST_MS = 1500.0
 
 
-def report(results: Results, command: str) -> str:
+@dataclass(frozen=True)
+class Row:
+    """One line of the CSV file: a contender in a worker, or the page in one of its modes. Times in ms."""
+
+    what: str  # worker: frames without a pause; page: the whole page with its camera; evidence: with that over it
+    who: str  # a key of NAMES; of the page server or device
+    threads: int = 0  # of inference; 0 where the service infers
+    turn: int = 0
+    seconds: float = 0.0
+    frames: int = 0
+    fps: float = 0.0
+    p50_ms: float = 0.0
+    p95_ms: float = 0.0
+    p99_ms: float = 0.0
+    main_ms: float = 0.0  # of page and evidence: its main thread, for each frame that was answered
+    first_ms: float = 0.0  # of the page: from the camera's first picture to the first word
+
+
+def median(rows: Sequence[Row], what: str, who: str, threads: int, figure: str) -> float | None:
+    """Of the turns; None where there was none."""
+    own = (row for row in rows if (row.what, row.who, row.threads) == (what, who, threads))
+    values = [value for row in own if (value := getattr(row, figure))]
+    return statistics.median(values) if values else None
+
+
+def report(rows: Sequence[Row], page_bytes: int, device_bytes: int) -> str:
     """All of it as Markdown."""
-    memory = psutil.virtual_memory().total / 2**30
-    return "\n\n".join(
-        [
-            f"{datetime.now(UTC):%Y-%m-%d}, `{command}`, {psutil.cpu_count()} cores shared by browser and service, "
-            f"{memory:.0f} GiB, {results.about}. Medians of {1 + max(row.turn for row in results.rows)} turns.",
-            "### Against what was expected",
-            table(("expected", "found", ""), list(expectations(results))),
-            "### Frames without a pause, in workers",
-            table(
-                ("", "threads", "a second", "P50 ms", "P95 ms", "million multiply-adds"),
-                list(_workers(results)),
-            ),
-            "### The page with a camera of 30 frames a second",
-            table(
-                ("answers from", "a second", "P50 ms", "P95 ms", "P99 ms", "main thread, ms a frame"),
-                list(_pages(results)),
-            ),
-        ]
-    )
+    pages = ("answers from", "evidence over the picture", "a second", "P50 ms", "P95 ms", "P99 ms", "main thread, ms")
+    targets = table(("target", "found", ""), expectations(rows, page_bytes, device_bytes))
+    workers = table(("frames/s in workers (P50 / P95 ms)", *(f"{each} threads" for each in THREADS)), _workers(rows))
+    return "\n\n".join([targets, workers, table(pages, _pages(rows))])
 
 
-def expectations(results: Results) -> Iterator[tuple[str, str, str]]:
-    """What issue 4 expects, what was found, and whether that is so."""
-    for who, name in PEERS.items():
-        if name.startswith("TensorFlow"):
-            yield _against(results, who, name)
-    gain = _ratio(results, (OURS, 2), (OURS, 1))
-    if gain:
-        others = ", ".join(f"{_ratio(results, (who, 2), (who, 1)) or 0:.2f} ({who})" for who in PEERS)
-        yield "what a second thread gives", f"{gain:.2f} times; others {others}", ""
-    for who, where in (("server", "over the loopback service"), ("device", "on the device")):
-        threads = next((row.threads for row in results.rows if (row.what, row.who) == ("page", who)), 0)
-        fps = results.median("page", who, threads, "fps")
-        main = results.median("page", who, threads, "main_ms")
+def expectations(rows: Sequence[Row], page_bytes: int, device_bytes: int) -> Iterator[tuple[str, str, str]]:
+    """What is expected, what was found, and whether that is so."""
+
+    def ratio(one: str, other: str, threads: int) -> float:
+        fps = [median(rows, "worker", who, threads, "fps") for who in (one, other)]
+        return fps[0] / fps[1] if fps[0] and fps[1] else 0.0
+
+    for who in ("fused", "layers"):
+        if found := ratio(OURS, who, 1):
+            told = f"{found:.2f} times; on two threads {ratio(OURS, who, 2):.2f}"
+            yield f"{AHEAD:g} times {NAMES[who]} on one thread", told, yes(found >= AHEAD)
+    for who, threads, what in _modes(rows):
+        fps, main = (median(rows, what, who, threads, each) for each in ("fps", "main_ms"))
         if fps and main:
-            yield f"30 frames a second {where}", f"{fps:.1f}", _yes(fps >= CAMERA_FPS * KEPT_UP)
-            yield (
-                f"under {MAIN_MS:g} ms of the main thread a frame, both charts moving, {where}",
-                f"{main:.1f} ms",
-                _yes(main < MAIN_MS),
-            )
-    yield (
-        f"page under {PAGE_BYTES // 1000} KB gzip",
-        f"{results.page_bytes / 1000:.0f} KB, and {results.runtime_bytes / 1e6:.1f} MB for the device",
-        _yes(results.page_bytes < PAGE_BYTES),
-    )
-    if first := results.median("page", "server", 0, "first_ms"):
-        yield (
-            f"first word under {FIRST_MS / 1000:g} s after the camera's first picture",
-            f"{first / 1000:.2f} s",
-            _yes(first < FIRST_MS),
-        )
+            where = f"{_NAMED[who]}{', evidence shown' if what == 'evidence' else ''}"
+            yield f"30 frames a second, {where}", f"{fps:.1f}", yes(fps >= CAMERA_FPS * KEPT_UP)
+            yield f"under {MAIN_MS:g} ms of the main thread a frame, {where}", f"{main:.1f} ms", yes(main < MAIN_MS)
+    told = f"{page_bytes / 1000:.0f} KB, and {device_bytes / 1e6:.1f} MB for the device"
+    yield f"page under {PAGE_BYTES // 1000} KB gzip", told, yes(page_bytes < PAGE_BYTES)
+    if first := median(rows, "page", "server", 0, "first_ms"):
+        target = f"first word under {FIRST_MS / 1000:g} s after the camera's first picture"
+        yield target, f"{first / 1000:.2f} s", yes(first < FIRST_MS)
 
 
-def _against(results: Results, who: str, name: str) -> tuple[str, str, str]:
-    expected = f"ahead of {name} by {AHEAD:g} on one thread"
-    ratio = _ratio(results, (OURS, 1), (who, 1))
-    if ratio is None:
-        return expected, "not measured", ""
-    two = _ratio(results, (OURS, 2), (who, 2))
-    return (
-        expected,
-        f"{ratio:.2f} times" + (f"; on two threads {two:.2f}" if two else ""),
-        _yes(ratio >= AHEAD),
-    )
+_NAMED = {"server": "from the service", "device": "on the device"}
 
 
-def _ratio(results: Results, one: tuple[str, int], other: tuple[str, int]) -> float | None:
-    fps = [results.median("worker", who, threads, "fps") for who, threads in (one, other)]
-    return fps[0] / fps[1] if fps[0] and fps[1] else None
+def _modes(rows: Sequence[Row]) -> list[tuple[str, int, str]]:
+    seen = {(row.who, row.threads, row.what) for row in rows if row.what != "worker"}
+    return sorted(seen, key=lambda mode: (mode[1], mode[2] == "evidence"))
 
 
-def _workers(results: Results) -> Iterator[tuple[str, ...]]:
-    names = {OURS: "ours, onnxruntime-web 1.16 with XNNPACK", **PEERS}
-    for threads in THREADS:
-        for who, name in names.items():
-            figures = [results.median("worker", who, threads, each) for each in ("fps", "p50_ms", "p95_ms")]
-            if figures[0]:
-                work = f"{results.macs[who] / 1e6:.1f}" if who in results.macs else ""
-                yield name, str(threads), *(f"{each or 0:.1f}" for each in figures), work
+def _workers(rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:
+    for who, name in NAMES.items():
+        cells = []
+        for threads in THREADS:
+            fps, p50, p95 = (median(rows, "worker", who, threads, each) or 0 for each in ("fps", "p50_ms", "p95_ms"))
+            cells.append(f"{fps:.1f} ({p50:.1f} / {p95:.1f})" if fps else "")
+        if any(cells):
+            yield name, *cells
 
 
-def _pages(results: Results) -> Iterator[tuple[str, ...]]:
-    seen = {(row.who, row.threads, row.what) for row in results.rows if row.what in ("page", "evidence")}
-    for who, threads, what in sorted(seen, reverse=True):
+def _pages(rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:
+    for who, threads, what in _modes(rows):
         columns = ("fps", "p50_ms", "p95_ms", "p99_ms", "main_ms")
-        figures = [results.median(what, who, threads, each) for each in columns]
+        figures = (median(rows, what, who, threads, each) for each in columns)
         name = f"this device, {threads} threads" if threads else "the service"
-        over = ", evidence over the picture" if what == "evidence" else ""
-        yield name + over, *(f"{each or 0:.1f}" for each in figures)
-
-
-def _yes(fulfilled: bool) -> str:
-    return "yes" if fulfilled else "**no**"
+        yield name, "yes" if what == "evidence" else "no", *(f"{each or 0:.1f}" for each in figures)

@@ -1,4 +1,4 @@
-"""Folders over HTTP on 127.0.0.1, with the headers that let a page run threads."""
+"""A folder over HTTP on 127.0.0.1, with the headers that let a page run threads; `python -m http.server` sends none."""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -7,31 +7,16 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
 
-ISOLATED: Final = {
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Embedder-Policy": "require-corp",
-}
+ISOLATED: Final = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    """Finds the folder by the first part of the address; "" is the folder of all that has no other."""
-
     protocol_version = "HTTP/1.1"
 
-    def __init__(self, folders: Mapping[str, Path], headers: Mapping[str, str], *rest: Any) -> None:
-        self._folders = folders
+    def __init__(self, headers: Mapping[str, str], *rest: Any, directory: str) -> None:
         self._headers = headers
-        super().__init__(*rest)
-
-    def translate_path(self, path: str) -> str:
-        first, _, rest = unquote(urlsplit(path).path).lstrip("/").partition("/")
-        folder = self._folders.get(first)
-        name = rest if folder else "/".join(filter(None, (first, rest)))
-        root = (folder or self._folders[""]).resolve()
-        file = (root / name).resolve()
-        return str(file if file.is_relative_to(root) else root / "no such file")
+        super().__init__(*rest, directory=directory)
 
     def end_headers(self) -> None:
         for name, value in self._headers.items():
@@ -43,9 +28,10 @@ class _Handler(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def folders(served: Mapping[str, Path], headers: Mapping[str, str] = ISOLATED) -> Iterator[str]:
-    """Serve ``served``, by the first part of the address; give the address of the root, with a slash."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, served, headers)) as server:
+def served(folder: Path, headers: Mapping[str, str] = ISOLATED) -> Iterator[str]:
+    """Serve ``folder``; give the address of its root, with a slash."""
+    handler = partial(_Handler, headers, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:

@@ -4,19 +4,18 @@ docs/gifs/NAME.gif and its text alternative, NAME.txt, of data/recordings/NAME.m
 that text. Without recordings docs/gifs/ stays as it is.
 """
 
-import itertools
 import sys
 from pathlib import Path
 
 from pipeline.core import config, files
-from pipeline.core.errors import DataError, run_stage
+from pipeline.core.errors import run_stage
 
 from .. import tool
 from ..convert import convert
-from ..progress import Terminal
+from ..progress import Progress
 from ..run import end_as_on_ctrl_c
 from ..settings import GifSettings, spell_bytes
-from .errors import as_pipeline_errors
+from . import as_pipeline_errors
 from .recordings import FOLDER, films
 
 GIFS = Path("docs/gifs")
@@ -38,18 +37,12 @@ def make() -> None:
         GIFS.mkdir(parents=True, exist_ok=True)
         print(f"no recordings in {FOLDER}: no GIF to make")
         return
-    for one, other in itertools.pairwise(found):
-        if one.stem == other.stem:
-            raise DataError(f"{one} and {other} would both be {one.stem}.gif; rename one of them")
-    progress = Terminal()
     with as_pipeline_errors(), files.replace_dir(GIFS) as folder:
         ffmpeg = tool.find(settings.siblings)
-        progress.say(str(ffmpeg))
+        print(ffmpeg)
         for path in found:
-            result = convert(path, folder / f"{path.stem}.gif", settings, ffmpeg, progress)
-            gif = result.gif
-            size = f"{gif.width} x {gif.height}"
-            print(f"{path} -> {GIFS / gif.path.name}: {spell_bytes(gif.bytes)}, {size}, {gif.frames} frames")
+            gif = convert(path, folder / f"{path.stem}.gif", settings, ffmpeg, Progress(shown=True)).gif
+            print(f"{path} -> {GIFS / gif.path.name}: {spell_bytes(gif.bytes)}, {gif.width} x {gif.height} pixels")
 
 
 if __name__ == "__main__":

@@ -4,9 +4,7 @@ data/recordings/ need not be there; a stage that depended on it would fail then.
 a moment, and the stage ``gif`` runs only when the list that this writes is another.
 """
 
-import csv
 import hashlib
-import io
 import sys
 from pathlib import Path
 
@@ -20,28 +18,19 @@ TEXTS = {".txt", ".md", ".yaml", ".yml"}  # what belongs to a recording and is n
 
 def write() -> None:
     """Write the list of all files in the folder with their sha256."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["file", "sha256"])
     found = _files()
-    for path in found:
-        with path.open("rb") as file:
-            table.writerow([path.name, hashlib.file_digest(file, "sha256").hexdigest()])
-    files.write_text(LIST, text.getvalue())
+    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()},{path.name}" for path in found]
+    files.write_text(LIST, "\n".join(["sha256,file", *lines, ""]))
     print(f"{FOLDER}: {len(found)} files -> {LIST}")
 
 
 def films() -> list[Path]:
-    """The recordings of the list, by name; texts are none."""
-    with LIST.open(newline="", encoding="utf-8") as file:
-        listed = [FOLDER / row["file"] for row in csv.DictReader(file)]
-    return [path for path in listed if path.suffix.lower() not in TEXTS]
+    """The recordings, by name; texts are none."""
+    return [path for path in _files() if path.suffix.lower() not in TEXTS]
 
 
 def _files() -> list[Path]:
-    if not FOLDER.is_dir():
-        return []
-    return sorted(path for path in FOLDER.iterdir() if path.is_file() and not path.name.startswith("."))
+    return sorted(path for path in FOLDER.glob("[!.]*") if path.is_file())
 
 
 if __name__ == "__main__":

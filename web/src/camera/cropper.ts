@@ -99,12 +99,3 @@ export async function grab(video: HTMLVideoElement): Promise<Picture> {
     throw new Problem("low-memory", "no memory for a frame", undefined, { cause: error });
   }
 }
-
-/** A file as a picture, upright. Rejects with a Problem. */
-export async function open(file: Blob): Promise<ImageBitmap> {
-  try {
-    return await createImageBitmap(file);
-  } catch (error) {
-    throw new Problem("not-a-picture", "", undefined, { cause: error });
-  }
-}

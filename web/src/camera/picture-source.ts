@@ -2,8 +2,9 @@
 
 import type { Frame } from "../shared/answer";
 import { asProblem, type Problem } from "../shared/problem";
+import type { Picture } from "../shared/square";
 import { Camera, cameras, type Opened, permission, type Wish, watchCameras } from "./camera";
-import { Cropper, grab, open } from "./cropper";
+import { Cropper, grab } from "./cropper";
 import { FrameScheduler } from "./scheduler";
 
 const SILENT_MS = 4000; // without a frame from a camera that is on
@@ -106,7 +107,7 @@ export class PictureSource {
   /** A file in place of the camera. */
   async show(file: Blob): Promise<void> {
     try {
-      const bitmap = await open(file);
+      const bitmap = await createImageBitmap(file);
       this.rest();
       this.forgetStill();
       this.still = bitmap;
@@ -150,32 +151,22 @@ export class PictureSource {
   async lookAgain(): Promise<void> {
     const { size } = this;
     const held = this.still ?? (this.state.kind === "frozen" && this.canvas.width ? this.canvas : null);
-    if (!held || !size) return;
-    try {
-      const picture = await createImageBitmap(held);
-      const frame = await this.cropper.crop(picture, size, performance.now(), this.listener.encoded());
-      await this.listener.take(frame, 0);
-    } catch (error) {
-      this.failFrame(error);
-    }
+    if (held && size) await this.frame(createImageBitmap(held), performance.now(), 0);
   }
 
   private async take(at: number, dropped: number): Promise<void> {
-    const { video, size } = this;
     if (this.state.kind === "starting" || this.state.kind === "live") this.become({ kind: "live", silent: false });
-    if (!size || !video.videoWidth) return;
-    try {
-      const frame = await this.cropper.crop(await grab(video), size, at, this.listener.encoded());
-      await this.listener.take(frame, dropped);
-    } catch (error) {
-      this.failFrame(error);
-    }
+    if (this.size && this.video.videoWidth) await this.frame(grab(this.video), at, dropped);
   }
 
-  /** "closed" where it is ending, or a still was closed for another one meanwhile. */
-  private failFrame(error: unknown): void {
-    const problem = asProblem(error, "closed");
-    if (problem.code !== "closed") this.fail(problem);
+  private async frame(picture: Promise<Picture>, at: number, dropped: number): Promise<void> {
+    try {
+      const frame = await this.cropper.crop(await picture, this.size, at, this.listener.encoded());
+      await this.listener.take(frame, dropped);
+    } catch (error) {
+      const problem = asProblem(error, "closed"); // it is ending, or a still was closed for another one meanwhile
+      if (problem.code !== "closed") this.fail(problem);
+    }
   }
 
   private async lost(problem: Problem): Promise<void> {

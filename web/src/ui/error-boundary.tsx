@@ -12,7 +12,7 @@ export class ErrorBoundary extends Component<{ children: ReactNode }, { error: E
     const { error } = this.state;
     if (!error) return this.props.children;
     return (
-      <main className="crashed" role="alert" data-testid="crashed">
+      <main className="waiting" role="alert" data-testid="crashed">
         <p>This page failed, and nothing you did is to blame.</p>
         <p className="quietly">{error.message}</p>
         <button type="button" className="action" onClick={() => location.reload()}>

@@ -12,10 +12,10 @@ const TINT = 0.3; // of the label's colour where most does
 
 export class EvidencePainter {
   private readonly canvas: HTMLCanvasElement;
-  private readonly context: CanvasRenderingContext2D | null;
+  private readonly scratch = document.createElement("canvas");
   private target = new Float32Array(0); // [height, width], 0..1
   private now = new Float32Array(0); // what is shown, on its way to the target
-  private cells = new ImageData(1, 1); // a pixel a cell
+  private cells = new ImageData(1, 1); // a pixel a cell, and those at the border twice, so that it has no other edge
   private shown = 0; // target of how much of it all is shown: 0 for none of these
   private shownNow = 0;
   private colour = "#ffffff";
@@ -23,7 +23,6 @@ export class EvidencePainter {
 
   constructor(canvas: HTMLCanvasElement) {
     this.canvas = canvas;
-    this.context = canvas.getContext("2d");
   }
 
   /** @param colour of the label, #rrggbb. Without evidence, or where none of it speaks for the label, it fades away. */
@@ -32,11 +31,11 @@ export class EvidencePainter {
     this.shown = strengths ? 1 : 0;
     if (!evidence || !strengths) return;
     const { height, width } = evidence;
-    if (height !== this.cells.height || width !== this.cells.width) {
-      this.cells = new ImageData(width, height);
+    if (height !== this.cells.height - 2 || width !== this.cells.width - 2) {
+      this.cells = new ImageData(width + 2, height + 2);
       this.now = new Float32Array(strengths.length);
-      this.canvas.width = width << DOUBLED;
-      this.canvas.height = height << DOUBLED;
+      Object.assign(this.canvas, { width: width << DOUBLED, height: height << DOUBLED });
+      Object.assign(this.scratch, { width: (width + 2) << DOUBLED, height: (height + 2) << DOUBLED });
     }
     this.target = strengths;
     this.colour = colour;
@@ -56,32 +55,36 @@ export class EvidencePainter {
     if (moved < STILL) return;
     this.shownNow += (this.shown - this.shownNow) * part;
     if (Math.abs(this.shown - this.shownNow) < STILL) this.shownNow = this.shown;
-    fill(this.cells.data, this.now, this.colour, this.shownNow);
+    fill(this.cells, this.now, this.colour, this.shownNow);
     this.draw();
   }
 
   /** Cells to pixels: doubled over and over, which comes near a smooth curve through them in every browser. */
   private draw(): void {
-    const { canvas, context, cells } = this;
-    if (!context) return;
-    context.globalCompositeOperation = "copy";
-    context.putImageData(cells, 0, 0);
-    for (let { width, height } = cells; width < canvas.width; width *= 2, height *= 2) {
-      context.drawImage(canvas, 0, 0, width, height, 0, 0, 2 * width, 2 * height);
+    const [shown, large] = [this.canvas, this.scratch].map((each) => each.getContext("2d"));
+    if (!shown || !large) return;
+    shown.globalCompositeOperation = large.globalCompositeOperation = "copy";
+    large.putImageData(this.cells, 0, 0);
+    for (let { width, height } = this.cells; width < this.scratch.width; width *= 2, height *= 2) {
+      large.drawImage(this.scratch, 0, 0, width, height, 0, 0, 2 * width, 2 * height);
     }
+    shown.drawImage(this.scratch, -1 << DOUBLED, -1 << DOUBLED);
   }
 }
 
 /** RGBA of each cell: a light of the label's colour in a dark, as one colour that lies over the picture. */
-export function fill(data: Uint8ClampedArray, strengths: Float32Array, colour: string, shown: number): void {
-  strengths.forEach((strength, cell) => {
-    const light = strength ** CONTRAST;
+export function fill({ data, width, height }: ImageData, strengths: Float32Array, colour: string, shown: number): void {
+  const inside = (at: number, count: number): number => Math.min(count - 1, Math.max(0, at));
+  for (let pixel = 0; pixel < width * height; pixel++) {
+    const row = inside(Math.floor(pixel / width) - 1, height - 2);
+    const column = inside((pixel % width) - 1, width - 2);
+    const light = (strengths[row * (width - 2) + column] as number) ** CONTRAST;
     const [dim, tint] = [DIM * (1 - light), TINT * light];
     [1, 3, 5].forEach((at, channel) => {
-      data[4 * cell + channel] = (Number.parseInt(colour.slice(at, at + 2), 16) * tint) / (dim + tint);
+      data[4 * pixel + channel] = (Number.parseInt(colour.slice(at, at + 2), 16) * tint) / (dim + tint);
     });
-    data[4 * cell + 3] = 255 * shown * (dim + tint);
-  });
+    data[4 * pixel + 3] = 255 * shown * (dim + tint);
+  }
 }
 
 /** What speaks for the label, as parts of the most; what speaks against it counts as nothing. Null where nothing does. */

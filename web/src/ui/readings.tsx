@@ -68,10 +68,7 @@ export function Readings({ session, state, paused, togglePaused }: Props) {
             <b data-testid="fps">{silent ? "" : numbers.fps.toFixed(1)}</b> a second
           </span>
           <span>
-            <b className="count" data-testid="dropped">
-              {silent ? "" : numbers.dropped}
-            </b>{" "}
-            dropped
+            <b data-testid="dropped">{silent ? "" : numbers.dropped}</b> dropped
           </span>
         </span>
         <IconButton

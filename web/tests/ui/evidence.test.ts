@@ -24,6 +24,7 @@ function made(): EvidencePainter {
     },
     drawImage,
   };
+  vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue(context as never);
   return new EvidencePainter(Object.assign(canvas, { getContext: () => context }) as unknown as HTMLCanvasElement);
 }
 
@@ -35,7 +36,7 @@ function hot(row: number, column: number) {
 }
 
 /** Opacity of a cell, 0..255. */
-const opacity = (row: number, column: number): number => cells[4 * (7 * row + column) + 3] ?? 0;
+const opacity = (row: number, column: number): number => cells[4 * (9 * (row + 1) + column + 1) + 3] ?? 0;
 
 beforeEach(() => {
   drawImage.mockClear();
@@ -54,7 +55,7 @@ test("cells are scaled up in steps, to a canvas that has eight pixels for each",
   const painter = made();
   painter.set(hot(1, 5), "#ff8040");
   painter.paint(0, true);
-  expect([canvas.width, canvas.height, drawImage.mock.calls.length]).toEqual([56, 56, 3]);
+  expect([canvas.width, canvas.height, drawImage.mock.calls.length]).toEqual([56, 56, 4]);
 });
 
 test("it goes from one place to the next in steps, not at once", () => {
@@ -86,15 +87,16 @@ test("what does not change is not drawn again, and nothing more often than a cam
   painter.set(hot(3, 3), "#ffffff");
   for (let now = 0; now < 3000; now += 10) painter.paint(now);
   const drawn = drawImage.mock.calls.length;
-  expect(drawn).toBeLessThanOrEqual(3 * 100);
+  expect(drawn).toBeLessThanOrEqual(4 * 100);
   for (let now = 3000; now < 6000; now += 10) painter.paint(now);
   expect(drawImage.mock.calls.length).toBe(drawn);
 });
 
 test("the colour is the label's where most speaks for it", () => {
-  const data = new Uint8ClampedArray(8);
-  fill(data, Float32Array.of(1, 0), "#ff8040", 1);
-  expect([...data]).toEqual([255, 128, 64, 76, 0, 0, 0, 178]);
+  const cells = new FakeImage(4, 3); // two cells, and what is round them
+  fill(cells as ImageData, Float32Array.of(1, 0), "#ff8040", 1);
+  const pixels = Array.from({ length: 4 }, (_, at) => [...cells.data.slice(16 + 4 * at, 20 + 4 * at)]);
+  expect(pixels).toEqual([1, 1, 0, 0].map((lit) => (lit ? [255, 128, 64, 76] : [0, 0, 0, 178])));
 });
 
 test("evidence that speaks against the label everywhere shows nothing", () => {

@@ -2,7 +2,8 @@
 
     bentoml serve scripts.bench.service.peers.bentoml_service:Identify --port PORT
 
-Its documentation advises `workers`, and `pathlib.Path` for a file that the service reads itself.
+Its documentation advises `workers`, and `pathlib.Path` for a file that the service reads itself;
+a parameter by position alone is the request's body.
 """
 
 import os
@@ -14,18 +15,17 @@ from bentoml.validators import ContentType
 
 import bundle
 from bundle.engine import Engine
-from scripts.bench.service.peers import BUNDLE, VARIANT, WORKERS
 
 
-@bentoml.service(workers=int(os.environ.get(WORKERS, "2")), traffic={"timeout": 60})
+@bentoml.service(workers=int(os.environ.get("BENCH_WORKERS", "2")), traffic={"timeout": 60})
 class Identify:
     """One picture a request."""
 
     def __init__(self) -> None:
         """Load the bundle once a worker."""
-        self.engine = Engine(bundle.load(Path(os.environ[BUNDLE])), os.environ[VARIANT], threads=1)
+        self.engine = Engine(bundle.load(Path(os.environ["BENCH_BUNDLE"])), os.environ["BENCH_VARIANT"], threads=1)
 
     @bentoml.api  # type: ignore[untyped-decorator]
-    def identify(self, image: Annotated[Path, ContentType("image/jpeg")]) -> dict[str, Any]:
-        """Decode and infer the picture of the form's field ``image``."""
+    def identify(self, image: Annotated[Path, ContentType("image/jpeg")], /) -> dict[str, Any]:
+        """Decode and infer the picture that is the request's body."""
         return self.engine.identify(image.read_bytes()).to_json()

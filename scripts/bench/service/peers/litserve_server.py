@@ -2,16 +2,16 @@
 
     python -m scripts.bench.service.peers.litserve_server BUNDLE VARIANT PORT WORKERS
 
-Its documentation advises `workers_per_device` for processors, and a form for files. Batching, which it advises for
-GPUs, makes a processor with one thread a worker no faster.
+Its documentation advises `workers_per_device` for processors. A body that is declared as bytes arrives as it is.
+Batching, which it advises for GPUs, makes a processor with one thread a worker no faster.
 """
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import litserve
-from fastapi import Request
+from fastapi import Body
 
 import bundle
 from bundle.engine import Engine
@@ -28,9 +28,9 @@ class Api(litserve.LitAPI):  # type: ignore[misc]  # not installed where types a
         """Load the bundle once a worker."""
         self.engine = Engine(bundle.load(self.folder), self.variant, threads=1)
 
-    def decode_request(self, request: Request) -> bytes:
-        """The picture of the form's field ``image``."""
-        return request["image"].file.read()  # type: ignore[no-any-return]  # LitServe hands over the form
+    def decode_request(self, request: Annotated[bytes, Body(media_type="image/jpeg")]) -> bytes:
+        """The body is the picture."""
+        return request
 
     def predict(self, picture: bytes) -> dict[str, Any]:
         """Decode and infer."""

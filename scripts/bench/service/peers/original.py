@@ -17,7 +17,6 @@ from pipeline.core import torchvision_ops  # noqa: F401  (before fastai)
 from pipeline.models import learner
 from pipeline.models.backbones import BACKBONES
 from pipeline.models.network import network
-from scripts.bench.service.peers import PICTURE, TRAINED
 
 from fastai.vision.all import (  # isort: skip
     CategoryBlock,
@@ -57,7 +56,7 @@ def load(folder: Path, picture: Path) -> Learner:
 
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
 app = FastAPI()
-learn = load(Path(os.environ[TRAINED]), Path(os.environ[PICTURE]))
+learn = load(Path(os.environ["BENCH_TRAINED"]), Path(os.environ["BENCH_PICTURE"]))
 
 
 @app.get("/healthz")

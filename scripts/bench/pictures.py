@@ -19,30 +19,33 @@ BOUNDARY = "bench-3f7a9c21"
 Wrap = Callable[[bytes], bytes]
 
 
-def make(number: int = NUMBER, images: Path = Path("data/images"), table: Path = split.SPLIT) -> list[bytes]:
-    """Photos of the test split, evenly over its list, as JPEGs of 640 x 480.
+def make(number: int = NUMBER, size: tuple[int, int] = SIZE, images: Path = Path("data/images")) -> list[bytes]:
+    """Photos of the test split, evenly over its list, as JPEGs of ``size``.
 
     Raises:
         DataError: there is no split yet.
     """
-    rows = [row for row in split.read_split(table) if row.split == "test"]
+    rows = [row for row in split.read_split(split.SPLIT) if row.split == "test"]
     if len(rows) < number:
-        raise DataError(f"{table} has {len(rows)} test pictures, and {number} are needed; run `dvc repro validate`")
-    return [_frame(images / rows[index * len(rows) // number].file) for index in range(number)]
+        raise DataError(
+            f"{split.SPLIT} has {len(rows)} test pictures, and {number} are needed; run `dvc repro validate`"
+        )
+    return [_frame(images / rows[index * len(rows) // number].file, size) for index in range(number)]
 
 
-def _frame(path: Path) -> bytes:
+def _frame(path: Path, size: tuple[int, int]) -> bytes:
     with Image.open(path) as photo:
-        picture = ImageOps.fit(photo.convert("RGB"), SIZE, Image.Resampling.BILINEAR)
-    data = io.BytesIO()
-    picture.save(data, "JPEG", quality=QUALITY)
-    return data.getvalue()
+        return _jpeg(ImageOps.fit(photo.convert("RGB"), size, Image.Resampling.BILINEAR))
 
 
 def small() -> bytes:
     """A JPEG of one colour, 64 x 48: as little to send and to decode as a picture can be."""
+    return _jpeg(Image.new("RGB", (64, 48), (20, 200, 30)))
+
+
+def _jpeg(picture: Image.Image) -> bytes:
     data = io.BytesIO()
-    Image.new("RGB", (64, 48), (20, 200, 30)).save(data, "JPEG")
+    picture.save(data, "JPEG", quality=QUALITY)
     return data.getvalue()
 
 

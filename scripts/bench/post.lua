@@ -1,5 +1,7 @@
 -- For wrk: posts the given files in turn, counts the answers by status, and ends with one line of JSON.
--- wrk … -s post.lua URL -- CONTENT_TYPE FILE…
+-- wrk … -s post.lua URL -- PAUSE_MS CONTENT_TYPE FILE…
+-- With a pause each connection waits after an answer for a random time (exponential, PAUSE_MS on average): many
+-- connections then come as independent users do, nearly at random times (Poisson).
 
 local threads = {}
 local requests = {}
@@ -11,8 +13,15 @@ function setup(thread)
 end
 
 function init(arguments)
-   local headers = { ["Content-Type"] = arguments[1] }
-   for number = 2, #arguments do
+   local pause = tonumber(arguments[1])
+   if pause > 0 then
+      math.randomseed(1)
+      function delay() -- global: wrk asks for it
+         return -pause * math.log(1 - math.random())
+      end
+   end
+   local headers = { ["Content-Type"] = arguments[2] }
+   for number = 3, #arguments do
       local file = assert(io.open(arguments[number], "rb"))
       table.insert(requests, wrk.format("POST", nil, headers, file:read("*a")))
       file:close()

@@ -1,9 +1,9 @@
 """Whether "looks", by which --max-bytes ranks GIFs, ranks them as published metrics do that people have checked.
 
-Writes the table ``looks`` of docs/bench-gif.md: of each clip, GIFs that differ in colours, dither, width and gifsicle's
-losses are ranked by looks and by SSIM, VMAF and FLIP (https://doi.org/10.1145/3406183); the table has Spearman's
-correlation of the ranks. VMAF sees brightness alone, FLIP colour and what the eye makes of a dither. flip-evaluator
-comes from PyPI into build/ for this alone, as it has no wheel for every machine.
+Of each clip, GIFs that differ in colours, dither, width and gifsicle's losses are ranked by looks and by SSIM, VMAF
+and FLIP (https://doi.org/10.1145/3406183); a table has Spearman's correlation of the ranks. VMAF sees brightness alone,
+FLIP colour and what the eye makes of a dither. flip-evaluator comes from PyPI into build/ for this alone, as it has no
+wheel for every machine.
 """
 
 import importlib
@@ -21,21 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from pipeline.core.errors import PipelineError, run_stage
-from scripts.bench_gif.clips import all_films
-from scripts.bench_gif.contenders import FPS, preset
-from scripts.bench_gif.report import table
-from scripts.dev import readme
-from scripts.gif import graph, passes, quality, recording, tool
+from pipeline.core.errors import PipelineError
+from scripts.bench.gif.contenders import FPS, preset
+from scripts.gif import passes, quality, recording, tool
 from scripts.gif.budget import Search, Way
 from scripts.gif.passes import Job
 from scripts.gif.progress import Progress
-from scripts.gif.settings import Crop, GifSettings
-from scripts.gif.stage.errors import as_pipeline_errors
+from scripts.gif.settings import Crop
 from scripts.gif.tool import Ffmpeg, as_input
 
-PAGE = Path("docs/bench-gif.md")
-FOLDER = Path("build/bench-gif/clips")
 FLIP = "flip-evaluator==1.7"
 FLIP_FOLDER = Path("build/flip")
 SPAN = ("start=1.5", "end=3")  # seconds of a clip
@@ -45,37 +39,39 @@ METRICS = ("looks", "SSIM", "VMAF", "FLIP")
 PAIRS = (("looks", "VMAF"), ("looks", "FLIP"), ("SSIM", "VMAF"), ("SSIM", "FLIP"), ("VMAF", "FLIP"))
 
 Frames = NDArray[np.uint8]
+Flip = Callable[[Frames, Frames], float]
 
 
-def ways(start: GifSettings, width: int) -> list[Way]:
-    """The same `WAYS` ways each time, all at the frame rate of ``start``, whose width is ``width``."""
+def ways(start: Way) -> list[Way]:
+    """The same `WAYS` ways each time, all at the frame rate of ``start``."""
+    assert start.width
     losses = (0, 40) if tool.gifsicle() else (0,)
     dithers = (("none", 2), ("bayer", 5), ("sierra2_4a", 2))
-    made = itertools.product((256, 64, 36, 16), dithers, (1, 0.7, 0.4), losses)
-    chosen = random.Random(1).sample(list(made), WAYS)
+    widths = [round(part * start.width) for part in (1, 0.7, 0.4)]
+    keys = ("colours", "dither", "bayer_scale", "width", "lossy")
+    made = list(itertools.product((256, 64, 36, 16), dithers, widths, losses))
+    chosen = random.Random(1).sample(made, WAYS)
     return [
-        Way(start, lossy).but(
-            {"colours": colours, "dither": dither, "bayer_scale": scale, "width": round(part * width)}
-        )
-        for colours, (dither, scale), part, lossy in chosen
+        start.model_copy(update=dict(zip(keys, (colours, *dither, width, lossy), strict=True)))
+        for colours, dither, width, lossy in chosen
     ]
 
 
-def measure(film: Path, ffmpeg: Ffmpeg, flip: Callable[[Frames, Frames], float]) -> dict[str, list[float]]:
+def measure(film: Path, ffmpeg: Ffmpeg, flip: Flip) -> dict[str, list[float]]:
     """Each metric of `METRICS` for each way to make a GIF of ``film``; more is better in all."""
-    start = preset("screen", *SPAN)
+    settings = preset("screen", *SPAN)
     with tempfile.TemporaryDirectory(prefix="bench-looks-") as folder:
         job = Job(recording.read(film, ffmpeg), ffmpeg, Crop(), Path(folder), Progress())
-        kept, _ = passes.frames(job, start)
-        whole = passes.from_frames(job, kept, start, start, job.scratch / "whole.gif")
+        kept = passes.frames(job, settings)
+        whole = passes.from_frames(job, kept, settings, settings, job.scratch / "whole.gif")
         size = (whole.width, whole.height)
-        start = start.model_copy(update={"width": whole.width})
+        search = Search(job, kept, settings, 1, whole)
+        start = Way.model_validate(settings.model_dump() | {"width": whole.width})
         reference = _frames(kept, size, ffmpeg)
         found: dict[str, list[float]] = {metric: [] for metric in METRICS}
-        search = Search(job, kept, start, budget=1)
-        for way in ways(start, whole.width):
-            made = search.make(way, kept).path
-            found["looks"].append(quality.looks(job, made, way.settings, kept, size, start))
+        for way in ways(start):
+            made = search.make(way).path
+            found["looks"].append(quality.looks(job, made, way, kept, size, start))
             for figure in ("ssim", "vmaf"):
                 value = quality.compare(job, made, graphs.input(as_input(kept)), figure, FPS, size)
                 found[figure.upper()].append(value)
@@ -86,13 +82,12 @@ def measure(film: Path, ffmpeg: Ffmpeg, flip: Callable[[Frames, Frames], float])
 def _frames(film: Path, size: tuple[int, int], ffmpeg: Ffmpeg) -> Frames:
     """RGB [n, height, width, 3] of a whole film at ``size``."""
     stream = graphs.input(as_input(film)).filter("fps", FPS).filter("scale", *size, flags="bicubic")
-    command = graph.command(stream.output("-", f="rawvideo", pix_fmt="rgb24"), ffmpeg.path, loglevel="error")
-    command[command.index("pipe:1")] = "/dev/null"
-    raw = subprocess.run(command, capture_output=True, check=True).stdout
+    command = stream.output("-", f="rawvideo", pix_fmt="rgb24").global_args("-v", "error").compile(cmd=ffmpeg.path)
+    raw = subprocess.run(command, capture_output=True, check=True, stdin=subprocess.DEVNULL).stdout
     return np.frombuffer(raw, np.uint8).reshape(-1, size[1], size[0], 3)
 
 
-def find_flip() -> Callable[[Frames, Frames], float]:
+def find_flip() -> Flip:
     """The mean FLIP error (0..1) of a few frames, at 67 pixels a degree.
 
     Raises:
@@ -113,7 +108,7 @@ def find_flip() -> Callable[[Frames, Frames], float]:
     return flip
 
 
-def rows(found: dict[str, dict[str, list[float]]]) -> Iterator[tuple[str, ...]]:
+def correlations(found: dict[str, dict[str, list[float]]]) -> Iterator[tuple[str, ...]]:
     """A line for each clip and one for their mean."""
     ranks = {
         clip: [float(spearmanr(values[one], values[other]).statistic) for one, other in PAIRS]
@@ -122,22 +117,3 @@ def rows(found: dict[str, dict[str, list[float]]]) -> Iterator[tuple[str, ...]]:
     for clip, its in ranks.items():
         yield clip, *(f"{value:.2f}" for value in its)
     yield "mean", *(f"{value:.2f}" for value in np.mean(list(ranks.values()), axis=0))
-
-
-def main() -> None:
-    """Measure, print and write the table."""
-    with as_pipeline_errors():
-        ffmpeg, flip = tool.find(), find_flip()
-        found = {}
-        for film in all_films(FOLDER, ffmpeg.path):
-            print(f"== {film.stem}", flush=True)
-            found[film.stem] = measure(film, ffmpeg, flip)
-    head = ("", *(f"{one} and {other}" for one, other in PAIRS))
-    text = f"`python -m scripts.bench_gif.looks`, ffmpeg {ffmpeg.version}, {FLIP}, {WAYS} GIFs of each clip.\n\n"
-    text += table(head, list(rows(found)), numbers=len(PAIRS))
-    print(text)
-    readme.write("looks", text, PAGE)
-
-
-if __name__ == "__main__":
-    sys.exit(run_stage(main, description=__doc__))
