@@ -70,5 +70,5 @@ def stream(url: str, bodies: Sequence[str], clients: int, seconds: float) -> Loa
 
 
 if __name__ == "__main__":
-    found = {"stream": stream, "floor": floor}[sys.argv[1]](**json.loads(sys.argv[2]))
-    print(MARK + json.dumps(asdict(found)))
+    options = json.loads(sys.argv[2])
+    print(MARK + json.dumps(asdict(stream(**options) if sys.argv[1] == "stream" else floor(**options))))

@@ -1,6 +1,7 @@
 """Clients that are slow, endless, many, or do not speak HTTP hold nothing for long."""
 
 import json
+import select
 import socket
 import time
 from contextlib import suppress
@@ -53,8 +54,9 @@ def test_a_body_that_is_announced_too_large_is_refused_before_it_is_sent(service
         assert problem(read_all(connection)) == (413, "too-large")
 
 
-def test_a_client_that_sends_50_mb_first_still_gets_to_read_why_not(service: Running) -> None:
-    answer = httpx.post(f"{service.url}/identify", content=b"\0" * 50_000_000)
+def test_a_client_that_sends_ten_times_too_much_first_still_gets_to_read_why_not(service: Running) -> None:
+    """Within LINGER_S, which a busy machine may need for many times more."""
+    answer = httpx.post(f"{service.url}/identify", content=b"\0" * 10_000_000)
     assert answer.status_code == 413
     assert answer.json()["type"] == "/docs#too-large"
 
@@ -197,11 +199,8 @@ def test_all_uploads_together_are_limited(tmp_path: Path) -> None:
         slow = [service.socket() for _ in range(3)]
         for connection in slow:
             connection.sendall(HEAD + b"Content-Length: 900000\r\n\r\n" + b"\0" * 400_000)
-        answers = []
+        answered, _, _ = select.select(slow, [], [], CLOSES_S)
+        assert [problem(connection.recv(65_536)) for connection in answered] == [(503, "overloaded")]
         for connection in slow:
-            connection.settimeout(1)
-            with suppress(TimeoutError):
-                answers.append(problem(connection.recv(65_536)))
             connection.close()
-        assert answers == [(503, "overloaded")]
         eventually(lambda: httpx.post(f"{service.url}/identify", content=picture("red")).status_code == 200)

@@ -32,12 +32,12 @@ def open_stream(service: Running, **options: Any) -> ClientConnection:
     return stream
 
 
-def hear(stream: ClientConnection, timeout: float = 10) -> dict[str, Any]:
+def hear(stream: ClientConnection, timeout: float = CLOSES_S) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(stream.recv(timeout))
     return values
 
 
-def closed(stream: ClientConnection, timeout: float = 10) -> tuple[int, str]:
+def closed(stream: ClientConnection, timeout: float = CLOSES_S) -> tuple[int, str]:
     """Code and reason with which the service closes."""
     with suppress(ConnectionClosed):
         while True:
@@ -195,7 +195,7 @@ def test_a_huge_frame_is_closed_with_1009(service: Running) -> None:
     """Its size is enough: a client that were still sending might find the connection reset before it reads the code."""
     with unharmed(service), raw(service) as connection:
         connection.sendall(b"\x82" + struct.pack(">BQ", 0x80 | 127, 5_000_000) + b"\0" * 4)
-        connection.settimeout(10)
+        connection.settimeout(CLOSES_S)
         opcode, length = connection.recv(2)
         assert opcode == 0x88
         assert length >= 2

@@ -83,4 +83,5 @@ def _graph(path: Path) -> bytes:
         each.name = "known" if each.name == "id_score" else each.name
     del model.graph.output[:]
     model.graph.output.extend(outputs)
-    return model.SerializeToString()
+    data: bytes = model.SerializeToString()
+    return data

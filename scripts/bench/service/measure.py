@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from scripts.bench import load
 from scripts.bench.load import Load, Target
@@ -116,7 +117,7 @@ def statuses_of(row: Row) -> Counter[str]:
     return Counter({part.partition(":")[0]: int(part.partition(":")[2]) for part in row.statuses.split()})
 
 
-def _seen(seen: Load) -> dict[str, object]:
+def _seen(seen: Load) -> dict[str, Any]:
     return {
         "seconds": seen.seconds,
         "answers": seen.answers,

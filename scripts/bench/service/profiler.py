@@ -15,13 +15,15 @@ from scripts.bench.service.contenders import BENCH, EARLIER, SERVED, promoted
 PY_SPY: Final = BENCH / "py-spy"
 LOOKS: Final = 200  # a second
 CLIENTS: Final = 2
+STARTS_S: Final = 3.0  # that py-spy takes to start, at most
 GIL: Final = "of it holding the interpreter's lock"
-PARTS: Final = (  # the first whose mark stands in a stack takes the sample
+REST: Final = "HTTP, event loop, threads"
+PARTS: Final = (  # the first of which a mark stands in the innermost frame that has one takes the sample
     ("inference", ("(openvino/", "(onnxruntime/", "_infer (bundle/engine.py", "run (service/engine.py")),
     ("decoding", ("/decode.py", "/screening.py", "(PIL/")),
     ("metrics and log", ("/metrics.py", "(prometheus_client/", "/log.py", "(logging/")),
-    ("the rest of service/", ("(service/",)),
-    ("HTTP, event loop, threads", ("",)),
+    ("the rest of service/", ("(service/", "(bundle/", "(pydantic/")),
+    (REST, ("(uvicorn/", "(starlette/", "(fastapi/", "(asyncio/", "(threading.py", "(queue.py")),
 )
 
 
@@ -54,20 +56,21 @@ def look(server: Server, target: Target, cores: Cores, seconds: float, *, gil: b
         raise PipelineError(f"{PY_SPY} is missing; `make bench` sets its environment up")
     raw = server.log.with_suffix(".samples")
     command = [
-        PY_SPY, "record", "--pid", str(server.process.pid), "--subprocesses", "--duration", f"{seconds:.0f}",
-        "--rate", str(LOOKS), "--format", "raw", "--output", raw, *(["--gil"] if gil else []),
+        str(PY_SPY), "record", "--pid", str(server.process.pid), "--subprocesses", "--duration", f"{seconds:.0f}",
+        "--rate", str(LOOKS), "--format", "raw", "--output", str(raw), *(["--gil"] if gil else []),
     ]  # fmt: skip
     done: list[subprocess.CompletedProcess[str]] = []
     watcher = threading.Thread(
         target=lambda: done.append(subprocess.run(command, capture_output=True, text=True, check=False))
     )
     watcher.start()
-    found = load.closed(target, clients=CLIENTS, seconds=seconds, cores=cores.generator)
+    found = load.closed(target, clients=CLIENTS, seconds=seconds + STARTS_S, cores=cores.generator)
     watcher.join()
     if done[0].returncode or not raw.exists():
         raise PipelineError(f"py-spy failed: {done[0].stderr.strip()[-300:]}")
     samples = by_part(raw.read_text(encoding="utf-8"))
-    return {part: count / LOOKS * 1e3 / found.answers for part, count in samples.items()}
+    answers = found.answers / found.seconds * seconds  # while py-spy looked
+    return {part: count / LOOKS * 1e3 / answers for part, count in samples.items()}
 
 
 def by_part(raw: str) -> Counter[str]:
@@ -75,7 +78,7 @@ def by_part(raw: str) -> Counter[str]:
     found: Counter[str] = Counter()
     for line in raw.splitlines():
         stack, _, samples = line.rpartition(" ")
-        inner = stack.partition("(service/cli/serve.py:")[2] or stack  # below lies what starts it
-        part = next(name for name, marks in PARTS if any(mark in inner for mark in marks))
-        found[part] += int(samples)
+        frames = reversed(stack.split(";"))
+        parts = (name for frame in frames for name, marks in PARTS if any(mark in frame for mark in marks))
+        found[next(parts, REST)] += int(samples)
     return found

@@ -45,11 +45,13 @@ def compare(address: str) -> None:
                 with opened.value.expect_event("framesent") as sent:
                     file: Any = {"name": "frame.png", "mimeType": "image/png", "buffer": png}
                     page.locator("[data-testid=file]").set_input_files(file)
-                whole, shown = _answer(service, png, "image/png"), _answer(service, sent.value, "image/jpeg")
+                jpeg = sent.value
+                assert isinstance(jpeg, bytes)
+                whole, shown = _answer(service, png, "image/png"), _answer(service, jpeg, "image/jpeg")
                 probabilities = whole["probabilities"]
                 offs.append(max(abs(probabilities[label] - each) for label, each in shown["probabilities"].items()))
                 others += shown["label"] != whole["label"]
-                sizes.append(len(sent.value))
+                sizes.append(len(jpeg))
             browser.close()
     except (httpx.HTTPError, Error) as error:
         raise PipelineError(f"{error}: needed is a service with its page at {address}") from error
