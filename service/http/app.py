@@ -116,7 +116,9 @@ def _complete_document(app: FastAPI) -> None:
     generate = app.openapi
 
     def complete() -> dict[str, Any]:
-        document = generate()
+        if app.openapi_schema is not None:
+            return app.openapi_schema
+        document = generate()  # which FastAPI keeps, and so all that is added to it here
         for model in (ProblemDetails, v2.InferRequest):
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
             document["components"]["schemas"] |= schema.pop("$defs", {}) | {schema["title"]: schema}
