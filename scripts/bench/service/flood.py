@@ -20,7 +20,9 @@ from scripts.bench.results import counts, memory_line, sentence, yes
 from scripts.bench.service.contenders import SERVED, promoted
 
 CLIENTS = 64
-PIPELINED = 4  # requests that go out before answers are read: a flood does not wait
+PIPELINED = (
+    4  # requests, at most, that go out before answers are read; a reset by a broken one loses the others answers
+)
 SILENCE_S = 0.3  # without an answer, after which a connection is given up
 SAID_EVERY_S = 10.0
 HEADERS = (
@@ -85,7 +87,7 @@ def _client(number: int, port: int, photo: bytes, until: float, most: int, seen:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
             connection.settimeout(SILENCE_S)
             with suppress(OSError):  # closed by the service after a broken one, whose answer may be there
-                for _ in range(PIPELINED):
+                for _ in range(chance.randint(1, PIPELINED)):
                     connection.sendall(request(chance, photo))
                     with seen.lock:
                         seen.sent += 1
