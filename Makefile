@@ -69,11 +69,6 @@ data: setup
 		mkdir -p .dvc/tmp && touch .dvc/tmp/fetching && $(IN_VENV) dvc pull data.dvc && rm .dvc/tmp/fetching; \
 	fi
 
-PROCESSES ?= 2
-.PHONY: train-distributed
-train-distributed: setup data ## train in several processes, one a GPU, then every stage after it: make train-distributed PROCESSES=4
-	@$(IN_VENV) python -m scripts.train_distributed --processes $(PROCESSES)
-
 .PHONY: runs
 runs: setup ## look at every run in MLflow's page, on http://127.0.0.1:5000 (Ctrl-C ends it)
 	@$(IN_VENV) mlflow ui --backend-store-uri sqlite:///.mlflow/mlflow.db --host 127.0.0.1 --port 5000

@@ -2,11 +2,12 @@
 
 It reads the bundle's ONNX files, and is the fastest engine for them in the service (docs/bench-service.md has the
 comparison). Threads and precision are set explicitly: the engine's defaults size themselves to the host, not to the
-container's share of it, and take bfloat16 where a processor is fast in it, which nobody measured.
+container's share of it, and take bfloat16 without a look at the golden frames.
 """
 
 import json
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Final
@@ -19,7 +20,7 @@ from bundle import Bundle, Variant, VariantName, decode
 from bundle.answer import Answer, Evidence, Timing
 from bundle.errors import BundleError, GoldenMismatch, PictureError
 
-__all__ = ["BF16", "EVIDENCE", "INPUT", "OUTPUTS", "Answer", "Engine", "Output", "Timing"]
+__all__ = ["BF16", "EVIDENCE", "INPUT", "OUTPUTS", "Answer", "Engine", "Output", "Timing", "load"]
 
 INPUT: Final = "image"
 OUTPUTS: Final = ("probabilities", "id_score")
@@ -69,6 +70,11 @@ class Engine:
     def version(self) -> str:
         """The bundle's version."""
         return self.bundle.manifest.version
+
+    @property
+    def runs(self) -> str:
+        """What computes the answers: fp32, bf16 or int8."""
+        return BF16 if self.precision == BF16 else self.variant
 
     def run(self, frames: NDArray[np.uint8], *, explain: bool = False) -> Output:
         """Infer a batch.
@@ -150,7 +156,7 @@ class Engine:
             off = float(np.max(np.abs(got - expected)))
             if not off <= manifest.golden_tolerance:  # so written, NaN is a mismatch too
                 raise GoldenMismatch(
-                    f"{path} gives other numbers here than in the pipeline ({self.variant}, "
+                    f"{path} gives other numbers here than in the pipeline ({self.runs}, "
                     f"off by {off:.4f}, allowed {manifest.golden_tolerance:g}): "
                     f"expected {_numbers(expected)}, got {_numbers(got)}; "
                     "compare the versions of openvino and pillow with those of the pipeline"
@@ -166,7 +172,7 @@ class Engine:
 
     def _compile(self, threads: int, concurrency: int) -> Any:  # an openvino.CompiledModel
         core = openvino.Core()
-        if self.precision == BF16 and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        if self.precision == BF16 and not _has_bf16():
             raise BundleError("this processor has no bfloat16; take the variant fp32 or int8")
         options = {
             "NUM_STREAMS": concurrency,
@@ -219,6 +225,30 @@ class Engine:
             shapes = (output.probabilities.shape, output.id_score.shape, output.evidence.shape[:2])
             if shapes != ((batch, len(self.labels)), (batch,), (batch, len(self.labels))):
                 raise self._refuse(f"gives shapes {shapes} for a batch of {batch} and {len(self.labels)} labels")
+
+
+def load(bundle: Bundle, variant: str | None = None, concurrency: int = 1) -> Engine:
+    """The engine of a bundle, proved on its golden frames.
+
+    Without ``variant`` it computes the fp32 file in bfloat16 where the processor has that (as fast as int8, and closer
+    to fp32: docs/service.md) and the golden frames hold, else the bundle's default. The tolerance is the manifest's
+    ``golden_tolerance`` for every variant: what an answer may be off.
+
+    Raises:
+        BundleError: as `Engine` and its ``check_golden``.
+    """
+    if variant is None and "fp32" in bundle.manifest.variants and _has_bf16():
+        with suppress(GoldenMismatch):
+            engine = Engine(bundle, BF16, concurrency=concurrency)
+            engine.check_golden()
+            return engine
+    engine = Engine(bundle, variant, concurrency=concurrency)
+    engine.check_golden()
+    return engine
+
+
+def _has_bf16() -> bool:
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _choose(bundle: Bundle, variant: str | None) -> VariantName:

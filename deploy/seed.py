@@ -4,15 +4,13 @@ A service that takes its model from a registry has none until somebody promotes 
 serves the image's own bundle until then, and takes the registry's champion over as soon as there is one.
 """
 
-import shutil
 import sys
 from pathlib import Path
 
 import bundle
 from bundle.errors import UserError
 from service import settings
-from service.models.mlflow import Version
-from service.models.registry import places, remember, remembered
+from service.models.registry import Version, archive, keep, kept_token
 
 BAKED = Path("models/promoted")
 NUMBER = "0"  # registries count from 1
@@ -27,15 +25,13 @@ def seed(values: settings.Settings) -> str:
     """
     if values.registered is None:
         raise UserError("MODEL is a folder, which needs no cache: seed one for MODEL=models:/NAME@ALIAS")
-    cache, note = places(values)
-    if remembered(note) is not None:
+    kept = archive(values)
+    if kept_token(kept) is not None:
         return f"{values.cache} holds a model already"
     if not (BAKED / bundle.MANIFEST).is_file():
         return "the image has no bundle; the service waits for the registry"
     found = bundle.load(BAKED)
-    version = Version(NUMBER, bundle.fingerprint(found.manifest))
-    shutil.copytree(BAKED, cache / version.token, dirs_exist_ok=True)
-    remember(note, version, None)
+    keep(kept, Version(NUMBER, bundle.fingerprint(found.manifest)).token, BAKED)
     return f"{values.cache} begins with {found.manifest.version}, which is in the image"
 
 

@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from bundle.errors import UserError
-from service import budget, quota, settings
+from service import settings
 
-SERVE: Final = "serve"
-HEALTH: Final = "health"
-IDENTIFY: Final = "identify"
-_COMMANDS: Final = """\
+COMMANDS: Final = ("serve", "health", "identify")
+_HELP: Final = """\
 commands:
   serve           serve a model over HTTP and WebSocket; the command where none is named
   health          say whether the service here is ready, by exit status and in a sentence
@@ -26,24 +24,17 @@ examples:
 
 def build_parser(command: str) -> argparse.ArgumentParser:
     """The options of a command."""
-    if command == IDENTIFY:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m service {command}", formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    if command == "identify":
         from service.cli import identify
 
-        parser = argparse.ArgumentParser(
-            prog="python -m service identify",
-            description=identify.DESCRIPTION,
-            epilog=identify.EPILOG,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
         identify.add_arguments(parser)
-        return parser
-    parser = argparse.ArgumentParser(
-        prog=f"python -m service [{command}]" if command == SERVE else f"python -m service {command}",
-        description="Serve a promoted model. Each option is also an environment variable, named in brackets.",
-        epilog=_COMMANDS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    settings.add_arguments(parser)
+    else:
+        parser.description = "Serve a promoted model. Each option is also an environment variable, named in brackets."
+        parser.epilog = _HELP
+        settings.add_arguments(parser)
     return parser
 
 
@@ -53,17 +44,19 @@ def run(command: str, arguments: argparse.Namespace) -> int:
     Raises:
         UserError: it can't.
     """
-    if command == IDENTIFY:
+    if command == "identify":
         from service.cli import identify
 
         return identify.run(arguments)
     values = settings.read(vars(arguments))
-    if command == HEALTH:
+    if command == "health":
         from service.cli import health
 
         print(f"ready: serves {health.check(values)}")
         return 0
-    budget.check(values, quota.memory())  # before anything large is imported
+    from service import budget
+
+    budget.check(values)  # before anything large is imported
     from service.cli import serve
 
     return serve.main(values)
@@ -75,10 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # file names need not be text
     given = list(sys.argv[1:] if argv is None else argv)
-    command = given.pop(0) if given and given[0] in (SERVE, HEALTH, IDENTIFY) else SERVE
-    arguments = build_parser(command).parse_args(given)
+    command = given.pop(0) if given and given[0] in COMMANDS else "serve"
     try:
-        return run(command, arguments)
+        return run(command, build_parser(command).parse_args(given))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

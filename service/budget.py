@@ -10,8 +10,7 @@ from bundle.errors import UserError
 from service import quota
 from service.settings import Settings
 
-BASE: Final = 175_000_000  # Python, its packages, the engine's libraries, and what compiling a model takes
-MODEL: Final = 50_000_000  # a loaded model of the default size; two at a swap
+PROCESS: Final = 275_000_000  # Python and its packages 175 MB at most, two models of the default size at a swap
 CONNECTION: Final = 350_000  # what is read of a request before the application takes it: 64 KB and one read of 256 KB
 STREAM: Final = 100_000  # beside its frames
 
@@ -20,7 +19,7 @@ def worst_case(settings: Settings) -> dict[str, int]:
     """Bytes by what they are for."""
     threads = settings.threads or quota.cores()
     return {
-        "process and two models": BASE + 2 * MODEL,
+        "process and two models": PROCESS,
         f"DECODE_BYTES x {threads} threads": settings.decode_bytes * threads,
         "BUFFER_BYTES": settings.buffer_bytes,
         "STREAMS x FRAME_BYTES": settings.streams * (settings.frame_bytes + STREAM),
@@ -28,13 +27,13 @@ def worst_case(settings: Settings) -> dict[str, int]:
     }
 
 
-def check(settings: Settings, limit: int | None) -> None:
+def check(settings: Settings) -> None:
     """Say it at the start where the memory would not suffice: the kernel would end the process without a word.
 
     Raises:
-        UserError: what is held at most is more than ``limit`` bytes; names the parts.
+        UserError: the service may come to hold more than the memory limit; names the parts.
     """
-    parts = worst_case(settings)
+    parts, limit = worst_case(settings), quota.memory()
     if limit is not None and sum(parts.values()) > limit:
         said = ", ".join(f"{name} {count / 1e6:.0f}" for name, count in parts.items())
         raise UserError(

@@ -36,17 +36,9 @@ def event(level: int, what: str, **fields: Any) -> None:
 
 
 class _Lines(logging.Handler):
-    def __init__(self) -> None:
-        super().__init__()
-        self._lost = 0
+    _lost = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        try:
-            self._write(record)
-        except OSError:  # stderr is closed; there is nobody to tell
-            self._lost += 1
-
-    def _write(self, record: logging.LogRecord) -> None:
         values: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -60,9 +52,11 @@ class _Lines(logging.Handler):
         line = json.dumps(values, default=str).encode()
         if len(line) >= _MAX_LINE:
             line = json.dumps({"level": values["level"], "event": values["event"], "cut": len(line)}).encode()
-        number = sys.stderr.fileno()
-        if not select.select([], [number], [], 0)[1]:
-            self._lost += 1
-            return
-        os.write(number, line + b"\n")
-        self._lost = 0
+        try:
+            if select.select([], [sys.stderr], [], 0)[1]:
+                os.write(sys.stderr.fileno(), line + b"\n")
+                self._lost = 0
+                return
+        except (OSError, ValueError):  # stderr is closed; there is nobody to tell
+            pass
+        self._lost += 1

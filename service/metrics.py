@@ -1,10 +1,11 @@
 """What is measured, for Prometheus."""
 
-from collections.abc import Mapping
 from typing import Final
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+from bundle.answer import Answer
 
 CONTENT_TYPE: Final = prometheus_client.CONTENT_TYPE_PLAIN_0_0_4
 
@@ -30,7 +31,7 @@ class Metrics:
         )
         self.seconds = Histogram(
             "service_answer_seconds",
-            "Time of each answered picture, by part: decode, queue, inference, and total from arrival to answer",
+            "Time of each answered picture, by part: decode, queue, inference, and total",
             ["part"],
             buckets=BUCKETS,
             registry=own,
@@ -65,18 +66,14 @@ class Metrics:
         )
         self.model = Gauge(
             "service_model_info",
-            "1 for the version of the model that is served",
+            "1 for the version of the model that is served, with the variant that runs: fp32, bf16 or int8",
             ["version", "variant"],
             registry=own,
         )
-        self.created = Gauge(
-            "service_model_created_timestamp_seconds",
-            "When the served model was made; time() less this is its age",
-            registry=own,
-        )
-        self.loaded = Gauge(
-            "service_model_loaded_timestamp_seconds", "When the served model was taken over", registry=own
-        )
+        created = "When the served model was made; time() less this is its age"
+        self.created = Gauge("service_model_created_timestamp_seconds", created, registry=own)
+        loaded = "When the served model was taken over"
+        self.loaded = Gauge("service_model_loaded_timestamp_seconds", loaded, registry=own)
         self.swaps = Counter(
             "service_model_swaps",
             "New models, by outcome: taken, or why not (unreachable, absent, damaged, unwritable, refused)",
@@ -84,12 +81,14 @@ class Metrics:
             registry=own,
         )
 
-    def observe(self, parts: Mapping[str, float], label: str, probability: float, accepted: bool) -> None:
-        """Count an answered picture; ``parts`` are seconds by name."""
-        for part, seconds in parts.items():
-            self.seconds.labels(part).observe(seconds)
-        self.answers.labels(label, "yes" if accepted else "no").inc()
-        self.confidence.labels(label).observe(probability)
+    def observe(self, answer: Answer) -> None:
+        """Count an answered picture."""
+        parts = answer.timing.model_dump(mode="python")
+        for part, milliseconds in (parts | {"total": sum(parts.values())}).items():
+            self.seconds.labels(part).observe(milliseconds / 1e3)
+        label = max(answer.probabilities, key=answer.probabilities.__getitem__)
+        self.answers.labels(label, "no" if answer.label is None else "yes").inc()
+        self.confidence.labels(label).observe(answer.probabilities[label])
 
     def collect(self) -> bytes:
         """The numbers in Prometheus' text format."""

@@ -1,20 +1,25 @@
-"""How pytest-xdist spreads the tests over its processes (`-n 2`): by file, and the long ones first.
+"""How the tests are run: no limit of time in Hypothesis, and how pytest-xdist spreads them over processes (`-n 2`).
 
-A file stays in one process, so that what it starts is started once; the files of the small project stay together,
-as its first `dvc repro` takes a minute. In one process alone the order changes and nothing else.
+A file stays in one process, so that what it starts is started once; the files of the small project stay together, as
+its first `dvc repro` takes a minute. The long ones come first. In one process alone the order changes and nothing else.
 """
 
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-PROJECT = ("stale_configuration", "end_to_end", "own_photos", "make", "distributed")  # of tests/pipeline
+PROJECT = ("stale_configuration", "end_to_end", "own_photos", "make")  # of tests/pipeline
 ORDER = ("pipeline", "e2e", "demo", "gif", "service")  # the other folders are done in seconds
 
+# Hypothesis' own limits (0.2 s an example, 1 s to make some) would let a test fail on a busy machine.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
-class ByFile(LoadScopeScheduling):
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """xdist's own `--dist=loadfile`, with some files taken for one."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -2,6 +2,7 @@
 
 import sys
 
-from pipeline.evaluate.stage import main
+from pipeline.core.errors import run_stage
+from pipeline.evaluate import stage
 
-sys.exit(main())
+sys.exit(run_stage(stage.evaluate, description=stage.__doc__))

@@ -6,16 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle import VariantName
-from pipeline.metrics.calibration import choose_threshold, fit_temperature, id_scores
+from pipeline.metrics.calibration import Calibration
 from pipeline.metrics.intervals import Clusters
 from pipeline.metrics.predictions import Prediction
 from pipeline.metrics.schema import Elsewhere, Figure
 from pipeline.metrics.scores import Answers, answers_of, score, served_accuracy
-from pipeline.models import crossval, features
+from pipeline.models import crossval
 from pipeline.models.crossval import Parts
 from pipeline.models.head import Space
 from pipeline.models.learner import PROBE
 from pipeline.models.photos import Photos
+
+INNER = 4  # folds of the other parts, whose left-out answers calibrate the answers of a part
 
 
 @dataclass(frozen=True)
@@ -26,91 +28,78 @@ class Fit:
     rejected: float
 
 
-def left_out(space: Space, photos: Photos, apart: Parts, fit: Fit) -> Answers:
-    """The answer of each photo by a head without its part, at temperature and threshold of the other parts' answers."""
-    targets = photos.targets
-    logits = crossval.out_of_fold(space, targets, apart.index, len(photos.outputs), fit.strength)
-    temperature, threshold = np.ones(len(targets)), np.zeros(len(targets))
+def left_out(x: NDArray[np.float32], photos: Photos, apart: Parts, fit: Fit) -> Answers:
+    """The answer of each photo by a head, a temperature and a threshold that know nothing of its part.
+
+    Strictly nested: what calibrates the answers of a part are answers of heads that were fitted without it as well.
+    """
+    space, targets, outputs = Space(x), photos.targets, len(photos.outputs)
+    logits, threshold = np.zeros((len(targets), outputs)), np.zeros(len(targets))
+    inner = apart.coarse(INNER + 1).index
     for part in range(apart.number):
         out = apart.index == part
-        others, kept = logits[~out], targets[~out]
-        if len(kept):
-            temperature[out] = fit_temperature(others, kept, crossval.TEMPERATURES)
-            scores = id_scores(others / temperature[out][0], photos.labels)
-            threshold[out] = choose_threshold(scores[kept < photos.labels], fit.rejected)
+        weights, bias = space.fit(~out, targets, outputs, fit.strength)
+        calibrating = crossval.out_of_fold(space, targets, inner, outputs, fit.strength, ~out)[~out]
+        found = Calibration.of(calibrating, targets[~out], photos.labels, fit.rejected, apart.index[~out])
+        logits[out] = (space.coordinates[out] @ weights.T + bias) / found.temperature
+        threshold[out] = found.threshold
     clusters = [str(part) for part in apart.index]
     if apart.method == "grouped-k-fold":  # folds are drawn, not found: what hangs together are the groups
         clusters = [row.group for row in photos.rows]
-    return answers_of(logits / temperature[:, None], targets, photos.outputs[: photos.labels], threshold, clusters)
+    return answers_of(logits, targets, photos.outputs[: photos.labels], threshold, clusters)
 
 
 def measure(
-    photos: Photos,
-    by_variant: dict[VariantName, NDArray[np.float32]],
-    backbone: str,
-    size: int,
-    recipe: str,
-    fit: Fit,
-    seed: int,
+    photos: Photos, by_variant: dict[VariantName, NDArray[np.float32]], fit: Fit, seed: int
 ) -> tuple[Elsewhere, dict[VariantName, Answers]]:
-    """The figures of each variant, and its answers.
+    """The figures of each variant whose features are ``by_variant``, and its answers.
 
-    A fine-tuned body has seen the photos of every source, so a head on its features is no stranger to any. Then this is
-    what the probe gets on the pretrained features; `make compare` leaves sources out of the whole recipe.
+    A source that was left out has no commonest label of its own, so the one baseline is that of all.
     """
-    if recipe != PROBE:
-        x = features.of(photos.files(), backbone, size)
-        by_variant = dict.fromkeys(by_variant, x)
     apart = photos.parts()
-    answers = {name: left_out(Space(x), photos, apart, fit) for name, x in by_variant.items()}
+    answers = {name: left_out(x, photos, apart, fit) for name, x in by_variant.items()}
+    any_of = next(iter(answers.values()))
+    common = np.bincount(photos.targets[photos.targets < photos.labels]).argmax()
+    clusters = Clusters(any_of.clusters, seed)
     figures = Elsewhere(
         method=apart.method,
         recipe=PROBE,
         parts=apart.number,
         variants={name: score(each, seed) for name, each in answers.items()},
-        baselines={"commonest label": _commonest(photos, answers, seed)},
+        baselines={"commonest label": clusters.mean(any_of.truth == common, any_of.truth >= 0)},
     )
     return figures, answers
 
 
-def _commonest(photos: Photos, answers: dict[VariantName, Answers], seed: int) -> Figure:
-    """Always the label that has the most photos; a source that was left out has no commonest label of its own."""
-    any_of = next(iter(answers.values()))
-    label = np.bincount(photos.targets[photos.targets < photos.labels]).argmax()
-    return Clusters(any_of.clusters, seed).mean(any_of.truth == label, any_of.truth >= 0)
+def test_baselines(photos: Photos, probed: NDArray[np.float32] | None, fit: Fit, seed: int) -> dict[str, Figure]:
+    """Served accuracy on the test split of what anyone would try first.
 
-
-def test_baselines(photos: Photos, backbone: str, size: int, recipe: str, fit: Fit, seed: int) -> dict[str, Figure]:
-    """Served accuracy on the test split of what anyone would try first."""
+    Args:
+        photos: of all sides.
+        probed: features by the pretrained body, where the model is no probe itself.
+        fit: of the probe.
+        seed: of the bootstrap.
+    """
     fitted, tested = photos.take(photos.fitted), photos.take(photos.tested)
     clusters = Clusters([row.group for row in tested.rows], seed)
     targets, shown = tested.targets, tested.targets < photos.labels
-    common = np.bincount(fitted.targets[fitted.targets < photos.labels], minlength=photos.labels)
-    by_source = np.zeros((len(tested.rows), photos.labels), int)
+    counts: dict[str, NDArray[np.intp]] = {}  # of each source's labels; "" is that of all
     for row, target in zip(fitted.rows, fitted.targets, strict=True):
-        if target < photos.labels and row.source:
-            by_source[[i for i, other in enumerate(tested.rows) if other.source == row.source], target] += 1
-    guess = np.where(by_source.any(1), by_source.argmax(1), common.argmax())
+        for source in {row.source, ""} if target < photos.labels else ():
+            counts.setdefault(source, np.zeros(photos.labels, np.intp))[target] += 1
+    guess = np.array([counts.get(row.source, counts[""]).argmax() for row in tested.rows])
     figures = {
-        "commonest label": clusters.mean(targets == common.argmax(), shown),
+        "commonest label": clusters.mean(targets == counts[""].argmax(), shown),
         "source's commonest label": clusters.mean(targets == guess, shown),
     }
-    if recipe != PROBE:
-        x = features.of(photos.files(), backbone, size)
-        apart = fitted.parts()
-        space = Space(x[photos.fitted])
-        inside = left_out(space, fitted, apart, fit)
-        head = space.head(
-            *space.fit(np.ones(len(fitted.rows), bool), fitted.targets, len(photos.outputs), fit.strength)
-        )
-        threshold = choose_threshold(inside.id_score[inside.truth >= 0], fit.rejected)
-        probe = answers_of(
-            head.logits(x[photos.tested]),
-            targets,
-            photos.outputs[: photos.labels],
-            threshold,
-            clusters.groups,
-        )
+    if probed is not None:
+        x, outputs = probed[photos.fitted], len(photos.outputs)
+        apart = fitted.parts().index
+        inside = crossval.out_of_fold(x, fitted.targets, apart, outputs, fit.strength)
+        found = Calibration.of(inside, fitted.targets, photos.labels, fit.rejected, apart)
+        logits = Space(x).fitted(fitted.targets, outputs, fit.strength).logits(probed[photos.tested])
+        labels = photos.outputs[: photos.labels]
+        probe = answers_of(logits / found.temperature, targets, labels, found.threshold, clusters.groups)
         figures["probe"] = served_accuracy(probe, seed)
     return figures
 

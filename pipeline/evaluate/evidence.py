@@ -2,14 +2,14 @@
 
 import numpy as np
 import onnx
-import openvino
 from numpy.typing import NDArray
 from onnx import numpy_helper
 from scipy.stats import spearmanr
 
-from bundle.engine import EVIDENCE, INPUT, Engine
+from bundle.engine import EVIDENCE, Engine
 from pipeline.metrics.schema import Evidence
 from pipeline.metrics.scores import Answers
+from pipeline.models import graph
 
 COVERED = 0.25  # share of the places that are covered
 GREY = 128
@@ -69,12 +69,10 @@ def _random_head(
 ) -> float:
     """Mean rank correlation of the maps with those of a head of random weights: -1..1, near 0 if the head matters."""
     model = onnx.load_from_string(engine.bundle.read(engine.bundle.manifest.variants[engine.variant].file))
-    weights = next(each for each in model.graph.initializer if each.name.endswith("head_weights"))
+    weights = next(each for each in model.graph.initializer if each.name == graph.HEAD_WEIGHTS)
     values = numpy_helper.to_array(weights)
     shuffled = random.normal(0, values.std(), values.shape).astype(np.float32)
     weights.CopyFrom(numpy_helper.from_array(shuffled, weights.name))
-    compiled = openvino.compile_model(openvino.Core().read_model(model.SerializeToString()), "CPU")
-    others = compiled({INPUT: pictures})[EVIDENCE]
+    (others,) = graph.infer(model.SerializeToString(), [EVIDENCE], pictures)
     pairs = zip(maps, others[np.arange(len(label)), label], strict=True)
-    found = [spearmanr(one.ravel(), other.ravel()).statistic for one, other in pairs]
-    return float(np.nanmean(found))
+    return float(np.nanmean([spearmanr(one.ravel(), other.ravel()).statistic for one, other in pairs]))

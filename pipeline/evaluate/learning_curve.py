@@ -26,58 +26,52 @@ def gains(x: NDArray[np.float32], photos: Photos, fit: Fit, seed: int, more: int
     so over a short stretch: Viering & Loog 2021). The interval is a bootstrap over the draws, with what they missed the
     line by. ``expected`` is None where it is wider than `WIDEST`, or there are fewer than 4 photos.
     """
-    space, folds = Space(x), photos.parts().coarse(FOLDS).index
-    return {
-        name: _gain(*_curve(space, photos, folds, label, fit, seed), more, int((photos.targets == label).sum()), seed)
-        for label, name in enumerate(photos.outputs[: photos.labels])
-    }
+    space, folds, found = Space(x), photos.parts().coarse(FOLDS).index, {}
+    everything = np.ones(len(folds), bool)
+    present = label_accuracies(space, photos, folds, everything, fit)
+    for label, name in enumerate(photos.outputs[: photos.labels]):
+        random, own = np.random.default_rng(seed), np.flatnonzero(photos.targets == label)
+        counts, accuracy = [], []
+        for share in SHARES[:-1]:
+            for _ in range(DRAWS):
+                kept = everything.copy()
+                kept[random.permutation(own)[max(2, round(share * len(own))) :]] = False
+                counts.append(kept[own].sum())
+                accuracy.append(label_accuracies(space, photos, folds, kept, fit)[label])
+        counts, accuracy = [*counts, len(own)], [*accuracy, present[label]]
+        found[name] = _gain(np.array(counts, float), np.array(accuracy), more, len(own), seed)
+    return found
 
 
-def _curve(
-    space: Space, photos: Photos, folds: NDArray[np.intp], label: int, fit: Fit, seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Numbers of photos and the served accuracy that they gave, a pair a draw."""
-    random, own = np.random.default_rng(seed), np.flatnonzero(photos.targets == label)
-    counts, accuracy = [], []
-    for share in SHARES:
-        for _ in range(DRAWS if share < 1 else 1):
-            kept = np.ones(len(folds), bool)
-            kept[random.permutation(own)[max(2, round(share * len(own))) :]] = False
-            counts.append(int(kept[own].sum()))
-            accuracy.append(label_accuracy(space, photos, folds, label, kept, fit))
-    return np.array(counts, float), np.array(accuracy)
-
-
-def label_accuracy(
-    space: Space, photos: Photos, folds: NDArray[np.intp], label: int, kept: NDArray[np.bool_], fit: Fit
-) -> float:
-    """Served accuracy of ``label`` by heads that were fitted on the photos ``kept`` [n] of the other folds."""
+def label_accuracies(
+    space: Space, photos: Photos, folds: NDArray[np.intp], kept: NDArray[np.bool_], fit: Fit
+) -> list[float]:
+    """Served accuracy of each label by heads that were fitted on the photos ``kept`` [n] of the other folds."""
     targets = photos.targets
     logits = crossval.out_of_fold(space, targets, folds, len(photos.outputs), fit.strength, kept)
     scores = id_scores(logits, photos.labels)
-    threshold = choose_threshold(scores[kept & (targets < photos.labels)], fit.rejected)
-    right = (logits[:, : photos.labels].argmax(1) == label) & (scores >= threshold)
-    return float(right[targets == label].mean())
+    used = kept & (targets < photos.labels)
+    threshold = choose_threshold(scores[used], fit.rejected, photos.parts().index[used])
+    right = (logits[:, : photos.labels].argmax(1) == targets) & (scores >= threshold)
+    return [float(right[targets == label].mean()) for label in range(photos.labels)]
 
 
 def _gain(counts: NDArray[np.float64], accuracy: NDArray[np.float64], more: int, own: int, seed: int) -> Gain:
     nothing = Gain(photos=more, expected=None, low=None, high=None)
     if own < 4:
         return nothing
-    far, present = np.log(own + more) - np.log(own), accuracy[-1]
-
-    def slope(of: NDArray[np.intp]) -> float:
-        x = np.log(counts[of])
-        return float(np.polyfit(x, accuracy[of], 1)[0]) if np.ptp(x) > 0 else float("nan")
-
+    far, present, x = np.log(own + more) - np.log(own), accuracy[-1], np.log(counts)
     random = np.random.default_rng(seed)
-    line = np.polynomial.Polynomial.fit(np.log(counts), accuracy, 1)
-    missed = (accuracy - line(np.log(counts))) * np.sqrt(len(counts) / (len(counts) - 2))
-    drawn = np.array([slope(random.integers(0, len(counts), len(counts))) for _ in range(RESAMPLES)]) * far
-    drawn += random.choice(missed, RESAMPLES)  # other photos would have given other figures at both ends
-    drawn -= random.choice(missed, RESAMPLES)
-    low, high = (min(float(q), 1 - present) for q in np.nanquantile(drawn, (0.025, 0.975)))
-    expected = min(slope(np.arange(len(counts))) * far, 1 - present)
+    slope, offset = np.polyfit(x, accuracy, 1)
+    missed = (accuracy - slope * x - offset) * np.sqrt(len(counts) / (len(counts) - 2))
+    drawn = random.integers(0, len(counts), (RESAMPLES, len(counts)))
+    dx = x[drawn] - x[drawn].mean(1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # a draw of one number of photos alone has no slope: NaN
+        gained = (dx * accuracy[drawn]).sum(1) / (dx**2).sum(1) * far
+    gained += random.choice(missed, RESAMPLES)  # other photos would have given other figures at both ends
+    gained -= random.choice(missed, RESAMPLES)
+    low, high = (min(float(q), 1 - present) for q in np.nanquantile(gained, (0.025, 0.975)))
+    expected = min(float(slope) * far, 1 - present)
     if high - low > WIDEST:
         return nothing
     return Gain(photos=more, expected=expected, low=min(low, expected), high=max(high, expected))

@@ -1,43 +1,41 @@
 """Stage ``evaluate``: what the exported bundle is worth, from elsewhere and on the test split.
 
-Reads build/export/, build/features.npz, build/split.csv and the photos; writes models/candidate/ (the bundle with its
+Reads build/export/, build/bodies/, build/split.csv and the photos; writes models/candidate/ (the bundle with its
 figures, predictions and model card), reports/evaluation.json and reports/plots/, each whole or not at all.
 """
 
+import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 import bundle
-from bundle import Bundle, Manifest, VariantName
+from bundle import VariantName
 from bundle.engine import Engine
 from bundle.errors import BundleError
 from pipeline.core import config, files
 from pipeline.core.config import Settings
-from pipeline.core.errors import DataError, run_stage
+from pipeline.core.errors import DataError
 from pipeline.data import manifest
 from pipeline.data.corruptions import CORRUPTIONS, PLAIN, VIEWS, corrupt
 from pipeline.data.settings import DataSettings
 from pipeline.data.split import SPLIT, read_split
 from pipeline.evaluate import elsewhere, evidence, learning_curve, model_card, plots, summary
 from pipeline.metrics import predictions
-from pipeline.metrics.intervals import Clusters
-from pipeline.metrics.schema import Condition, Exported, Figure, Latency, Metrics, VariantFacts
+from pipeline.metrics.schema import Condition, Exported, Latency, Metrics, VariantFacts
 from pipeline.metrics.scores import Answers, score
-from pipeline.models import learner, variant_features
+from pipeline.models import features, learner
 from pipeline.models.photos import Classes, Photos
 from pipeline.tracking import runs
 
-EXPORT = Path("build/export")
-CANDIDATE = Path("models/candidate")
+EXPORT, BODIES, CANDIDATE = Path("build/export"), Path("build/bodies"), Path("models/candidate")
 REPORT = Path("reports/evaluation.json")
-BATCH = 32  # frames inferred at once; latency is measured one by one
+CORES = os.cpu_count() or 1
 
 
 class EvaluateSettings(Settings):
@@ -47,46 +45,44 @@ class EvaluateSettings(Settings):
     seed: int = Field(ge=0)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the stage; it takes no arguments, its settings are in params.yaml."""
-    return run_stage(evaluate, description=__doc__, argv=argv)
-
-
 def evaluate() -> None:
     """Measure build/export/ and write it as models/candidate/.
 
     Raises:
         PipelineError: the bundle, the split or the photos can't be used, or the MLflow store can't.
     """
-    data = config.load("data", DataSettings)
-    settings = config.load("evaluate", EvaluateSettings)
+    data, settings = config.load("data", DataSettings), config.load("evaluate", EvaluateSettings)
     try:
         exported = bundle.load(EXPORT)
     except BundleError as error:
         raise DataError(f"{error}; `dvc repro -f export` exports it anew") from error
-    trained = learner.describe()
-    made = Exported.model_validate(exported.manifest.metrics)
+    trained, *_ = learner.load()
+    made, default = Exported.model_validate(exported.manifest.metrics), exported.manifest.default_variant
     photos = Photos.of(read_split(SPLIT), data.images, Classes(trained.labels, trained.ood_label))
     test = photos.take(photos.tested)
     if not (test.targets < test.labels).any():
         raise DataError(f"{SPLIT} has no test pictures; `dvc repro validate` says why")
-    features = variant_features.read([row.file for row in photos.rows])
+    # A fine-tuned body has seen the photos of every source, so a head on its features is no stranger to any. From
+    # elsewhere it is measured as a probe; `make compare` leaves sources out of the whole recipe.
+    probed = None
+    if trained.recipe != learner.PROBE:
+        probed = features.of(photos.files(), trained.backbone, trained.size)
+    x = {
+        name: features.by((BODIES / f"{name}.onnx").read_bytes(), photos.files(), trained.size)
+        if probed is None
+        else probed
+        for name in exported.manifest.variants
+    }
     fit = elsewhere.Fit(made.strength, made.rejected)
-    outside, left_out = elsewhere.measure(
-        photos, features, trained.backbone, trained.size, made.recipe, fit, settings.seed
-    )
+    outside, left_out = elsewhere.measure(photos, x, fit, settings.seed)
     frames = test.frames(trained.size)
-    engines = {name: Engine(exported, name) for name in exported.manifest.variants}
-    default = exported.manifest.default_variant
+    engines = {name: Engine(exported, name, concurrency=CORES) for name in exported.manifest.variants}
     answers, robustness, agreement = _views(engines, default, test, frames)
     metrics = Metrics(
         **made.model_dump(),
         elsewhere=outside,
         test={name: score(each, settings.seed) for name, each in answers.items()},
-        test_baselines=elsewhere.test_baselines(
-            photos, trained.backbone, trained.size, made.recipe, fit, settings.seed
-        ),
-        by_kind=_by_kind(answers[default], test, settings.seed),
+        test_baselines=elsewhere.test_baselines(photos, probed, fit, settings.seed),
         robustness=robustness,
         variants={
             name: VariantFacts(
@@ -98,16 +94,12 @@ def evaluate() -> None:
             )
             for name, variant in exported.manifest.variants.items()
         },
-        learning_curve=learning_curve.gains(features[default], photos, fit, settings.seed),
+        learning_curve=learning_curve.gains(x[default], photos, fit, settings.seed),
         evidence=evidence.check(engines[default], frames, answers[default], settings.seed),
     )
     measured = exported.manifest.model_copy(update={"metrics": metrics.model_dump()})
-    card = model_card.render(
-        measured,
-        metrics,
-        manifest.read(data.manifest),
-        model_card.mistakes(answers[default], [row.file for row in test.rows]),
-    )
+    mistakes = model_card.mistakes(answers[default], [row.file for row in test.rows])
+    card = model_card.render(measured, metrics, manifest.read(data.manifest), mistakes)
     with files.replace_dir(CANDIDATE) as folder:
         shutil.copytree(exported.folder, folder, dirs_exist_ok=True)
         predictions.write(folder / predictions.PREDICTIONS, elsewhere.predictions(photos, left_out))
@@ -115,50 +107,44 @@ def evaluate() -> None:
         files.write_text(folder / model_card.HTML_FILE, model_card.as_html(card))
         bundle.seal(folder, measured)
     files.write_json(REPORT, {"model": measured.version, "default_variant": default, "metrics": metrics.model_dump()})
-    drawn = plots.write(answers[default], left_out[default], frames, engines[default], metrics)
-    _track(exported, measured, metrics, drawn)
+    plots.write(answers[default], left_out[default], frames, engines[default], metrics)
+    tracking, run_id = config.load("tracking", runs.Settings), exported.manifest.lineage.mlflow_run_id
+    with runs.resume(tracking, run_id, name=measured.version, lineage=runs.lineage()) as run:
+        run.metrics(_figures(metrics))
+        for path in (REPORT, CANDIDATE / model_card.FILE):
+            run.artifact(path)
+        run.artifact(plots.FOLDER, "plots")
     print("\n".join(summary.figures(metrics, default)))
     print(f"-> {CANDIDATE}/, {REPORT}", flush=True)
-
-
-def _track(exported: Bundle, measured: Manifest, metrics: Metrics, drawn: Sequence[Path]) -> None:
-    settings = config.load("tracking", runs.Settings)
-    run_id, lineage = exported.manifest.lineage.mlflow_run_id, runs.lineage()
-    with runs.resume(settings, run_id, name=measured.version, lineage=lineage) as run:
-        run.metrics(dict(_flat(metrics, "")))
-        run.artifact(REPORT)
-        run.artifact(CANDIDATE / model_card.FILE)
-        for path in drawn:
-            run.artifact(path, "plots")
 
 
 def _views(
     engines: dict[VariantName, Engine], default: VariantName, test: Photos, frames: NDArray[np.uint8]
 ) -> tuple[dict[VariantName, Answers], dict[str, Condition], dict[VariantName, float]]:
     """Answers on the test frames, the default variant under each corruption, how often each agrees with fp32."""
-    plain: dict[VariantName, Answers] = {}
     robustness: dict[str, Condition] = {}
-    same: dict[VariantName, list[NDArray[np.bool_]]] = {name: [] for name in engines}
+    answers: dict[str, dict[VariantName, Answers]] = {}
     for condition in (PLAIN, *CORRUPTIONS):
         seen = frames if condition == PLAIN else corrupt(frames, CORRUPTIONS[condition])
         used = engines if condition in (PLAIN, *VIEWS) else {default: engines[default]}
-        answers = {name: _answers(engine, test, seen) for name, engine in used.items()}
-        if condition == PLAIN:
-            plain = answers
-        for name in answers if len(answers) == len(engines) else ():
-            same[name].append(answers[name].answer == answers["fp32"].answer)
-        own = answers[default]
+        answers[condition] = {name: _answers(engine, test, seen) for name, engine in used.items()}
+        own = answers[condition][default]
         shown = own.truth >= 0
         robustness[condition] = Condition(
             served_accuracy=float((own.answer == own.truth)[shown].mean()),
             closed_set_accuracy=float((own.best == own.truth)[shown].mean()),
             fnr=float((own.answer < 0)[shown].mean()),
         )
-    return plain, robustness, {name: float(np.concatenate(each).mean()) for name, each in same.items()}
+    viewed = [answers[view] for view in (PLAIN, *VIEWS)]
+    agreement = {
+        name: float(np.mean([each[name].answer == each["fp32"].answer for each in viewed])) for name in engines
+    }
+    return answers[PLAIN], robustness, agreement
 
 
 def _answers(engine: Engine, test: Photos, frames: NDArray[np.uint8]) -> Answers:
-    outputs = [engine.run(frames[i : i + BATCH]) for i in range(0, len(frames), BATCH)]
+    with ThreadPoolExecutor(CORES) as pool:
+        outputs = list(pool.map(engine.run, [part for part in np.array_split(frames, CORES) if len(part)]))
     return Answers(
         labels=engine.labels,
         truth=np.where(test.targets < test.labels, test.targets, -1),
@@ -169,31 +155,17 @@ def _answers(engine: Engine, test: Photos, frames: NDArray[np.uint8]) -> Answers
     )
 
 
-def _by_kind(answers: Answers, test: Photos, seed: int) -> dict[str, Figure]:
-    """Closed-set accuracy of each kind of picture (real, rendered, captured)."""
-    kind, clusters = np.array([row.kind for row in test.rows]), Clusters(answers.clusters, seed)
-    shown = answers.truth >= 0
-    right = answers.best == answers.truth
-    return {str(name): clusters.mean(right, shown & (kind == name)) for name in np.unique(kind[shown])}
-
-
 def _latency(engine: Engine, frames: NDArray[np.uint8], count: int) -> Latency:
     times = []
     for i in range(count + count // 10):
-        frame = frames[i % len(frames)][None]
         start = time.perf_counter()
-        engine.run(frame)
+        engine.run(frames[i % len(frames)][None])
         times.append((time.perf_counter() - start) * 1e3)
     p50, p95 = np.percentile(times[count // 10 :], (50, 95))
     return Latency(p50=round(float(p50), 2), p95=round(float(p95), 2))
 
 
-def _flat(value: Any, name: str) -> Iterator[tuple[str, float]]:
-    """Numbers of nested models under dotted names; a figure's value goes by the figure's own name."""
-    if isinstance(value, BaseModel):
-        value = dict(value)
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _flat(inner, f"{name}.{key}" if name else str(key))
-    elif isinstance(value, int | float):
-        yield name.removesuffix(".value"), float(value)
+def _figures(metrics: Metrics) -> dict[str, float]:
+    """Numbers of the nested models under dotted names; a figure's value goes by the figure's own name."""
+    flat = config.flat(metrics.model_dump()).items()
+    return {name.removesuffix(".value"): float(value) for name, value in flat if isinstance(value, int | float)}

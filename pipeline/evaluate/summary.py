@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,23 +55,22 @@ def lines(
     model: str, metrics: Metrics, default: VariantName, promotion: Mapping[str, Any], served: bool
 ) -> Iterator[str]:
     """The summary's lines; ``served``: whether there is a promoted model."""
-    yield f"{model}: {promotion['decision']}{', provisionally' if promotion['provisional'] else ''}"
-    yield ""
+    decision = promotion["decision"]
+    yield f"{model}: {decision}{', provisionally' if promotion['provisional'] else ''}\n"
     yield from figures(metrics, default)
     yield ""
-    if promotion["decision"] != "promoted" and promotion["reasons"]:
-        yield f"{promotion['decision'].capitalize()}, because:"
-        yield from (f"  {reason}" for reason in promotion["reasons"])
+    if decision != "promoted" and promotion["reasons"]:
+        yield "\n  ".join([f"{decision.capitalize()}, because:", *promotion["reasons"]])
         champion = promotion["champion"]
-        yield f"The champion stays {champion['version']}." if champion else "There is no champion yet."
-        yield ""
+        yield f"The champion stays {champion['version']}.\n" if champion else "There is no champion yet.\n"
     yield f"The photos     {VALIDATION}"
     yield f"The model      {(PROMOTED if served else CANDIDATE) / CARD}"
     yield "Every run      make runs"
-    if served:
-        yield "Next           .venv-service/bin/python -m service identify PHOTO…"
-    else:
-        yield "Next           make photos, with more photos in data/images/<label>/"
+    identify, more = (
+        ".venv-service/bin/python -m service identify PHOTO…",
+        "make photos, with more in data/images/<label>/",
+    )
+    yield f"Next           {identify if served else more}"
 
 
 def interval(figure: Figure, form: str = "{:.1%}") -> str:
@@ -105,10 +104,5 @@ def summary() -> None:
     print("\n".join(lines(report["model"], metrics, default, promotion, served)))
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Print the summary; it takes no arguments."""
-    return run_stage(summary, description=__doc__, argv=argv)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_stage(summary, description=__doc__))

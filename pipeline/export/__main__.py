@@ -2,6 +2,7 @@
 
 import sys
 
-from pipeline.export.stage import main
+from pipeline.core.errors import run_stage
+from pipeline.export import stage
 
-sys.exit(main())
+sys.exit(run_stage(stage.export, description=stage.__doc__))

@@ -10,6 +10,7 @@ from scipy.special import log_softmax, softmax
 
 Floats = NDArray[np.floating[Any]]
 EPSILON = 1e-7  # a probability below this counts as this: float32 softmax gives exact zeros
+TEMPERATURES = (0.2, 5.0)  # on a set without a mistake the loss falls for ever as the temperature goes to 0
 BINS = 10  # of equal numbers of answers, for the calibration error
 
 
@@ -24,17 +25,16 @@ def balanced_log_loss(logits: Floats, targets: NDArray[np.intp]) -> float:
     return float(np.mean([losses[targets == target].mean() for target in np.unique(targets)]))
 
 
-def fit_temperature(logits: Floats, targets: NDArray[np.intp], bounds: tuple[float, float]) -> float:
-    """The temperature within ``bounds`` that minimises the balanced log loss (Guo et al. 2017).
+def fit_temperature(logits: Floats, targets: NDArray[np.intp]) -> float:
+    """The temperature within `TEMPERATURES` that minimises the balanced log loss (Guo et al. 2017).
 
     Args:
         logits: [n, outputs], of photos that the head was not fitted on.
         targets: index of each photo's output [n].
-        bounds: as on a set without a mistake the loss falls for ever as the temperature goes to 0.
     """
     found = minimize_scalar(
         lambda log_t: balanced_log_loss(logits / np.exp(log_t), targets),
-        bounds=tuple(np.log(bounds)),
+        bounds=tuple(np.log(TEMPERATURES)),
         method="bounded",
     )
     return round(float(np.exp(found.x)), 4)
@@ -50,15 +50,50 @@ def id_scores(logits: Floats, labels: int) -> Floats:
     return np.asarray(shares.max(1) if logits.shape[1] == labels else 1 - shares[:, labels])
 
 
-def choose_threshold(scores: Floats, rejected: float) -> float:
+def choose_threshold(scores: Floats, rejected: float, clusters: NDArray[np.intp] | None = None) -> float:
     """The highest threshold at which at most the share ``rejected`` of the labels' pictures is below it.
 
     Args:
         scores: id scores [n] of pictures of the labels by heads that were fitted without them.
         rejected: share in 0..1.
+        clusters: index of each picture's source [n]. Then it is the mean of the sources' shares, what is expected of a
+            new source: one large source that nothing else resembles would else decide alone.
     """
-    at = int(np.floor(rejected * len(scores)))
-    return float(np.sort(scores)[at]) if len(scores) else 0.0
+    if not len(scores):
+        return 0.0
+    share = np.ones(len(scores)) if clusters is None else 1 / np.bincount(clusters)[clusters]
+    order = np.argsort(scores, kind="stable")
+    below = np.cumsum(share[order]) / share.sum()
+    return float(scores[order][min(int((below <= rejected + 1e-9).sum()), len(scores) - 1)])
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What logits are divided by, and the id score below which the answer is "none of these"."""
+
+    temperature: float
+    threshold: float
+
+    @classmethod
+    def of(
+        cls,
+        logits: Floats,
+        targets: NDArray[np.intp],
+        labels: int,
+        rejected: float,
+        clusters: NDArray[np.intp] | None = None,
+    ) -> "Calibration":
+        """Fitted to the logits [n, outputs] of photos that the head was not fitted on; see `choose_threshold`."""
+        if not len(targets):
+            return cls(1.0, 0.0)
+        temperature = fit_temperature(logits, targets)
+        shown = targets < labels
+        scores = id_scores(logits[shown] / temperature, labels)
+        return cls(temperature, choose_threshold(scores, rejected, None if clusters is None else clusters[shown]))
+
+    def id_scores(self, logits: Floats, labels: int) -> Floats:
+        """In-distribution scores [n] of logits [n, outputs]."""
+        return id_scores(logits / self.temperature, labels)
 
 
 @dataclass(frozen=True)

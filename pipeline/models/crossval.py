@@ -18,7 +18,6 @@ Method = Literal["leave-one-source-out", "grouped-k-fold"]
 FOLDS = 10  # of photos whose source is not known
 MOST_SOURCES = 50  # more are put together, so that a large set takes no longer
 STRENGTHS = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
-TEMPERATURES = (0.2, 5.0)
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,10 @@ def parts(sources: Sequence[str], groups: Sequence[str], targets: NDArray[np.int
     torn = {group for group, sure in zip(groups, known, strict=True) if not sure}
     known &= np.array([group not in torn for group in groups], bool)
     names = [source if sure else "" for source, sure in zip(sources, known, strict=True)]
-    if len(set(names) - {""}) > MOST_SOURCES:
-        names = [_bucket(name) if name else "" for name in names]
+    if len(set(names) - {""}) > MOST_SOURCES:  # by hash, so that a new photo moves no other
+        names = [
+            str(int(hashlib.sha256(name.encode()).hexdigest(), 16) % MOST_SOURCES) if name else "" for name in names
+        ]
     number = {name: i for i, name in enumerate(sorted(set(names) - {""}))}
     index = np.array([number.get(name, -1) for name in names], np.intp)
     rest = ~known
@@ -73,10 +74,6 @@ def parts(sources: Sequence[str], groups: Sequence[str], targets: NDArray[np.int
     by_source = known[shown].mean() > 0.5 if shown.any() else False
     _, index = np.unique(index, return_inverse=True)
     return Parts(index, int(index.max()) + 1, "leave-one-source-out" if by_source else "grouped-k-fold")
-
-
-def _bucket(source: str) -> str:
-    return str(int(hashlib.sha256(source.encode()).hexdigest(), 16) % MOST_SOURCES)
 
 
 def grouped_folds(groups: Sequence[str], targets: NDArray[np.intp], most: int, seed: int) -> NDArray[np.intp]:
@@ -131,5 +128,5 @@ def choose_strength(
     losses = {}
     for strength in STRENGTHS:
         logits = out_of_fold(space, targets, folds, outputs, strength)
-        losses[strength] = balanced_log_loss(logits / fit_temperature(logits, targets, TEMPERATURES), targets)
+        losses[strength] = balanced_log_loss(logits / fit_temperature(logits, targets), targets)
     return min(losses, key=lambda strength: losses[strength]), losses

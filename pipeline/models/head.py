@@ -78,8 +78,9 @@ class Space:
         mapped = (weights if self.basis is None else weights @ self.basis) / self.scale
         return Head(mapped.astype(np.float32), (bias - mapped @ self.mean).astype(np.float32))
 
-
-def fit(features: NDArray[np.floating], targets: NDArray[np.intp], outputs: int, strength: float) -> Head:
-    """Fit a head on features [n, features] and their ``targets`` [n], indices below ``outputs``; see `Space.fit`."""
-    space = Space(features)
-    return space.head(*space.fit(np.ones(len(targets), bool), targets, outputs, strength))
+    def fitted(
+        self, targets: NDArray[np.intp], outputs: int, strength: float, rows: NDArray[np.bool_] | None = None
+    ) -> Head:
+        """The head that `fit` fits, on all photos or on those of ``rows``, in the features' own coordinates."""
+        everything = np.ones(len(targets), bool)
+        return self.head(*self.fit(everything if rows is None else rows, targets, outputs, strength))

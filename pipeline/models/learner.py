@@ -1,26 +1,24 @@
-"""What training hands on: the weights, and what is needed to build the network that they belong to."""
+"""What training hands on: the body as a graph, the head, and how they came about."""
 
-import json
-from dataclasses import asdict, dataclass
+import zipfile
 from pathlib import Path
 
-from safetensors.torch import load_file, save
-from torch import nn
+import numpy as np
+from pydantic import BaseModel, ConfigDict
 
 from pipeline.core import files
 from pipeline.core.errors import DataError
-from pipeline.models.backbones import BACKBONES
-from pipeline.models.network import network
+from pipeline.models.head import Head
 
 FOLDER = Path("build/train")
-WEIGHTS = "model.safetensors"
-DESCRIPTION = "learner.json"
+BODY, HEAD, DESCRIPTION = "body.onnx", "head.npz", "learner.json"
 PROBE = "probe"  # the recipe that leaves the pretrained body as it is
 
 
-@dataclass(frozen=True)
-class LearnerFile:
+class LearnerFile(BaseModel):
     """learner.json: the network's shape, its labels in the order of its outputs, and how it was trained."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     recipe: str  # "probe", "finetune", "scratch"
     backbone: str
@@ -31,47 +29,24 @@ class LearnerFile:
     mlflow_run_id: str
     train_seconds: float
 
-    @property
-    def outputs(self) -> int:
-        """Number of the network's logits."""
-        return len(self.labels) + (self.ood_label is not None)
+
+def write(folder: Path, description: LearnerFile, body: bytes, head: Head) -> None:
+    """Write everything into ``folder``."""
+    files.write_bytes(folder / BODY, body)
+    files.write_npz(folder / HEAD, {"weights": head.weights, "bias": head.bias})
+    files.write_json(folder / DESCRIPTION, description.model_dump())
 
 
-def write(folder: Path, description: LearnerFile, model: nn.Sequential) -> None:
-    """Write the network into ``folder``."""
-    # contiguous: safetensors refuses channels_last, in which it was trained
-    weights = {name: tensor.contiguous() for name, tensor in model.cpu().state_dict().items()}
-    files.write_bytes(folder / WEIGHTS, save(weights))
-    files.write_json(folder / DESCRIPTION, asdict(description))
-
-
-def describe(folder: Path = FOLDER) -> LearnerFile:
-    """Read learner.json alone.
+def load(folder: Path = FOLDER) -> tuple[LearnerFile, bytes, Head]:
+    """Description, body and head.
 
     Raises:
         DataError: the folder does not hold a trained network.
     """
     try:
-        values = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        return LearnerFile(**{**values, "labels": tuple(values["labels"])})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _lost(folder, error) from error
-
-
-def load(folder: Path = FOLDER) -> tuple[LearnerFile, nn.Sequential]:
-    """Build the trained network, in evaluation mode.
-
-    Raises:
-        DataError: the folder does not hold a trained network.
-    """
-    description = describe(folder)
-    try:
-        model = network(BACKBONES[description.backbone], description.outputs, pretrained=False)
-        model.load_state_dict(load_file(folder / WEIGHTS))
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise _lost(folder, error) from error
-    return description, model.eval()
-
-
-def _lost(folder: Path, error: Exception) -> DataError:
-    return DataError(f"{folder}/ holds no trained network ({error}); `dvc repro -f train` trains one")
+        description = LearnerFile.model_validate_json((folder / DESCRIPTION).read_bytes())
+        with np.load(folder / HEAD) as kept:
+            head = Head(kept["weights"], kept["bias"])
+        return description, (folder / BODY).read_bytes(), head
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(f"{folder}/ holds no trained network ({error}); `dvc repro -f train` trains one") from error

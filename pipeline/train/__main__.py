@@ -2,6 +2,7 @@
 
 import sys
 
-from pipeline.train.stage import main
+from pipeline.core.errors import run_stage
+from pipeline.train import stage
 
-sys.exit(main())
+sys.exit(run_stage(stage.train, description=stage.__doc__))

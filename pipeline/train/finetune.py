@@ -4,11 +4,8 @@ Howard & Ruder 2018 (ULMFiT) for discriminative rates, Smith 2018 for the one-cy
 (outlier exposure) for showing the network pictures of none of the labels.
 """
 
-import math
 import os
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,69 +15,42 @@ from torch import nn
 
 from pipeline.core import torchvision_ops  # noqa: F401  (before fastai)
 from pipeline.core.errors import PipelineError
-from pipeline.models.backbones import Backbone
+from pipeline.models.head import Head
+from pipeline.models.network import averaged, network
 from pipeline.models.photos import Photos
 from pipeline.models.settings import ModelSettings
-from pipeline.train.distributed import AveragedGradients, shared
 from pipeline.train.loaders import class_weights, dataloaders
-from pipeline.train.processes import Processes
 from pipeline.train.settings import AugmentSettings, TrainSettings
 
 from fastai.torch_core import set_seed  # isort: skip
 from fastai.vision.all import (  # isort: skip
     AccumMetric,
     Callback,
-    CancelFitException,
     CrossEntropyLossFlat,
     Learner,
+    TerminateOnNaNCallback,
     TrainEvalCallback,
 )
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """What is known after an epoch; losses in nats, accuracy in 0..1 over the validation pictures of the labels."""
-
-    number: int
-    of: int
-    train_loss: float
-    valid_loss: float
-    accuracy: float
-    learning_rate: float
-    seconds: float
+Epoch = dict[
+    str, float
+]  # train_loss and valid_loss in nats, accuracy of the labels' validation pictures, learning_rate
 
 
-def seed_everything(seed: int) -> None:
-    """Seed every generator that training draws from, and have torch refuse what is not deterministic."""
-    set_seed(seed, reproducible=True)
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS is not deterministic
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # finds bugs, at a third of the time
-
-
-class Epochs(Callback):  # type: ignore[misc]
-    """Hands each finished epoch to ``report``, and stops a training whose loss is no number any more."""
+class Report(Callback):  # type: ignore[misc]
+    """Hands the figures of each finished epoch to ``report``; fastai's own callback ends a training without any."""
 
     order = 60  # after fastai's Recorder, whose figures it reads
 
-    def __init__(self, of: int, report: Callable[[Epoch], None]) -> None:
-        self.of, self.report, self.done, self.clock = of, report, 0, 0.0
-        self.diverged: PipelineError | None = None
-
-    def before_epoch(self) -> None:
-        self.clock = time.perf_counter()
+    def __init__(self, report: Callable[[Epoch], None]) -> None:
+        self.report, self.number = report, 0
 
     def after_epoch(self) -> None:
-        train_loss, valid_loss, accuracy = (float(value) for value in self.learn.recorder.values[-1])
-        self.done += 1
-        if not math.isfinite(train_loss):
-            # An error raised here would reach the user wrapped in fastai's own words.
-            self.diverged = PipelineError(
-                f"training diverged in epoch {self.done} (loss {train_loss}); lower train.base_lr in conf/train/"
-            )
-            raise CancelFitException
+        self.number += 1
+        figures = zip(("train_loss", "valid_loss", "accuracy"), self.learn.recorder.values[-1], strict=True)
         rate = float(self.learn.opt.hypers[-1]["lr"])
-        self.report(Epoch(self.done, self.of, train_loss, valid_loss, accuracy, rate, time.perf_counter() - self.clock))
+        self.report({name: float(value) for name, value in figures} | {"learning_rate": rate})
 
 
 class PretrainedStatistics(Callback):  # type: ignore[misc]
@@ -98,10 +68,7 @@ def label_accuracy(labels: int) -> Callable[[torch.Tensor, torch.Tensor], torch.
     """Accuracy over the pictures of the first ``labels`` classes, none-of-these left out of pictures and answers."""
 
     def accuracy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        logits, targets = (
-            logits.as_subclass(torch.Tensor),
-            targets.as_subclass(torch.Tensor),
-        )  # not fastai's own
+        logits, targets = (each.as_subclass(torch.Tensor) for each in (logits, targets))  # not fastai's own
         known = targets < labels
         return (logits[known, :labels].argmax(1) == targets[known]).float().mean()
 
@@ -109,46 +76,61 @@ def label_accuracy(labels: int) -> Callable[[torch.Tensor, torch.Tensor], torch.
 
 
 def finetune(
-    network: nn.Sequential,
     photos: Photos,
     teaching: NDArray[np.bool_],
     model: ModelSettings,
     settings: TrainSettings,
     augment: AugmentSettings,
+    head: Head | None,
     *,
     report: Callable[[Epoch], None],
-    processes: Processes,
-    callbacks: Sequence[Any] = (),
-) -> None:
-    """Fine-tune ``network`` in place on the photos of ``teaching`` [n]; see `pipeline.train.recipe.train`.
+) -> Callable[[float], nn.Module]:
+    """Fine-tune the pretrained network with ``head``, or one of random weights without, on the photos of ``teaching``.
+
+    Returns:
+        what gives the body on the CPU, in evaluation mode, with the average of the fine-tuned weights, of this share
+        (0..1), and the pretrained ones; where nothing was pretrained, the fine-tuned ones whatever the share.
 
     Raises:
         PipelineError: the loss stopped being a number.
     """
-    backbone, device = model.body(), processes.device()
-    seed_everything(settings.seed + processes.rank)  # else all would augment their pictures alike
-    loaders = dataloaders(photos, teaching, model, settings, augment, device)
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    set_seed(settings.seed, reproducible=True)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS is not deterministic
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # finds bugs, at a third of the time
+    device, pretrained = torch.device("cuda" if torch.cuda.is_available() else "cpu"), head is not None
+    whole = network(model.body(), len(photos.outputs), pretrained=pretrained, dropout=settings.dropout, head=head)
+    before = {name: value.clone() for name, value in whole[0].state_dict().items()}
     weights = class_weights(photos, teaching, settings.epoch_pictures)
     learner = Learner(
-        shared(loaders, processes),
-        network,
+        dataloaders(photos, teaching, model, settings, augment, device),
+        whole,
         loss_func=CrossEntropyLossFlat(weight=weights.to(device), label_smoothing=settings.label_smoothing),
         metrics=[AccumMetric(label_accuracy(photos.labels), flatten=False)],
-        splitter=lambda whole: _groups(whole, backbone),
+        splitter=lambda whole: _groups(whole, model),
         wd=settings.weight_decay,
     )
     learner.remove_cbs([cb for cb in learner.cbs if type(cb).__name__ == "ProgressCallback"])
-    epochs = Epochs(settings.epochs, report)
-    together = [AveragedGradients()] if processes.together else []
-    pretrained = settings.recipe != "scratch"  # from scratch there is nothing that slow layers would keep
-    learner.add_cbs([epochs, *together, *callbacks, *([PretrainedStatistics()] if pretrained else [])])
+    heard = Report(report)
+    learner.add_cbs([heard, TerminateOnNaNCallback(), *([PretrainedStatistics()] if pretrained else [])])
+    # From scratch there is nothing that slow layers would keep.
     rates = slice(settings.base_lr / settings.lr_mult, settings.base_lr) if pretrained else settings.base_lr
     with learner.no_logging():
         learner.fit_one_cycle(settings.epochs, rates, pct_start=0.3, div=5.0)
-    if epochs.diverged:
-        raise epochs.diverged
+    if heard.number < settings.epochs:  # an error raised inside would reach the user in fastai's own words
+        raise PipelineError("training diverged (the loss is no number); lower train.base_lr in conf/train/")
+    body = whole.cpu().eval()[0]
+    after = {name: value.clone() for name, value in body.state_dict().items()}
+
+    def at(share: float) -> nn.Module:
+        body.load_state_dict(averaged(after, before, share) if pretrained else after)
+        return body
+
+    return at
 
 
-def _groups(whole: nn.Module, backbone: Backbone) -> list[list[nn.Parameter]]:
-    early, late = backbone.split(whole[0])  # type: ignore[index]
-    return [list(part.parameters()) for part in (early, late, whole[1])]  # type: ignore[index]
+def _groups(whole: Any, model: ModelSettings) -> list[list[nn.Parameter]]:
+    early, late = model.body().split(whole[0])
+    return [list(part.parameters()) for part in (early, late, whole[1])]

@@ -5,33 +5,33 @@ sends noise through the pretrained body; one that was fitted to convergence does
 average of the fine-tuned and the pretrained weights keeps what the pretrained ones know of pictures from elsewhere.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
-from pipeline.models import crossval, features
-from pipeline.models.head import Space
-from pipeline.models.network import averaged, network, set_head
+from pipeline.models import crossval, features, graph
+from pipeline.models.head import Head, Space
 from pipeline.models.photos import Photos
 from pipeline.models.settings import ModelSettings
-from pipeline.train.processes import Processes
 from pipeline.train.settings import AugmentSettings, TrainSettings
-
-if TYPE_CHECKING:  # augmentation and fine-tuning load fastai, which takes longer than a probe
-    from pipeline.train.finetune import Epoch
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A trained network on the CPU, the strength of its head's fit, and the loss of each strength that was tried."""
+class Probe:
+    """A head, the strength of its fit, and the loss of each strength that was tried."""
 
-    model: nn.Sequential
+    head: Head
     strength: float
     losses: dict[float, float]
+
+
+def probe(x: NDArray[np.float32], photos: Photos) -> Probe:
+    """Fit a head on the features ``x`` [n, features] of ``photos`` with the strength that cross-validation chooses."""
+    space, targets, outputs = Space(x), photos.targets, len(photos.outputs)
+    strength, losses = crossval.choose_strength(space, targets, photos.parts(), outputs)
+    return Probe(space.fitted(targets, outputs, strength), strength, losses)
 
 
 def train(
@@ -41,12 +41,10 @@ def train(
     settings: TrainSettings,
     augment: AugmentSettings,
     *,
-    report: Callable[["Epoch"], None] = lambda _: None,
-    progress: Callable[[int, int], None] | None = None,
-    processes: Processes | None = None,
-    callbacks: Sequence[Any] = (),
-) -> Trained:
-    """Train as ``settings`` say.
+    report: Callable[[dict[str, float]], None] = lambda _: None,
+    progress: features.Progress | None = None,
+) -> tuple[bytes, Probe]:
+    """Train as ``settings`` say; returns the body as a graph (see `pipeline.models.graph`) and the head on it.
 
     Args:
         photos: what the head is fitted on.
@@ -56,39 +54,20 @@ def train(
         augment: what fine-tuning does to a picture.
         report: hears of each epoch.
         progress: hears how many photos have features, and of how many.
-        processes: those that train together.
-        callbacks: fastai's, for the fine-tuning.
 
     Raises:
         PipelineError: a photo or weights can't be had, or the loss stopped being a number.
     """
-    backbone, outputs, targets = model.body(), len(photos.outputs), photos.targets
-    apart = photos.parts()
+    head = None
     if settings.recipe != "scratch":
         x = features.of(photos.files(), model.backbone, model.size, progress=progress)
-        space = Space(x)
-        strength, losses = crossval.choose_strength(space, targets, apart, outputs)
-        head = space.head(*space.fit(np.ones(len(targets), bool), targets, outputs, strength))
+        found = probe(x, photos)
         if settings.recipe == "probe":
-            return Trained(network(backbone, outputs, pretrained=True, head=head), strength, losses)
-        known = Space(x[teaching])
-        head = known.head(*known.fit(np.ones(int(teaching.sum()), bool), targets[teaching], outputs, strength))
-        tuned = network(backbone, outputs, pretrained=True, dropout=settings.dropout, head=head)
-        before = {name: value.clone() for name, value in tuned[0].state_dict().items()}
-    else:
-        tuned = network(backbone, outputs, pretrained=False, dropout=settings.dropout)
-        before = None
+            return graph.pretrained(model.backbone, model.size), found
+        head = Space(x[teaching]).fitted(photos.targets[teaching], len(photos.outputs), found.strength)
 
-    from pipeline.train.finetune import finetune
+    from pipeline.train.finetune import finetune  # loads torch and fastai, which takes longer than a probe
 
-    finetune(
-        tuned, photos, teaching, model, settings, augment,
-        report=report, processes=processes or Processes(), callbacks=callbacks,
-    )  # fmt: skip
-    tuned.cpu().eval()
-    if before is not None:
-        tuned[0].load_state_dict(averaged(tuned[0].state_dict(), before, settings.averaging))
-    space = Space(features.embed(tuned[0], backbone, photos.frames(model.size)))
-    strength, losses = crossval.choose_strength(space, targets, apart, outputs)
-    set_head(tuned, space.head(*space.fit(np.ones(len(targets), bool), targets, outputs, strength)))
-    return Trained(tuned, strength, losses)
+    after = finetune(photos, teaching, model, settings, augment, head, report=report)
+    body = graph.export_body(after(settings.averaging), model.body(), model.size)
+    return body, probe(features.by(body, photos.files(), model.size), photos)

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.core import config
 from pipeline.core.errors import run_stage
 from pipeline.data.settings import DataSettings
@@ -73,21 +75,16 @@ def _few(photos: Photos) -> Iterator[str]:
 
 def _curve(photos: Photos, model: ModelSettings) -> Iterator[str]:
     found = list(few.curve(photos, model.backbone, model.size, STRENGTH))
-    yield "| label | photos | foretold for twice as many | brought |"
-    yield "| --- | ---: | ---: | ---: |"
-    inside, off = [], []
-    for each in found:
-        foretold = "declined"
-        if each.foretold is not None and each.low is not None and each.high is not None:
-            foretold = f"{each.foretold * 100:+.1f} ({each.low * 100:+.1f} to {each.high * 100:+.1f})"
-            inside.append(each.low <= each.brought <= each.high)
-            off.append(abs(each.foretold - each.brought))
-        yield f"| {each.label} | {each.photos} | {foretold} | {each.brought * 100:+.1f} |"
-    yield ""
-    yield (
-        f"Points of the label's served accuracy. {sum(inside)} of {len(inside)} inside the interval, "
-        f"{sum(off) / max(1, len(off)) * 100:.1f} points off on average."
-    )
+    yield "| label | photos | foretold | points, for twice as many | points that they brought | inside the interval |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: |"
+    for label in dict.fromkeys(each.label for each in found):
+        own = [each for each in found if each.label == label]
+        said = [(e.foretold, e.brought, e.low <= e.brought <= e.high) for e in own if e.foretold is not None]  # type: ignore[operator]
+        cells = ("-", "-", "-")
+        if said:
+            foretold, brought, inside = (np.array(column) for column in zip(*said, strict=True))
+            cells = (f"{foretold.mean() * 100:+.1f}", f"{brought.mean() * 100:+.1f}", f"{inside.sum()} of {len(said)}")
+        yield f"| {label} | {own[0].photos} | {len(said)} of {len(own)} | {' | '.join(cells)} |"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

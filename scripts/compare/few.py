@@ -1,10 +1,8 @@
 """A probe on a few photos a label, and how well the learning curve foretells what more of them bring."""
 
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import openvino
@@ -14,15 +12,15 @@ from bundle.engine import INPUT
 from pipeline.core import config
 from pipeline.evaluate import learning_curve
 from pipeline.evaluate.elsewhere import Fit
-from pipeline.export import graph
-from pipeline.metrics.calibration import choose_threshold, fit_temperature, id_scores
+from pipeline.metrics.calibration import Calibration
 from pipeline.metrics.intervals import Clusters
 from pipeline.metrics.schema import Figure
-from pipeline.models import crossval, features, head
+from pipeline.models import crossval, features, graph
 from pipeline.models.backbones import BACKBONES, WeightsError
 from pipeline.models.head import Space
 from pipeline.models.photos import Photos
 from pipeline.models.settings import ModelSettings
+from pipeline.train.recipe import probe
 
 COUNTS = (1, 2, 5, 10, 20)  # photos a label
 DRAWS = 5
@@ -82,28 +80,20 @@ def _answers_right(
     """Train as `make photos` would on the photos ``kept``, and say which of ``out`` are served right."""
     where = np.zeros(len(x), bool)
     where[kept] = True
-    own, outputs = photos.take(where), len(photos.outputs)
-    space, apart = Space(x[where]), own.parts()
-    strength, _ = crossval.choose_strength(space, own.targets, apart, outputs)
-    logits = crossval.out_of_fold(space, own.targets, apart.index, outputs, strength)
-    temperature = fit_temperature(logits, own.targets, crossval.TEMPERATURES)
-    shown = own.targets < photos.labels
-    threshold = choose_threshold(id_scores(logits / temperature, photos.labels)[shown], REJECTED)
-    fitted = head.fit(x[where], own.targets, outputs, strength).logits(x[out]) / temperature
-    answer = fitted[:, : photos.labels].argmax(1)
-    served = (answer == photos.targets[out]) & (id_scores(fitted, photos.labels) >= threshold)
-    return np.asarray(served)
+    own = photos.take(where)
+    found = probe(x[where], own)
+    logits = crossval.out_of_fold(x[where], own.targets, own.parts().index, len(own.outputs), found.strength)
+    calibration = Calibration.of(logits, own.targets, photos.labels, REJECTED)
+    answers = found.head.logits(x[out])
+    right = answers[:, : photos.labels].argmax(1) == photos.targets[out]
+    return np.asarray(right & (calibration.id_scores(answers, photos.labels) >= calibration.threshold))
 
 
 def _cost(name: str, size: int, x: NDArray[np.float32], photos: Photos) -> tuple[float, float]:
     """Median milliseconds of one inference in fp32 on one thread, and megabytes of the file."""
-    backbone, labels = BACKBONES[name], photos.outputs[: photos.labels]
-    fitted = head.fit(x, photos.targets, len(photos.outputs), crossval.STRENGTHS[0])
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.onnx"
-        graph.export(graph.Served(backbone.body(True), fitted, len(labels), *backbone.stats), size, labels, path)
-        model = openvino.Core().read_model(path.read_bytes())
-        megabytes = path.stat().st_size / 1e6
+    head = Space(x).fitted(photos.targets, len(photos.outputs), crossval.STRENGTHS[0])
+    served = graph.with_head(graph.pretrained(name, size), head, 1.0, photos.outputs[: photos.labels])
+    model, megabytes = openvino.Core().read_model(served), len(served) / 1e6
     model.reshape([1, size, size, 3])
     options = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
     compiled = openvino.compile_model(model, "CPU", options)
@@ -142,6 +132,6 @@ def curve(photos: Photos, backbone: str, size: int, strength: float) -> Iterator
             gain = learning_curve.gains(x[kept], photos.take(kept), fit, half, more)[name]
             everything = np.ones(len(folds), bool)
             before, after = (
-                learning_curve.label_accuracy(space, photos, folds, label, each, fit) for each in (kept, everything)
+                learning_curve.label_accuracies(space, photos, folds, each, fit)[label] for each in (kept, everything)
             )
             yield Foretold(name, int(kept[own].sum()), gain.expected, gain.low, gain.high, after - before)

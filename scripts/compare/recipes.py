@@ -7,27 +7,27 @@ on where it was.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core import config, files
-from pipeline.metrics.calibration import choose_threshold, fit_temperature, id_scores
+from pipeline.metrics.calibration import Calibration
 from pipeline.metrics.scores import auroc
-from pipeline.models import crossval, features
-from pipeline.models.head import Floats, Space
-from pipeline.models.network import averaged, head_of, network
+from pipeline.models import crossval, features, graph
+from pipeline.models.head import Floats
 from pipeline.models.photos import Photos
 from pipeline.models.settings import ModelSettings
 from pipeline.train.finetune import finetune
-from pipeline.train.processes import Processes
+from pipeline.train.recipe import probe
 from pipeline.train.settings import AugmentSettings, TrainSettings
 
 FOLDER = Path("build/compare")
 PARTS = 4
 SEEDS = (20, 21, 22)
-EPOCHS = (2,)
+EPOCHS = (2, 8)
 AVERAGING = (0.3, 0.6, 1.0)
 REJECTED = 0.05
 
@@ -73,58 +73,26 @@ def _left_out(
     """Logits of every photo by a network that was fine-tuned and refitted without its part, for each averaging."""
     found = {share: np.zeros((len(folds), len(photos.outputs))) for share in AVERAGING}
     for fold in np.unique(folds):
+        teaching = folds != fold
         kept = FOLDER / f"{model.backbone}-{settings.epochs}-{settings.seed}-{fold}.npz"
         if not kept.exists():
-            _train(photos, x, folds != fold, model, settings, augment, kept)
+            head = probe(x[teaching], photos.take(teaching)).head
+            report = partial(_say, kept.stem)
+            at = finetune(photos, teaching, model, settings, augment, head, report=report)
+            bodies = {share: graph.export_body(at(share), model.body(), model.size) for share in AVERAGING}
+            frames = photos.frames(model.size)
+            seen = {s: graph.infer(body, [graph.FEATURES], frames)[0].mean((2, 3)) for s, body in bodies.items()}
+            FOLDER.mkdir(parents=True, exist_ok=True)
+            files.write_npz(kept, {str(share): each for share, each in seen.items()})
         with np.load(kept) as features_of:
             for share in AVERAGING:
                 z = features_of[str(share)]
-                space = Space(z[folds != fold])
-                targets = photos.targets[folds != fold]
-                inner = photos.take(folds != fold)
-                strength, _ = crossval.choose_strength(space, targets, inner.parts(), len(photos.outputs))
-                everything = np.ones(len(targets), bool)
-                head = space.head(*space.fit(everything, targets, len(photos.outputs), strength))
-                found[share][folds == fold] = head.logits(z[folds == fold])
+                found[share][~teaching] = probe(z[teaching], photos.take(teaching)).head.logits(z[~teaching])
     return found
 
 
-def _train(
-    photos: Photos,
-    x: NDArray[np.float32],
-    teaching: NDArray[np.bool_],
-    model: ModelSettings,
-    settings: TrainSettings,
-    augment: AugmentSettings,
-    kept: Path,
-) -> None:
-    """Fine-tune without the photos that don't teach, and keep the features of all by each average of the weights."""
-    backbone, outputs = model.body(), len(photos.outputs)
-    space, targets = Space(x[teaching]), photos.targets[teaching]
-    strength, _ = crossval.choose_strength(space, targets, photos.take(teaching).parts(), outputs)
-    head = space.head(*space.fit(np.ones(len(targets), bool), targets, outputs, strength))
-    net = network(backbone, outputs, pretrained=True, dropout=settings.dropout, head=head)
-    before = {name: value.clone() for name, value in net[0].state_dict().items()}
-    finetune(
-        net,
-        photos,
-        teaching,
-        model,
-        settings,
-        augment,
-        report=lambda epoch: print(f"{kept.stem}: epoch {epoch.number}/{epoch.of}, {epoch.seconds:.0f} s", flush=True),
-        processes=Processes(),
-    )
-    net.cpu().eval()
-    assert head_of(net).weights.shape == head.weights.shape
-    after = {name: value.clone() for name, value in net[0].state_dict().items()}
-    frames = photos.frames(model.size)
-    arrays = {}
-    for share in AVERAGING:
-        net[0].load_state_dict(averaged(after, before, share))
-        arrays[str(share)] = features.embed(net[0], backbone, frames)
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    files.write_npz(kept, arrays)
+def _say(training: str, epoch: dict[str, float]) -> None:
+    print(training, *(f"{name} {value:.4f}" for name, value in epoch.items()), flush=True)
 
 
 def _line(recipe: str, runs: list[Floats], photos: Photos, folds: NDArray[np.intp]) -> Line:
@@ -139,10 +107,8 @@ def _figures(logits: Floats, photos: Photos, folds: NDArray[np.intp]) -> list[fl
     scores, threshold = np.zeros(len(targets)), np.zeros(len(targets))
     for fold in np.unique(folds):
         out = folds == fold
-        temperature = fit_temperature(logits[~out], targets[~out], crossval.TEMPERATURES)
-        scores[out] = id_scores(logits[out] / temperature, photos.labels)
-        inside = id_scores(logits[~out] / temperature, photos.labels)[targets[~out] < photos.labels]
-        threshold[out] = choose_threshold(inside, REJECTED)
+        found = Calibration.of(logits[~out], targets[~out], photos.labels, REJECTED)
+        scores[out], threshold[out] = found.id_scores(logits[out], photos.labels), found.threshold
     right = logits[:, : photos.labels].argmax(1) == targets
     caught = np.quantile(scores[~shown], 0.9)
     return [

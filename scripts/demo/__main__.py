@@ -79,11 +79,8 @@ def _service(scratch: Path) -> Iterator[str]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and run; return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.demo",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="python -m scripts.demo", description=__doc__, formatter_class=raw)
     parser.add_argument("script", nargs="?", type=Path, default=script.SCRIPT, help="what is shown (demo.yaml)")
     parser.add_argument("-o", "--out", type=Path, default=OUT, metavar="MP4", help=f"the recording ({OUT})")
     given = parser.parse_args(argv)

@@ -14,7 +14,6 @@ SETTLED_S = 0.9  # the film begins so long after the camera has set out for the 
 APART = 1.45  # from the middle of one to that of the next
 NEAR = 0.97  # how much of a picture's shorter side is seen, at rest
 CLOSER = 0.10  # that the hand comes nearer while it rests
-BACK = 0.12  # that it draws back on the way
 SWAY = 0.011  # of the hand, sideways and up
 TURN = 0.8  # degrees
 TREMOR_HZ = 2.2  # the fastest part of it
@@ -64,7 +63,7 @@ class Hand:
         return View(
             x=x0 + (x1 - x0) * way + SWAY * wave[0],
             y=y0 + (y1 - y0) * way + SWAY * wave[1],
-            size=near + BACK * math.sin(math.pi * min(since / WAY_S, 1)) + 0.5 * SWAY * wave[2],
+            size=near + 0.5 * SWAY * wave[2],
             turned=TURN * wave[3],
             light=1 + LIGHT * wave[4],
         )

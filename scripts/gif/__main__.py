@@ -19,7 +19,6 @@ from .run import end_as_on_ctrl_c
 from .settings import GifSettings
 from .tool import Ffmpeg
 
-EXAMPLE = "talk.mkv --from 1:05 --to 1:12 --preset camera --max-bytes 3MB -o docs/talk.gif width=480 hold=2"
 OPTIONS = ("start", "end", "max_bytes", "alt", "siblings")  # that are settings, too
 
 
@@ -55,7 +54,6 @@ def epilog() -> str:
     lines = [f"presets ({gif_settings.PRESETS}):"]
     lines += [f"  {preset:<10} {when.partition('. ')[0]}" for preset, when in gif_settings.presets().items()]
     lines += ["", f"settings: {', '.join(GifSettings.model_fields)} (blog.yaml there says what each is)"]
-    lines += [f"example: {name()} {EXAMPLE}"]
     try:
         lines.append(f"found: {tool.find()}")
     except GifError as error:

@@ -1,6 +1,6 @@
 """Status bars and letterboxes: what never changes at the edges of a film.
 
-ffmpeg's cropdetect finds black borders alone: no status bar, and it takes a dark interface for a border.
+ffmpeg's cropdetect was looked at: it finds black borders, and no status bar.
 """
 
 import numpy as np

@@ -5,7 +5,6 @@ Its variable IMAGEIO_FFMPEG_EXE names another.
 """
 
 import functools
-import os
 import re
 import shutil
 import subprocess
@@ -73,11 +72,9 @@ def _candidates() -> Iterable[str]:
         # Here, as looking for its binary takes a moment.
         import imageio_ffmpeg
 
-        packed = imageio_ffmpeg.get_ffmpeg_exe()
+        yield imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError):  # the package is not there, or was installed without its binary
-        packed = ""
-    if os.sep in packed:  # else it has none of its own, and names the machine's
-        yield packed
+        pass
     if own := shutil.which("ffmpeg"):
         yield own
 

@@ -5,18 +5,18 @@ import csv
 import glob
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import bundle
+from bundle import engine
 from bundle.answer import Answer
-from bundle.engine import Engine
 from bundle.errors import PictureError
 
 NONE_OF_THESE: Final = "none of these"
 MAX_BYTES: Final = 100_000_000  # no photo is larger; keeps /dev/zero and disk images out of memory
-SHOWN: Final = 3  # probabilities in a row of the table
+SHOWN: Final = 3  # probabilities in a line
 SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp")  # what is taken from a folder
 
 DESCRIPTION: Final = """\
@@ -37,25 +37,20 @@ examples:
   python -m service identify --csv holiday > holiday.csv
   python -m service identify --json photos/*.jpg | jq .label"""
 
+Print = Callable[[Path, Answer], None]
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
+    parser.description, parser.epilog = DESCRIPTION, EPILOG
     parser.add_argument("photos", nargs="+", metavar="PHOTO", help="a picture file, a folder, or a pattern")
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print JSON lines rather than a table")
-    form.add_argument("--csv", action="store_true", help="print comma-separated values rather than a table")
-    parser.add_argument(
-        "--bundle",
-        type=Path,
-        default=bundle.DEFAULT_FOLDER,
-        metavar="DIR",
-        help="folder of the model (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--variant",
-        choices=("fp32", "bf16", "int8"),
-        help="which of its models (default: the one that the bundle names)",
-    )
+    form.add_argument("--json", action="store_true", help="print JSON lines")
+    form.add_argument("--csv", action="store_true", help="print comma-separated values")
+    folder = "folder of the model (default: %(default)s)"
+    parser.add_argument("--bundle", type=Path, default=bundle.DEFAULT_FOLDER, metavar="DIR", help=folder)
+    variant = "which of its models (default: as the service chooses)"
+    parser.add_argument("--variant", choices=("fp32", "bf16", "int8"), help=variant)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -64,21 +59,20 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         BundleError: the model can't be used.
     """
-    engine = Engine(bundle.load(arguments.bundle), arguments.variant)
-    engine.check_golden()
+    model = engine.load(bundle.load(arguments.bundle), arguments.variant)
     photos, failed = list(_photos(arguments.photos)), False
-    found = [photo for photo, error in photos if error is None]
-    output: _Output = _Table(found, engine.labels)
+    show: Print = _line
     if arguments.json:
-        output = _JsonLines(several=len(photos) > 1)
+        show = _json_lines(several=len(photos) > 1)
     elif arguments.csv:
-        output = _Csv(engine.labels)
+        show = _csv(model.labels)
     with_progress = len(photos) > 1 and sys.stderr.isatty() and not sys.stdout.isatty()
     for number, (photo, error) in enumerate(photos, 1):
         try:
             if error is not None:
                 raise error
-            output.print(photo, engine.identify(_read(photo)))
+            show(photo, model.identify(_read(photo)))
+            sys.stdout.flush()
         except PictureError as why:
             failed = True
             print(f"error: {_shown(photo)}: {why}", file=sys.stderr)
@@ -91,62 +85,41 @@ def run(arguments: argparse.Namespace) -> int:
 def _photos(names: Sequence[str]) -> Iterator[tuple[Path, PictureError | None]]:
     """The files that are meant, in order, each with what is wrong about it already."""
     for name in names:
-        path = Path(name)
+        path, found = Path(name), [Path(name)]
+        why = ""
         if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
-            nothing = PictureError(f"there is no photo in this folder; {', '.join(SUFFIXES)} are looked for")
-            yield from ((file, None) for file in inside) if inside else [(path, nothing)]
-        elif path.exists() or not glob.has_magic(name):
-            yield path, None
-        else:
-            matches = sorted(glob.glob(name, recursive=True))  # noqa: PTH207  # Path.glob takes no absolute pattern
-            nothing = PictureError("nothing matches this pattern; check it")
-            yield from ((Path(match), None) for match in matches) if matches else [(path, nothing)]
+            found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+            why = f"there is no photo in this folder; {', '.join(SUFFIXES)} are looked for"
+        elif glob.has_magic(name) and not path.exists():
+            found = sorted(map(Path, glob.glob(name, recursive=True)))  # noqa: PTH207  # Path.glob takes no absolute one
+            why = "nothing matches this pattern; check it"
+        yield from ((file, None) for file in found) if found else [(path, PictureError(why))]
 
 
-class _Output(Protocol):
-    def print(self, photo: Path, answer: Answer) -> None:
-        """Print the answer for a photo."""
+def _json_lines(several: bool) -> Print:
+    def show(photo: Path, answer: Answer) -> None:
+        file = {"file": str(photo)} if several else {}
+        print(json.dumps(file | answer.to_json(), ensure_ascii=False))
+
+    return show
 
 
-class _JsonLines:
-    def __init__(self, several: bool) -> None:
-        self._several = several
+def _csv(labels: Sequence[str]) -> Print:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["file", "label", "score", "threshold", *labels])
 
-    def print(self, photo: Path, answer: Answer) -> None:
-        values = {"file": str(photo)} | answer.to_json() if self._several else answer.to_json()
-        print(json.dumps(values, ensure_ascii=False), flush=True)
-
-
-class _Csv:
-    def __init__(self, labels: Sequence[str]) -> None:
-        self._writer = csv.writer(sys.stdout, lineterminator="\n")
-        self._writer.writerow(["file", "label", "score", "threshold", *labels])
-
-    def print(self, photo: Path, answer: Answer) -> None:
+    def show(photo: Path, answer: Answer) -> None:
         values = answer.to_json()
         row = [str(photo), answer.label or "", values["score"], values["threshold"]]
-        self._writer.writerow([*row, *values["probabilities"].values()])
-        sys.stdout.flush()
+        writer.writerow([*row, *values["probabilities"].values()])
+
+    return show
 
 
-class _Table:
-    """Rows that are printed as they come; widths are known beforehand from the names and the labels."""
-
-    def __init__(self, photos: Sequence[Path], labels: Sequence[str]) -> None:
-        self._photo = max([len("photo"), *(len(_shown(photo)) for photo in photos)])
-        self._label = max(len(NONE_OF_THESE), *(len(label) for label in labels))
-        self._begun = False
-
-    def print(self, photo: Path, answer: Answer) -> None:
-        if not self._begun:
-            self._begun = True
-            print(f"{'photo':{self._photo}}  {'answer':{self._label}}  {'ms':>6}  probabilities")
-        milliseconds = answer.timing.decode + answer.timing.queue + answer.timing.inference
-        likeliest = sorted(answer.probabilities.items(), key=lambda item: -item[1])[:SHOWN]
-        probabilities = "  ".join(f"{label} {probability:.3f}" for label, probability in likeliest)
-        name, label = _shown(photo), answer.label or NONE_OF_THESE
-        print(f"{name:{self._photo}}  {label:{self._label}}  {milliseconds:6.1f}  {probabilities}", flush=True)
+def _line(photo: Path, answer: Answer) -> None:
+    likeliest = sorted(answer.probabilities.items(), key=lambda item: -item[1])[:SHOWN]
+    probabilities = "  ".join(f"{label} {probability:.3f}" for label, probability in likeliest)
+    print(f"{_shown(photo)}  {answer.label or NONE_OF_THESE}  ({probabilities})")
 
 
 def _read(photo: Path) -> bytes:

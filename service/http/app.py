@@ -11,30 +11,30 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import ClientDisconnect
 
 from service import log, quota
-from service.http import docs, page, problems, routes, stream, v2
+from service.http import docs, routes, stream, v2
 from service.http.body import Buffer
 from service.http.middleware import Envelope
-from service.http.problems import Problem, ProblemDetails
+from service.http.page import Page
+from service.http.problems import MEDIA_TYPE, ProblemDetails
 from service.http.state import State
 from service.inference.queue import InferenceQueue
 from service.metrics import Metrics
 from service.models.folder import FolderSource
 from service.models.registry import RegistrySource
-from service.models.source import Source
 from service.models.watcher import Watcher
 from service.models.workspace import Workspace
 from service.settings import Settings, read
 
-TITLE: Final = "art-text-plant"
 DESCRIPTION: Final = (
     "Says what is in a picture: one of the labels of the served model, or none of these. "
     "Live pictures go over the WebSocket `/stream`: binary frames in, one answer each, the newest frame wins."
 )
-VERSION: Final = "2"
-OPEN: Final = ("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready")  # need no key
+PROBLEM: Final = {
+    "description": "a problem; /docs lists the kinds",
+    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
 
 GiveUp = Callable[[str], None]
 
@@ -48,23 +48,23 @@ def create_app(settings: Settings | None = None, give_up: GiveUp | None = None) 
     """
     settings = settings or read()
     app = FastAPI(
-        title=TITLE,
+        title="art-text-plant",
         description=DESCRIPTION,
-        version=VERSION,
+        version="2",
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         lifespan=_lifespan(settings, give_up or _log_only),
+        responses={"default": PROBLEM},
+        exception_handlers={HTTPException: _pass_on, RequestValidationError: _pass_on},
     )
-    app.include_router(routes.router)
-    app.include_router(v2.router)
-    app.include_router(stream.router)
-    app.include_router(docs.router)
+    for router in (routes.router, routes.open_router, v2.router, v2.open_router, stream.router, docs.router):
+        app.include_router(router)
     app.mount("/docs/", docs.ASSETS)
-    app.router.default = page.Page(settings.page)  # a mount at / would hide that an address takes other methods
-    _explain_errors(app)
+    app.router.default = Page(directory=settings.page, check_dir=False)  # a mount at / would hide other methods
     _complete_document(app)
-    metrics = app.state.metrics = Metrics()
+    app.state.metrics = Metrics()
+    app.add_middleware(Envelope, settings=settings)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -73,7 +73,6 @@ def create_app(settings: Settings | None = None, give_up: GiveUp | None = None) 
             allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID"],
             expose_headers=["ETag", "Retry-After", "X-Request-ID"],
         )
-    app.add_middleware(Envelope, metrics=metrics, hosts=settings.allowed_hosts)
     return app
 
 
@@ -88,93 +87,42 @@ def _lifespan(settings: Settings, give_up: GiveUp) -> Callable[[FastAPI], Any]:
             address_share=settings.address_share,
             metrics=metrics,
         )
+        source = RegistrySource(settings) if settings.registered else FolderSource(Path(settings.model))
         with Workspace() as workspace:
-            watcher = Watcher(
-                _source(settings, workspace),
-                workspace,
-                queue,
-                metrics,
-                variant=settings.variant,
-                poll_s=settings.poll_s,
-                give_up=give_up,
-            )
-            app.state.service = State(settings, metrics, queue, watcher, Buffer(settings.buffer_bytes))
-            tasks = [asyncio.create_task(watcher.run()), asyncio.create_task(_end_if_stuck(queue, give_up))]
+            watcher = Watcher(source, workspace, queue, metrics, settings, give_up)
+            state = State(settings, metrics, queue, watcher, Buffer(settings.buffer_bytes))
+            metrics.streams.set_function(lambda: len(state.streams))
+            app.state.service = state
+            watching = asyncio.create_task(watcher.run())
             try:
                 yield
             finally:
-                for task in tasks:
-                    task.cancel()
+                watching.cancel()
                 queue.close()
 
     return lifespan
-
-
-async def _end_if_stuck(queue: InferenceQueue, give_up: GiveUp) -> None:
-    await queue.watch()
-    give_up("a picture never ends; the service ends, so that it is started again")
 
 
 def _log_only(why: str) -> None:
     log.event(logging.ERROR, "the service can't go on", why=why)
 
 
-def _source(settings: Settings, workspace: Workspace) -> Source:
-    if settings.registered:
-        return RegistrySource(settings, workspace)
-    return FolderSource(Path(settings.model), workspace)
+async def _pass_on(_: Request, error: Exception) -> Response:
+    raise error  # `Envelope` answers
 
 
 def _complete_document(app: FastAPI) -> None:
-    """Add what all addresses share; the rest follows from the types."""
+    """Add what no route has in its signature; the rest follows from the types."""
     generate = app.openapi
 
     def complete() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            document = generate()
-            components = document["components"]
-            for model in (ProblemDetails, v2.InferRequest):  # which no route has in its signature
-                schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-                components["schemas"] |= schema.pop("$defs", {}) | {schema["title"]: schema}
-            for unused in (
-                "HTTPValidationError",
-                "ValidationError",
-            ):  # the framework's, which we never answer
-                components["schemas"].pop(unused, None)
-            scheme = {"type": "http", "scheme": "bearer", "description": "the API key, where one is set"}
-            components["securitySchemes"] = {"key": scheme}
-            for path, operations in document["paths"].items():
-                for operation in operations.values():
-                    operation["security"] = [] if path in OPEN else [{}, {"key": []}]
-                    if "application/json" in operation["responses"].get("422", {}).get("content", {}):
-                        del operation["responses"]["422"]  # the framework's own; ours is 400
-            app.openapi_schema = document
-        return app.openapi_schema
+        document = generate()
+        for model in (ProblemDetails, v2.InferRequest):
+            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            document["components"]["schemas"] |= schema.pop("$defs", {}) | {schema["title"]: schema}
+        for operation in (each for path in document["paths"].values() for each in path.values()):
+            if "security" in operation:
+                operation["security"] = [{}, *operation["security"]]  # needed only where a key is set
+        return document
 
     app.openapi = complete  # type: ignore[method-assign]  # FastAPI's own way of extending the document
-
-
-def _explain_errors(app: FastAPI) -> None:
-    """Tell of every error in the one shape."""
-
-    async def problem(request: Request, error: Exception) -> Response:
-        assert isinstance(error, Problem)
-        return problems.response(error, request)
-
-    async def status(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        return problems.response(problems.of_status(error), request)
-
-    async def validation(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        said = "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in error.errors()[:3])
-        return problems.response(Problem(problems.BAD_REQUEST, said), request)
-
-    async def gone(request: Request, _: Exception) -> Response:
-        request.scope["state"]["outcome"] = "disconnected"
-        return Response()  # nobody reads it
-
-    app.add_exception_handler(Problem, problem)
-    app.add_exception_handler(HTTPException, status)
-    app.add_exception_handler(RequestValidationError, validation)
-    app.add_exception_handler(ClientDisconnect, gone)

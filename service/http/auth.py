@@ -3,41 +3,40 @@
 import hmac
 import ipaddress
 from collections.abc import Sequence
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
 from starlette.requests import HTTPConnection
 
 from service.http import state
 from service.http.problems import UNAUTHORIZED, Problem
 from service.settings import Settings
 
+BEARER: Final = HTTPBearer(auto_error=False, description="the API key, where one is set")  # for the OpenAPI document
 KEY_PREFIX: Final = "key."  # of the WebSocket subprotocol that carries the key: a page can set no header there
 
 
-def check_key(connection: HTTPConnection, settings: Settings) -> None:
-    """Let pass who has the API key, where one is set.
-
-    Raises:
-        Problem: it is missing or wrong.
-    """
+def has_key(connection: HTTPConnection, settings: Settings) -> bool:
+    """Whether the API key came along, where one is set."""
     if settings.api_key is None:
-        return
+        return True
     expected = settings.api_key.get_secret_value().encode()
     scheme, _, bearer = connection.headers.get("authorization", "").partition(" ")
     offered = [connection.headers.get("x-api-key", ""), bearer if scheme.lower() == "bearer" else ""]
-    if connection.scope["type"] == "websocket":
-        offered += [p.removeprefix(KEY_PREFIX) for p in connection.scope.get("subprotocols", ())]
-    if not any(hmac.compare_digest(one.encode(), expected) for one in offered):
+    offered += [each.removeprefix(KEY_PREFIX) for each in connection.scope.get("subprotocols", ())]
+    return any(hmac.compare_digest(one.encode(), expected) for one in offered)
+
+
+async def need_key(request: Request, _: Annotated[Any, Depends(BEARER)]) -> None:
+    """A dependency of the routes that give away something of value.
+
+    Raises:
+        Problem: the key is missing or wrong.
+    """
+    if not has_key(request, state.of(request).settings):
         raise Problem(UNAUTHORIZED, "send the key of this service as `Authorization: Bearer KEY` or `X-API-Key: KEY`")
-
-
-async def _key(request: Request) -> None:
-    check_key(request, state.of(request).settings)
-
-
-NeedsKey = Annotated[None, Depends(_key)]
 
 
 def is_welcome(connection: HTTPConnection, settings: Settings) -> bool:
@@ -59,13 +58,10 @@ def is_our_name(host: str, allowed: Sequence[str]) -> bool:
     """
     try:
         name = urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return False
-    if "*" in allowed or name == "localhost" or name in allowed:
-        return True
-    if any(one.startswith("*.") and name.endswith(one[1:]) for one in allowed):
-        return True
-    try:
+        if "*" in allowed or name == "localhost" or name in allowed:
+            return True
+        if any(one.startswith("*.") and name.endswith(one[1:]) for one in allowed):
+            return True
         ipaddress.ip_address(name)
     except ValueError:
         return False

@@ -1,15 +1,23 @@
-"""Reading a request body that nobody can make endless: bytes, time, and memory of all bodies together."""
+"""The picture out of a request, whose body nobody can make endless: bytes, time, and memory of all bodies together."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from starlette.requests import ClientDisconnect, Request
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import Field, File, FormParser, parse_options_header
+from starlette.requests import Request
 
 from service.http.problems import BAD_REQUEST, OVERLOADED, TIMEOUT, TOO_LARGE, Problem
+from service.settings import Settings
 
-CLOSE: Final = {"Connection": "close"}
+FIELD: Final = "image"
+MAX_PARTS: Final = 16
+# Bytes of Content-Type, and of each header of a part: python-multipart reads their parameters in a time that grows with
+# the square of their length.
+MAX_HEADER: Final = 1_024
+_HOW: Final = f"send one form field `{FIELD}` with the file, as `curl -F {FIELD}=@photo.jpg` does"
 
 
 class Buffer:
@@ -31,61 +39,81 @@ class Buffer:
 
 
 @asynccontextmanager
-async def read(request: Request, *, limit: int, timeout_s: float, buffer: Buffer) -> AsyncIterator[bytes]:
-    """Read the body of a request; its bytes count in ``buffer`` until the block ends.
-
-    Args:
-        request: whose body was not read yet.
-        limit: most bytes.
-        timeout_s: time for all of it.
-        buffer: what all bodies share.
+async def read(request: Request, settings: Settings, buffer: Buffer) -> AsyncIterator[bytes]:
+    """Read the body of a request; its bytes count in ``buffer``, which all bodies share, until the block ends.
 
     Raises:
-        Problem: it is longer than ``limit`` (said before it is read, where its length is announced), takes longer
-            than ``timeout_s``, is empty, or there is no room for it now.
+        Problem: it is too long (said before it is read, where its length is announced), takes too long, is empty, or
+            there is no room for it now.
         ClientDisconnect: the client went away.
     """
+    limit = settings.body_bytes
+    too_large = Problem(TOO_LARGE, f"the body is larger than {limit / 1e6:g} MB; scale the picture down")
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit:
-        raise _too_large(limit)
+        raise too_large
     chunks: list[bytes] = []
+    held = 0
     try:
         try:
-            async with asyncio.timeout(timeout_s):
-                await _read(request, limit, buffer, chunks)
+            async with asyncio.timeout(settings.timeout_s):
+                async for chunk in request.stream():
+                    if held + len(chunk) > limit:
+                        raise too_large
+                    if not buffer.take(len(chunk)):
+                        raise Problem(OVERLOADED, "too much is being uploaded at the moment; try again in a second")
+                    held += len(chunk)
+                    chunks.append(chunk)
         except TimeoutError as error:
-            raise Problem(
-                TIMEOUT,
-                f"the body did not arrive in {timeout_s:g} s; send it faster, or a smaller picture",
-                CLOSE,
-            ) from error
-        if not any(chunks):
+            why = f"the body did not arrive in {settings.timeout_s:g} s; send it faster, or a smaller picture"
+            raise Problem(TIMEOUT, why) from error
+        if not held:
             raise Problem(BAD_REQUEST, "the body is empty; send a picture as the body or as form field `image`")
-        yield chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        yield b"".join(chunks)
     finally:
-        buffer.give(sum(map(len, chunks)))
+        buffer.give(held)
 
 
-async def _read(request: Request, limit: int, buffer: Buffer, chunks: list[bytes]) -> None:
-    held = 0
-    more = True
-    while more:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        chunk: bytes = message.get("body", b"")
-        held += len(chunk)
-        if held > limit:
-            raise _too_large(limit)
-        if not buffer.take(len(chunk)):
-            raise Problem(OVERLOADED, "too much is being uploaded at the moment; try again in a second", CLOSE)
-        chunks.append(chunk)
-        more = message.get("more_body", False)
+def picture(body: bytes, content_type: str) -> bytes:
+    """The content of a form's one field ``image``; for a thread, as a hostile form may take some milliseconds.
 
+    Raises:
+        Problem: it is no form, or has no such field, or two of them.
+    """
+    if len(content_type) > MAX_HEADER:
+        raise Problem(BAD_REQUEST, f"the Content-Type is longer than {MAX_HEADER} bytes; {_HOW}")
+    found: list[tuple[str, bytes]] = []
+    ended: list[bool] = []
 
-def _too_large(limit: int) -> Problem:
-    return Problem(
-        TOO_LARGE,
-        f"the body is larger than {limit / 1e6:g} MB; scale the picture down or compress it more",
-        CLOSE,
-    )
+    def take(part: Field | File) -> None:
+        if len(found) >= MAX_PARTS:
+            raise Problem(BAD_REQUEST, f"the form has more than {MAX_PARTS} parts; {_HOW}")
+        if isinstance(part, File):
+            part.file_object.seek(0)
+            content = part.file_object.read()
+        else:
+            content = part.value or b""
+        found.append(((part.field_name or b"").decode("utf-8", "replace"), content))
+
+    try:
+        boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
+        form = FormParser(
+            "multipart/form-data",
+            take,
+            take,
+            on_end=lambda: ended.append(True),
+            boundary=boundary,
+            config={"MAX_MEMORY_FILE_SIZE": len(body), "MAX_HEADER_SIZE": MAX_HEADER},
+        )
+        form.write(body)
+        form.finalize()
+    except (FormParserError, ValueError) as error:
+        raise Problem(BAD_REQUEST, f"the form is none that can be read; {_HOW}") from error
+    if not ended or not boundary:
+        raise Problem(BAD_REQUEST, f"the form breaks off or is none; {_HOW}")
+    pictures = [content for name, content in found if name == FIELD]
+    if len(pictures) != 1:
+        others = ", ".join(ascii(name[:40]) for name, _ in found)
+        there = f"its fields are {others}" if others else "it is empty"
+        raise Problem(BAD_REQUEST, f"the form has {len(pictures)} fields `{FIELD}` ({there}); {_HOW}")
+    return pictures[0]

@@ -17,13 +17,13 @@ _PAGE: Final = """\
 <!doctype html>
 <html lang="en">
 <meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>The service's addresses</title>
-<link rel="stylesheet" href="/docs/swagger-ui.css"><link rel="stylesheet" href="/built-in.css">
+<link rel="stylesheet" href="/docs/swagger-ui.css">
 <div id="swagger"></div>
-<section><h2>Problems</h2>
+<h2>Problems</h2>
 <p>All errors have one shape (RFC 9457): <code>type</code> is an address in this table.</p>
 <table><tr><th>type</th><th>status</th><th>title</th></tr>
 {problems}
-</table></section>
+</table>
 <script src="/docs/swagger-ui-bundle.js"></script><script src="/docs/start.js"></script>
 </html>
 """
@@ -36,8 +36,7 @@ router = APIRouter(include_in_schema=False)
 async def docs() -> HTMLResponse:
     """The page."""
     rows = [
-        f'<tr id="{kind.name}"><td><code>{kind.name}</code></td><td>{kind.status}</td>'
-        f"<td>{html.escape(kind.title)}</td></tr>"
+        f'<tr id="{kind.name}"><td>{kind.name}</td><td>{kind.status}</td><td>{html.escape(kind.title)}</td></tr>'
         for kind in KINDS
     ]
     return HTMLResponse(_PAGE.format(problems="\n".join(rows)))

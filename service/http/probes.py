@@ -16,9 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from service import metrics
-from service.http import problems
-from service.http.problems import NOT_READY, Problem
-from service.http.state import State
+from service.http.problems import MEDIA_TYPE, NOT_READY, Problem
 
 ALIVE_WITHIN_S: Final = 5.0  # an event loop that does not turn for so long is not alive
 CONNECTIONS: Final = 32
@@ -31,19 +29,13 @@ class Probes:
         """Start it; call it in the event loop of ``app``."""
         self._app = app
         self._loop = asyncio.get_running_loop()
-        routes = [
-            Route("/healthz", self._alive),
-            Route("/readyz", self._ready),
-            Route("/metrics", self._metrics),
-        ]
-        own = Starlette(routes=routes, exception_handlers={Problem: _explain})
+        routes = [Route("/healthz", self._alive), Route("/readyz", self._ready), Route("/metrics", self._metrics)]
         config = uvicorn.Config(
-            own,
+            Starlette(routes=routes),
             log_config=None,
             access_log=False,
             lifespan="off",
             limit_concurrency=CONNECTIONS,
-            timeout_keep_alive=5,
             timeout_graceful_shutdown=0,
         )
         self._server = uvicorn.Server(config)
@@ -56,25 +48,22 @@ class Probes:
         self._thread.join(1)
 
     async def _alive(self, _: Request) -> Response:
+        turn = asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self._loop)
         try:
-            await asyncio.wait_for(
-                asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self._loop)),
-                ALIVE_WITHIN_S,
-            )
+            await asyncio.wait_for(asyncio.wrap_future(turn), ALIVE_WITHIN_S)
         except (TimeoutError, RuntimeError):
             return JSONResponse({"alive": False}, 503)
         return JSONResponse({"alive": True})
 
     async def _ready(self, _: Request) -> Response:
-        state: State | None = getattr(self._app.state, "service", None)
-        if state is None:
-            raise Problem(NOT_READY, "the service starts")
-        return JSONResponse(state.readiness())
+        service = getattr(self._app.state, "service", None)
+        try:
+            if service is None:
+                raise Problem(NOT_READY, "the service starts")
+            return JSONResponse(service.readiness())
+        except Problem as problem:
+            details = problem.details("").model_dump()
+            return JSONResponse(details, problem.kind.status, problem.headers, MEDIA_TYPE)
 
     async def _metrics(self, _: Request) -> Response:
         return Response(self._app.state.metrics.collect(), media_type=metrics.CONTENT_TYPE)
-
-
-async def _explain(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
-    return problems.response(error, request)

@@ -1,34 +1,21 @@
 """What the handlers share."""
 
-import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Annotated, Any
 
+from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
+from starlette.types import Scope
 
-from bundle.answer import Answer
-from bundle.errors import PictureError
+from bundle.engine import Engine
 from service.http.body import Buffer
-from service.http.problems import NOT_READY, Problem, of_not_inferred, of_picture
-from service.inference import identify
-from service.inference.errors import NotInferred
-from service.inference.model import LoadedModel
-from service.inference.queue import InferenceQueue, Job
+from service.http.problems import NOT_READY, Problem
+from service.inference.queue import InferenceQueue
 from service.metrics import Metrics
 from service.models.watcher import Watcher
 from service.settings import Settings
-
-UNKNOWN: Final = "unknown"  # address of a client that has none
-
-
-class Stoppable(Protocol):
-    """A stream, as far as it is known here."""
-
-    def stop(self) -> None:
-        """End after the frame in work."""
 
 
 @dataclass
@@ -41,10 +28,10 @@ class State:
     watcher: Watcher
     buffer: Buffer
     draining: bool = False  # the service stops: not ready any more, but all is still answered
-    streams: dict[Stoppable, str] = field(default_factory=dict)  # with the addresses of their clients
+    streams: dict[Callable[[], None], str] = field(default_factory=dict)  # what stops each, and its client's address
 
     @property
-    def model(self) -> LoadedModel:
+    def model(self) -> Engine:
         """The model.
 
         Raises:
@@ -64,26 +51,6 @@ class State:
             raise Problem(NOT_READY, "the service stops; ask another one")
         return {"ready": True, "model": self.model.version, "trouble": self.watcher.trouble or None}
 
-    async def run(self, job: Job, client: str) -> Any:
-        """Run a job in the queue.
-
-        Raises:
-            Problem: it was not run, or a picture in it can't be used.
-        """
-        try:
-            return await self.queue.run(job, client)
-        except NotInferred as error:
-            raise of_not_inferred(error) from error
-        except PictureError as error:
-            raise of_picture(error) from error
-
-    async def identify(self, job: Job, client: str) -> Answer:
-        """The same for a job that gives an answer, which is counted."""
-        arrived = time.perf_counter()
-        answer: Answer = await self.run(job, client)
-        identify.count(answer, time.perf_counter() - arrived, self.metrics)
-        return answer
-
     def refusal(self, client: str) -> str | None:
         """The limit that one more stream of ``client`` would exceed."""
         if len(self.streams) >= self.settings.streams:
@@ -91,22 +58,11 @@ class State:
         most = max(1, int(self.settings.streams * self.settings.address_share))
         return "streams-address" if Counter(self.streams.values())[client] >= most else None
 
-    @contextmanager
-    def entered(self, stream: Stoppable, client: str) -> Iterator[None]:
-        """Count a stream as open for a block."""
-        self.streams[stream] = client
-        self.metrics.streams.set(len(self.streams))
-        try:
-            yield
-        finally:
-            del self.streams[stream]
-            self.metrics.streams.set(len(self.streams))
-
     def drain(self) -> None:
         """The service stops soon."""
         self.draining = True
-        for stream in tuple(self.streams):
-            stream.stop()
+        for stop in tuple(self.streams):
+            stop()
 
 
 def of(connection: HTTPConnection) -> State:
@@ -115,6 +71,13 @@ def of(connection: HTTPConnection) -> State:
     return state
 
 
-def client_of(connection: HTTPConnection) -> str:
+def client_of(scope: Scope) -> str:
     """The address of the client; behind a trusted proxy, the one that the proxy names."""
-    return connection.client.host if connection.client else UNKNOWN
+    return str(scope["client"][0]) if scope.get("client") else "unknown"
+
+
+async def _of_request(request: Request) -> State:
+    return of(request)
+
+
+Service = Annotated[State, Depends(_of_request)]

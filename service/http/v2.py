@@ -1,60 +1,37 @@
 """The Open Inference Protocol, version 2, as a thin adapter: frames in, the model's numbers out.
 
-One model under one name, tensors as JSON or, as clients of Triton send and ask for it, as bytes behind the JSON (the
-binary data extension). Decoding pictures is not part of the protocol: `/identify` takes pictures.
+One model under one name. Frames come as JSON or, as clients of Triton send them, as bytes behind the JSON (the binary
+data extension); numbers go out as JSON. Decoding pictures is not part of the protocol: `/identify` takes pictures.
 """
 
-import json
 from functools import partial
 from math import prod
 from pathlib import PurePath
 from typing import Any, Final
 
 import numpy as np
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 
-from bundle.engine import EVIDENCE, INPUT, OUTPUTS
+from bundle.engine import EVIDENCE, INPUT, OUTPUTS, Engine
 from service.http import body, state
-from service.http.auth import NeedsKey
-from service.http.problems import (
-    BAD_REQUEST,
-    NOT_FOUND,
-    NOT_READY,
-    OVERLOADED,
-    TIMEOUT,
-    TOO_LARGE,
-    UNAUTHORIZED,
-    Problem,
-    of_not_inferred,
-)
-from service.http.routes import problems
-from service.inference.errors import NotInferred
-from service.inference.model import LoadedModel
+from service.http.auth import need_key
+from service.http.problems import BAD_REQUEST, NOT_FOUND, Problem
+from service.http.state import Service, State
 
 MAX_BATCH: Final = 16
 JSON_LENGTH: Final = "inference-header-content-length"
 
 
-class Live(BaseModel):
-    """The server answers."""
-
-    live: bool = True
-
-
-class ServerReady(BaseModel):
-    """A model is ready."""
-
-    ready: bool = True
-
-
 class Tensor(BaseModel):
-    """A tensor's name and type; -1 is any size."""
+    """A tensor; -1 is any size; without ``data`` its bytes lie behind the JSON."""
 
     name: str
-    datatype: str
-    shape: list[int]
+    datatype: str = ""
+    shape: list[int] = Field(default_factory=list)
+    data: list[Any] | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
 
 
 class Metadata(BaseModel):
@@ -67,33 +44,13 @@ class Metadata(BaseModel):
     outputs: list[Tensor]
 
 
-class RequestTensor(Tensor):
-    """A tensor of a request; without ``data`` its bytes lie behind the JSON."""
-
-    data: list[Any] | None = None
-    parameters: dict[str, Any] = Field(default_factory=dict)
-
-
-class RequestOutput(BaseModel):
-    """An output that is asked for."""
-
-    name: str
-    parameters: dict[str, Any] = Field(default_factory=dict)
-
-
 class InferRequest(BaseModel):
-    """Frames: ``image``, UINT8 [batch, size, size, 3]."""
+    """Frames: ``image``, UINT8 [batch, size, size, 3]; of the outputs only the names count."""
 
     id: str | None = None
-    inputs: list[RequestTensor] = Field(min_length=1, max_length=1)
-    outputs: list[RequestOutput] | None = None
+    inputs: list[Tensor] = Field(min_length=1, max_length=1)
+    outputs: list[Tensor] | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
-
-
-class ResponseTensor(Tensor):
-    """A tensor of an answer."""
-
-    data: list[float]
 
 
 class InferResponse(BaseModel):
@@ -102,129 +59,96 @@ class InferResponse(BaseModel):
     model_name: str
     model_version: str
     id: str | None = None
-    outputs: list[ResponseTensor]
+    outputs: list[Tensor]
 
 
-router = APIRouter(prefix="/v2")
+_SCHEMA: Final = {"$ref": "#/components/schemas/InferRequest"}
+_BODY: Final = {"requestBody": {"required": True, "content": {"application/json": {"schema": _SCHEMA}}}}
+
+open_router = APIRouter(prefix="/v2")
+router = APIRouter(prefix="/v2/models/{name}", dependencies=[Depends(need_key)])
 
 
-@router.get("/health/live", summary="Alive? (Open Inference Protocol)")
-async def live() -> Live:
+@open_router.get("/health/live", summary="Alive? (Open Inference Protocol)")
+async def live() -> dict[str, bool]:
     """The server answers."""
-    return Live()
+    return {"live": True}
 
 
-@router.get("/health/ready", summary="Ready? (Open Inference Protocol)", responses=problems(NOT_READY))
-async def ready(request: Request) -> ServerReady:
+@open_router.get("/health/ready", summary="Ready? (Open Inference Protocol)")
+async def ready(own: Service) -> dict[str, bool]:
     """A model is ready."""
-    state.of(request).readiness()
-    return ServerReady()
+    return {"ready": own.readiness()["ready"]}
 
 
-@router.get(
-    "/models/{name}",
-    summary="The model's tensors (Open Inference Protocol)",
-    responses=problems(UNAUTHORIZED, NOT_FOUND, NOT_READY),
-)
-async def metadata(request: Request, _: NeedsKey, name: str) -> Metadata:
+@router.get("", summary="The model's tensors (Open Inference Protocol)", response_model_exclude_defaults=True)
+async def metadata(own: Service, name: str) -> Metadata:
     """Name, version, inputs and outputs."""
-    model = _named(request, name)
-    size, labels = model.engine.size, len(model.engine.labels)
+    engine = _named(own, name)
+    size, labels = engine.size, len(engine.labels)
     shapes = {"probabilities": [-1, labels], "id_score": [-1], EVIDENCE: [-1, labels, -1, -1]}
     return Metadata(
         name=name,
-        versions=[model.version],
+        versions=[engine.version],
         platform="onnx",
         inputs=[Tensor(name=INPUT, datatype="UINT8", shape=[-1, size, size, 3])],
         outputs=[Tensor(name=output, datatype="FP32", shape=shape) for output, shape in shapes.items()],
     )
 
 
-@router.get(
-    "/models/{name}/ready",
-    summary="Is the model ready? (Open Inference Protocol)",
-    responses=problems(UNAUTHORIZED, NOT_FOUND, NOT_READY),
-)
-async def model_ready(request: Request, _: NeedsKey, name: str) -> ServerReady:
+@router.get("/ready", summary="Is the model ready? (Open Inference Protocol)")
+async def model_ready(own: Service, name: str) -> dict[str, bool]:
     """It is."""
-    _named(request, name)
-    return ServerReady()
+    return {"ready": _named(own, name).version != ""}
 
 
 @router.post(
-    "/models/{name}/infer",
+    "/infer",
     summary="The model's numbers for frames (Open Inference Protocol)",
     response_model=InferResponse,
-    responses=problems(BAD_REQUEST, UNAUTHORIZED, NOT_FOUND, TIMEOUT, TOO_LARGE, OVERLOADED, NOT_READY),
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/InferRequest"}}},
-        }
-    },
+    openapi_extra=_BODY,
 )
-async def infer(request: Request, _: NeedsKey, name: str) -> Response:
+async def infer(request: Request, own: Service, name: str) -> Response:
     """Probabilities and score of each frame; `evidence` where it is asked for by name."""
-    own, client = state.of(request), state.client_of(request)
-    _named(request, name)
-    try:
-        own.queue.check(client)
-    except NotInferred as error:
-        raise of_not_inferred(error) from error
+    _named(own, name)
+    client = state.client_of(request.scope)
+    own.queue.check(client)
     announced = request.headers.get(JSON_LENGTH, "")
-    settings = own.settings
-    async with body.read(
-        request, limit=settings.body_bytes, timeout_s=settings.body_timeout_s, buffer=own.buffer
-    ) as data:
+    async with body.read(request, own.settings, own.buffer) as data:
         length = int(announced[:12]) if announced.isdecimal() else len(data)
-        answer, length = await own.run(partial(_infer, data, length, name), client)
-    headers = {JSON_LENGTH: str(length)} if length < len(answer) else {}
-    media = "application/octet-stream" if headers else "application/json"
-    return Response(answer, media_type=media, headers=headers)
+        answer: InferResponse = await own.queue.run(partial(_infer, data, length, name), client)
+    return Response(answer.model_dump_json(exclude_defaults=True), media_type="application/json")
 
 
-def _named(request: Request, name: str) -> LoadedModel:
-    own = state.of(request)
+def _named(own: State, name: str) -> Engine:
     expected = own.settings.registered[0] if own.settings.registered else PurePath(own.settings.model).name
     if name != expected:
         raise Problem(NOT_FOUND, f"the only model here is called {expected}")
     return own.model
 
 
-def _infer(data: bytes, length: int, name: str, model: LoadedModel, _: float) -> tuple[bytes, int]:
-    """The answer, and how many bytes of it are JSON; in a thread of the queue, as JSON of frames takes its time."""
+def _infer(data: bytes, length: int, name: str, model: Engine, _: float) -> InferResponse:
+    """The answer to ``length`` bytes of JSON and what follows; in a thread of the queue, as JSON of frames is slow."""
     try:
         asked = InferRequest.model_validate_json(data[:length])
         frames = _frames(asked.inputs[0], data[length:])
+        names = list(OUTPUTS) if asked.outputs is None else [output.name for output in asked.outputs]
+        if unknown := set(names) - {*OUTPUTS, EVIDENCE}:
+            raise ValueError(f"there is no output {sorted(unknown)[0][:60]!a}")
+        output = model.run(frames, explain=EVIDENCE in names)
     except ValidationError as error:
         said = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
         raise Problem(BAD_REQUEST, said) from error
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:  # also a frame of another size
         raise Problem(BAD_REQUEST, f"the tensor can't be read ({error})") from error
-    names = list(OUTPUTS) if asked.outputs is None else [output.name for output in asked.outputs]
-    if unknown := set(names) - {*OUTPUTS, EVIDENCE}:
-        raise Problem(BAD_REQUEST, f"there is no output {sorted(unknown)[0][:60]!a}")
-    try:
-        output = model.engine.run(frames, explain=EVIDENCE in names)
-    except ValueError as error:  # a frame of another size
-        raise Problem(BAD_REQUEST, str(error)) from error
-    binary = _asked_binary(asked)
-    told, tail = [], b""
+    outputs = []
     for each in names:
-        values: NDArray[np.float32] = np.ascontiguousarray(getattr(output, each))
-        tensor: dict[str, Any] = {"name": each, "datatype": "FP32", "shape": list(values.shape)}
-        if each in binary:
-            tensor["parameters"] = {"binary_data_size": values.nbytes}
-            tail += values.tobytes()
-        else:
-            tensor["data"] = values.ravel().tolist()
-        told.append(tensor)
-    answer = {"model_name": name, "model_version": model.version, "id": asked.id, "outputs": told}
-    head = json.dumps(answer).encode()
-    return head + tail, len(head)
+        values: NDArray[np.float32] = getattr(output, each)
+        outputs.append(Tensor(name=each, datatype="FP32", shape=list(values.shape), data=values.ravel().tolist()))
+    return InferResponse(model_name=name, model_version=model.version, id=asked.id, outputs=outputs)
 
 
-def _frames(tensor: RequestTensor, tail: bytes) -> NDArray[np.uint8]:
+def _frames(tensor: Tensor, tail: bytes) -> NDArray[np.uint8]:
     """uint8 [batch, height, width, 3].
 
     Raises:
@@ -240,10 +164,3 @@ def _frames(tensor: RequestTensor, tail: bytes) -> NDArray[np.uint8]:
     if values.size and not (values.min() >= 0 and values.max() <= 255):
         raise ValueError("values are 0 to 255")
     return values.astype(np.uint8).reshape(tensor.shape)
-
-
-def _asked_binary(asked: InferRequest) -> set[str]:
-    """Names of the outputs that are wanted as bytes."""
-    if asked.outputs is None:
-        return set(OUTPUTS) if asked.parameters.get("binary_data_output") else set()
-    return {output.name for output in asked.outputs if output.parameters.get("binary_data")}

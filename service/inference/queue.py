@@ -13,14 +13,29 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any, Final
+from typing import Any
 
-from service.inference.errors import NoModel, Overloaded, TooLate
-from service.inference.model import LoadedModel
+from bundle.engine import Engine
+from bundle.errors import UserError
 from service.metrics import Metrics
 
-Job = Callable[[LoadedModel, float], Any]  # with the model and the milliseconds that it waited
-STUCK_TICKS: Final = 30  # seconds of the service's own life; far longer than any picture within the limits takes
+Job = Callable[[Engine, float], Any]  # with the model and the milliseconds that it waited
+
+
+class NotInferred(UserError):
+    """A picture is not inferred, and its sender may try again."""
+
+
+class NoModel(NotInferred):
+    """No model is loaded yet."""
+
+
+class Overloaded(NotInferred):
+    """As many pictures wait as may, of all clients or of this one."""
+
+
+class TooLate(NotInferred):
+    """A picture waited longer than its deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +58,19 @@ class InferenceQueue:
             address_share: part of the queue that one client address may have.
             metrics: where depth and refusals are counted.
         """
-        self.model: LoadedModel | None = None  # replaced while pictures wait: each gets the one of its turn
+        self.model: Engine | None = None  # replaced while pictures wait: each gets the one of its turn
         self.threads = threads
         self.turns = asyncio.Semaphore(threads + 1)  # frames of all streams: in work, and one that follows at once
         self._limit = limit
         self._share = max(1, int(address_share * (limit + threads)))
         self._deadline_s = deadline_s
-        self._metrics = metrics
+        self._refused = metrics.refused
         self._clients: Counter[str] = Counter()  # pictures that wait or are in work, by client address
         self._waiting: SimpleQueue[_Waiting | None] = SimpleQueue()
-        self._in_work: list[_Waiting | None] = [None] * threads
+        metrics.queue.set_function(self._waiting.qsize)
         self._loop = asyncio.get_running_loop()
         for place in range(threads):
-            threading.Thread(target=self._work, args=(place,), name=f"inference-{place}", daemon=True).start()
+            threading.Thread(target=self._work, name=f"inference-{place}", daemon=True).start()
 
     def check(self, client: str) -> None:
         """Say at once, before a body is read, that a picture of ``client`` would be refused.
@@ -66,9 +81,11 @@ class InferenceQueue:
         if self.model is None:
             raise NoModel("no model is loaded yet; try again in a second")
         if self._waiting.qsize() >= self._limit:
-            raise self._refuse("queue", "too many pictures are waiting; try again in a second, or send fewer")
+            self._refused.labels("queue").inc()
+            raise Overloaded("too many pictures are waiting; try again in a second, or send fewer")
         if self._clients[client] >= self._share:
-            raise self._refuse("queue-address", "too many of your pictures are waiting; send fewer at one time")
+            self._refused.labels("queue-address").inc()
+            raise Overloaded("too many of your pictures are waiting; send fewer at one time")
 
     async def run(self, job: Job, client: str) -> Any:
         """Run a job in turn, in one of the threads; what it returns.
@@ -81,57 +98,35 @@ class InferenceQueue:
         waiting = _Waiting(job, time.perf_counter(), self._loop.create_future())
         self._clients[client] += 1
         self._waiting.put(waiting)
-        self._metrics.queue.set(self._waiting.qsize())
         try:
             return await waiting.result
         finally:
-            self._metrics.queue.set(self._waiting.qsize())
             self._clients[client] -= 1
             if not self._clients[client]:
                 del self._clients[client]
-
-    async def watch(self) -> None:
-        """Return when a picture never ends.
-
-        Seconds are counted here, not read from a clock: a process that was stopped for a while has not hung.
-        """
-        seen: list[tuple[_Waiting | None, int]] = [(None, 0)] * self.threads
-        while True:
-            await asyncio.sleep(1)
-            for place, now in enumerate(self._in_work):
-                before, ticks = seen[place]
-                seen[place] = (now, ticks + 1 if now is before and now is not None else 0)
-            if any(ticks >= STUCK_TICKS for _, ticks in seen):
-                return
 
     def close(self) -> None:
         """Let the threads end after what waits now."""
         for _ in range(self.threads):
             self._waiting.put(None)
 
-    def _refuse(self, limit: str, why: str) -> Overloaded:
-        self._metrics.refused.labels(limit).inc()
-        return Overloaded(why, limit)
-
-    def _work(self, place: int) -> None:
+    def _work(self) -> None:
         with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
-            while self._next(place):
+            while self._next():
                 pass
 
-    def _next(self, place: int) -> bool:
+    def _next(self) -> bool:
         """Run the next job; a frame of its own, so that nothing of it (nor its model) outlives it in here."""
         if (waiting := self._waiting.get()) is None:
             return False
         if waiting.result.cancelled():  # its client went away
             return True
-        self._in_work[place] = waiting
         result: Any = None
         failed: Exception | None = None
         try:
             result = self._run(waiting)
         except Exception as error:  # noqa: BLE001  # whatever it is, its sender gets it and the thread lives on
             failed = error
-        self._in_work[place] = None
         self._loop.call_soon_threadsafe(_settle, waiting.result, result, failed)
         return True
 

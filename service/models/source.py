@@ -19,27 +19,18 @@ class Absent(Unavailable):
 
 
 class Source(Protocol):
-    """Looks are cheap and frequent, fetches are not. Both block: they run in threads."""
+    """Looks are cheap and frequent, fetches are not. All of it blocks, and runs in threads.
+
+    All raise Unavailable, BundleError or OSError where it can't be done.
+    """
 
     must_exist: bool  # whether the service ends where there is no model at the start
 
     def look(self) -> str:
-        """What tells the model that is there now from any other.
+        """What tells the model that is there now from any other."""
 
-        Raises:
-            Unavailable, BundleError, OSError: there is none, or nobody can be asked.
-        """
+    def fetch(self, token: str, to: Path) -> None:
+        """Write that model's files into an empty folder."""
 
-    def fetch(self, token: str) -> Path:
-        """A folder with that model, of which every file was verified and which nobody else changes.
-
-        Raises:
-            Unavailable, BundleError, OSError: it can't be had, or is damaged.
-        """
-
-    def taken(self, token: str) -> None:
-        """It is served now.
-
-        Raises:
-            OSError: that can't be noted.
-        """
+    def taken(self, token: str, folder: Path) -> None:
+        """It was verified, and is served from the folder now."""

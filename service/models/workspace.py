@@ -22,8 +22,8 @@ class Workspace:
             UserError: nothing can be written.
         """
         try:
-            place = Path(tempfile.gettempdir())  # fails where no candidate can be written
-            _remove_stale(place)
+            for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):  # fails where no candidate can be written
+                _remove_if_stale(folder)
             self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
         except OSError as error:
             raise UserError(
@@ -52,16 +52,15 @@ class Workspace:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _remove_stale(place: Path) -> None:
-    for folder in place.glob(f"{PREFIX}*"):
-        try:
-            lock = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
-        except OSError:  # another user's, or a file
-            continue
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
-        except BlockingIOError:  # its service lives
-            pass
-        finally:
-            os.close(lock)
+def _remove_if_stale(folder: Path) -> None:
+    try:
+        lock = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
+    except OSError:  # another user's, or a file
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+    except BlockingIOError:  # its service lives
+        pass
+    finally:
+        os.close(lock)

@@ -6,7 +6,7 @@ Each takes the objects of one kustomization and says what is wrong, a sentence e
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from service.http.routes import router
+from service.http.routes import open_router, router
 from service.settings import Settings
 from tests.deploy.manifests import (
     ROOT,
@@ -131,7 +131,7 @@ def requests_are_within_limits(all_of_them: Sequence[Object]) -> list[str]:
 
 def routes() -> set[str]:
     """The addresses of the application."""
-    return {getattr(route, "path", "") for route in router.routes}
+    return {getattr(route, "path", "") for route in (*router.routes, *open_router.routes)}
 
 
 def paths_are_routes(all_of_them: Sequence[Object]) -> list[str]:

@@ -63,7 +63,7 @@ def test_bases_are_arguments_and_the_last_user_is_a_number_that_is_not_root(file
     text = (ROOT / file).read_text(encoding="utf-8")
     bases = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
     assert bases
-    assert all(re.fullmatch(r"\$\{\w+\}", base) for base in bases), bases
+    assert all(re.fullmatch(r"\$\{\w+\}|scratch", base) for base in bases), bases
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", re.findall(r"^USER (\S+)", text, re.MULTILINE)[-1])
 
 

@@ -14,7 +14,6 @@ import bundle
 from pipeline.core.errors import PipelineError
 from scripts.release import deploy_branch, image, sbom
 from service.models.registry import RegistrySource
-from service.models.workspace import Workspace
 from service.settings import Settings
 from tests.small_project import ROOT
 from tests.tiny_bundle import make_bundle
@@ -129,9 +128,10 @@ def test_an_empty_cache_begins_with_the_images_bundle_and_a_full_one_is_left_alo
     assert "has no bundle" in seeding.seed(values)
     made = make_bundle(tmp_path / "models" / "promoted", version="baked")
     assert "begins with baked" in seeding.seed(values)
-    with Workspace() as workspace:
-        source = RegistrySource(values, workspace)
-        assert bundle.load(source.fetch(source.look())).manifest == made.manifest
+    source = RegistrySource(values)
+    (tmp_path / "served").mkdir()
+    source.fetch(source.look(), tmp_path / "served")
+    assert bundle.load(tmp_path / "served").manifest == made.manifest
     assert "holds a model already" in seeding.seed(values)
 
 

@@ -23,7 +23,6 @@ import bundle
 from pipeline.promote import stage as promote
 from scripts.dev.clone import environment
 from service.models.registry import RegistrySource
-from service.models.workspace import Workspace
 from service.settings import Settings
 from tests import promotion_project
 from tests.mlflow_template import MLFLOWS_OWN_WARNINGS
@@ -193,9 +192,10 @@ def test_a_champion_goes_through_postgresql_and_s3_to_a_service(
             "mlflow_tracking_uri": address,
             "cache": tmp_path / "cache",
         }
-        with Workspace() as workspace:
-            source = RegistrySource(Settings.model_validate(given), workspace)
-            fetched = bundle.load(source.fetch(source.look()))
+        source = RegistrySource(Settings.model_validate(given))
+        (tmp_path / "fetched").mkdir()
+        source.fetch(source.look(), tmp_path / "fetched")
+        fetched = bundle.load(tmp_path / "fetched")
     assert bundle.fingerprint(fetched.manifest) == first
     with urllib.request.urlopen(f"{s3}/art-text-plant?list-type=2&prefix=mlflow/", timeout=30) as answer:
         assert b"model.onnx" in answer.read()  # it is there that the models lie

@@ -42,3 +42,8 @@ def test_recipe_and_what_it_meant_stand_side_by_side() -> None:
     assert made[0].palettes == 0
     assert made[1].palettes > 0.9 * len(made[1].delays)
     assert all((PAGE.parent / picture).stat().st_size < 400_000 for picture in pictures)
+
+
+def test_the_readmes_own_gif_loads_at_once() -> None:
+    assert "docs/gifs/demo.gif" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert (ROOT / "docs" / "gifs" / "demo.gif").stat().st_size < 2_000_000

@@ -10,10 +10,11 @@ from PIL import Image
 from scipy.special import softmax
 from torch import nn
 
-from bundle import Variant
 from bundle.engine import Output
 from pipeline.export import golden
-from pipeline.export.graph import Served, export, features, quantize, run, set_head
+from pipeline.export.int8 import agreement, quantize
+from pipeline.models.backbones import Backbone
+from pipeline.models.graph import FEATURES, export_body, infer, parity, run, with_head
 from pipeline.models.head import Head
 
 LABELS = ("art", "plant", "text")
@@ -35,23 +36,15 @@ def head(outputs: int, seed: int = 0) -> Head:
     return Head(weights.astype(np.float32), bias.astype(np.float32))
 
 
-def served(outputs: int = 4) -> Served:
-    return Served(body(), head(outputs), 3, MEAN, STD)
-
-
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    path = tmp_path_factory.mktemp("onnx") / "model.onnx"
-    export(served(), SIZE, LABELS, path)
-    return path.read_bytes()
+def below() -> bytes:
+    """The body as a graph."""
+    return export_body(body(), Backbone(lambda _: body(), 8, (MEAN, STD), lambda each: (each, each)), SIZE)
 
 
 @pytest.fixture
-def model(exported: bytes, tmp_path: Path) -> Path:
-    """A file that a test may change."""
-    path = tmp_path / "model.onnx"
-    path.write_bytes(exported)
-    return path
+def model(below: bytes) -> bytes:
+    return with_head(below, head(4), 1.0, LABELS)
 
 
 def by_hand(of: Head, temperature: float) -> np.ndarray:
@@ -67,22 +60,18 @@ def same(output: Output, logits: np.ndarray) -> None:
     assert output.id_score == pytest.approx(1 - softmax(logits, axis=1)[:, 3], abs=1e-5)
 
 
-def test_the_graph_does_normalisation_head_and_softmax(model: Path) -> None:
+def test_the_graph_does_normalisation_head_and_softmax(model: bytes) -> None:
     same(run(model, FRAMES), by_hand(head(4), 1.0))
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5, 3.0])
-def test_another_head_and_its_temperature_replace_those_that_were_exported(model: Path, temperature: float) -> None:
-    set_head(model, head(4, seed=5), temperature, LABELS)
-    same(run(model, FRAMES), by_hand(head(4, seed=5), temperature))
-    set_head(model, head(4), 1.0, LABELS)  # and back: nothing is left of it
-    same(run(model, FRAMES), by_hand(head(4), 1.0))
+def test_any_head_fits_on_the_body_with_its_temperature(below: bytes, temperature: float) -> None:
+    same(run(with_head(below, head(4, seed=5), temperature, LABELS), FRAMES), by_hand(head(4, seed=5), temperature))
 
 
 @pytest.mark.parametrize("temperature", [1.0, 2.5])
-def test_the_mean_of_a_labels_evidence_and_its_bias_are_its_logit(model: Path, temperature: float) -> None:
-    set_head(model, head(4), temperature, LABELS)
-    output = run(model, FRAMES)
+def test_the_mean_of_a_labels_evidence_and_its_bias_are_its_logit(below: bytes, temperature: float) -> None:
+    output = run(with_head(below, head(4), temperature, LABELS), FRAMES)
     assert output.evidence is not None
     assert output.evidence.shape == (5, 3, 15, 15)
     logits = output.evidence.mean((2, 3)) + head(4).bias[:3] / temperature
@@ -90,68 +79,71 @@ def test_the_mean_of_a_labels_evidence_and_its_bias_are_its_logit(model: Path, t
     assert softmax(logits, axis=1) == pytest.approx(output.probabilities, abs=1e-4)
 
 
-def test_without_a_none_output_known_is_the_largest_probability(tmp_path: Path) -> None:
-    export(served(3), SIZE, LABELS, tmp_path / "model.onnx")
-    output = run(tmp_path / "model.onnx", FRAMES)
+def test_without_a_none_output_known_is_the_largest_probability(below: bytes) -> None:
+    output = run(with_head(below, head(3), 1.0, LABELS), FRAMES)
     assert output.id_score == pytest.approx(output.probabilities.max(1))
 
 
-def test_the_features_are_what_the_head_makes_its_logits_of(model: Path) -> None:
-    x = features(model, FRAMES)
-    assert x.shape == (5, 8)
-    same(run(model, FRAMES), head(4).logits(x))
+def test_the_features_are_what_the_head_makes_its_logits_of(below: bytes, model: bytes) -> None:
+    (maps,) = infer(below, [FEATURES], FRAMES)
+    assert maps.shape == (5, 8, 15, 15)
+    same(run(model, FRAMES), head(4).logits(maps.mean((2, 3))))
 
 
-def test_an_answer_does_not_depend_on_what_else_is_in_the_batch(model: Path) -> None:
+def test_torch_and_the_graph_agree_and_the_graph_says_how_well(below: bytes) -> None:
+    assert 0 <= parity(below) < 1e-5
+
+
+def test_an_answer_does_not_depend_on_what_else_is_in_the_batch(model: bytes) -> None:
     whole = run(model, FRAMES)
     for i in range(len(FRAMES)):
         assert np.array_equal(run(model, FRAMES[i : i + 1]).probabilities[0], whole.probabilities[i])
 
 
-def test_labels_travel_in_the_metadata_and_nothing_else_does(model: Path) -> None:
-    assert {p.key: p.value for p in onnx.load(model).metadata_props} == {"labels": '["art", "plant", "text"]'}
-    assert str(Path.cwd()).encode() not in model.read_bytes()
+def test_labels_travel_in_the_metadata_and_nothing_else_does(model: bytes) -> None:
+    assert {p.key: p.value for p in onnx.load_from_string(model).metadata_props} == {
+        "labels": '["art", "plant", "text"]'
+    }
+    assert str(Path.cwd()).encode() not in model
 
 
-def test_the_same_weights_give_the_same_bytes(model: Path, tmp_path: Path) -> None:
-    again = tmp_path / "elsewhere.onnx"
-    export(served(), SIZE, LABELS, again)
-    assert again.read_bytes() == model.read_bytes()
-    for path in (model, again):
-        set_head(path, head(4, seed=3), 1.5, LABELS)
-    assert again.read_bytes() == model.read_bytes()
+def test_the_same_weights_give_the_same_bytes(below: bytes, model: bytes) -> None:
+    again = export_body(body(), Backbone(lambda _: body(), 8, (MEAN, STD), lambda each: (each, each)), SIZE)
+    assert again == below
+    assert with_head(again, head(4), 1.0, LABELS) == model
 
 
-def test_int8_follows_fp32_and_takes_a_head_of_its_own(model: Path, tmp_path: Path) -> None:
-    int8 = tmp_path / "model.int8.onnx"
-    quantize(model, int8, FRAMES, LABELS)
-    assert any("Quantize" in node.op_type for node in onnx.load(int8).graph.node)
-    assert run(int8, FRAMES).probabilities == pytest.approx(run(model, FRAMES).probabilities, abs=0.05)
-    set_head(int8, head(4, seed=5), 0.5, LABELS)
-    same(run(int8, FRAMES), head(4, seed=5).logits(features(int8, FRAMES)) / 0.5)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.int8.onnx", "model.onnx"], (
-        "something half-written was left"
+def test_int8_follows_fp32_and_takes_a_head_of_its_own(below: bytes, model: bytes) -> None:
+    int8 = quantize(below, FRAMES)
+    assert any("Quantize" in node.op_type for node in onnx.load_from_string(int8).graph.node)
+    assert run(with_head(int8, head(4), 1.0, LABELS), FRAMES).probabilities == pytest.approx(
+        run(model, FRAMES).probabilities, abs=0.05
     )
+    (maps,) = infer(int8, [FEATURES], FRAMES)
+    same(run(with_head(int8, head(4, seed=5), 0.5, LABELS), FRAMES), head(4, seed=5).logits(maps.mean((2, 3))) / 0.5)
 
 
-def test_int8_weights_leave_a_bit_so_that_every_x86_processor_gives_the_same_answer(
-    model: Path, tmp_path: Path
-) -> None:
+def test_two_variants_agree_on_the_views_that_both_answer_alike(below: bytes, model: bytes) -> None:
+    assert agreement({"fp32": (model, 0.5), "twin": (model, 0.5)}, FRAMES) == 1
+    assert agreement({"fp32": (model, 0.0), "one that rejects all": (model, 1.1)}, FRAMES) == 0
+
+
+def test_int8_weights_leave_a_bit_so_that_every_x86_processor_gives_the_same_answer(below: bytes) -> None:
     """Without VNNI two products are added in 16 bits: 2 * 255 * 64 fits, 2 * 255 * 127 does not."""
-    int8 = tmp_path / "model.int8.onnx"
-    quantize(model, int8, FRAMES, LABELS)
+    int8 = quantize(below, FRAMES)
     weights = [
         onnx.numpy_helper.to_array(tensor)
-        for tensor in onnx.load(int8).graph.initializer
+        for tensor in onnx.load_from_string(int8).graph.initializer
         if tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) == 4
     ]
     assert weights
     assert max(int(abs(weight.astype(int)).max()) for weight in weights) <= 64
 
 
-def test_golden_frames_are_made_differ_from_each_other_and_say_what_the_model_says(model: Path, tmp_path: Path) -> None:
-    variants = {"fp32": Variant(file="model.onnx", threshold=0.5, temperature=1.0)}
-    found = golden.write(tmp_path, SIZE, variants)  # type: ignore[arg-type]
+def test_golden_frames_are_made_differ_from_each_other_and_say_what_the_model_says(
+    model: bytes, tmp_path: Path
+) -> None:
+    found = golden.write(tmp_path, SIZE, {"fp32": model})
     frames = []
     for each in found:
         with Image.open(tmp_path / each.file) as frame:

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -132,7 +131,7 @@ def test_a_service_gets_the_champion_over_rest_from_either_kind_of_store(
     registry = Registry(store.open_store(SETTINGS), "over-rest")
     version = registry.find(second)
     assert version is not None
-    assert registry.predictions(version) == sorted(measured.answers(), key=astuple)
+    assert registry.predictions(version) == sorted(measured.answers())
 
     assert promote.main(["rollback", "--why", "over REST"]) == 0
     fetched = fetch_champion(server, "over-rest", project.root / "fetched3")

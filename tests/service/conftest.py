@@ -16,8 +16,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     make_bundle(folder / "promoted", variants=("fp32", "int8"))
     with running(
         folder,
-        header_timeout_s=1.0,
-        body_timeout_s=1.5,
+        timeout_s=1.0,
         body_bytes=1_000_000,
         frame_bytes=500_000,
         buffer_bytes=20_000_000,

@@ -78,7 +78,7 @@ class Running:
                 return float(found[3])
         return 0.0
 
-    def socket(self, timeout: float = 10) -> socket.socket:
+    def socket(self, timeout: float = 40) -> socket.socket:
         """A plain connection."""
         return socket.create_connection(("127.0.0.1", self.port), timeout)
 

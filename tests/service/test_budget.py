@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from bundle.errors import UserError
-from service import budget, settings
+from service import budget, quota, settings
 from tests.service.corpus import photo
 from tests.service.running import Running, running
 from tests.service.test_slow_clients import HEAD
@@ -31,13 +31,15 @@ def test_every_limit_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert total(connections="257") - usual == budget.CONNECTION
 
 
-def test_what_does_not_fit_is_refused_with_the_parts() -> None:
+def test_what_does_not_fit_is_refused_with_the_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     values = settings.read({"threads": "1"})
     need = sum(budget.worst_case(values).values())
-    budget.check(values, need)
-    budget.check(values, None)
+    for enough in (need, None):
+        monkeypatch.setattr(quota, "memory", lambda enough=enough: enough)
+        budget.check(values)
+    monkeypatch.setattr(quota, "memory", lambda: need - 1)
     with pytest.raises(UserError, match=r"DECODE_BYTES x 1 threads 100, .*lower these settings"):
-        budget.check(values, need - 1)
+        budget.check(values)
 
 
 LIMITED = "import resource; resource.setrlimit(resource.RLIMIT_DATA, (500_000_000, 500_000_000))"
@@ -84,7 +86,7 @@ def test_a_service_that_is_driven_to_all_its_limits_stays_within_the_budget(tmp_
     }
     most = sum(budget.worst_case(settings.read(limits)).values())
     large = photo("PNG", (2_800, 2_800))  # 7.8 of 8 million pixels
-    with running(tmp_path, header_timeout_s=20, body_timeout_s=20, **limits) as service, ExitStack() as held:
+    with running(tmp_path, timeout_s=20, **limits) as service, ExitStack() as held:
         for _ in range(32):
             stream = held.enter_context(raw(service))
             stream.sendall(b"\x02\xff" + (990_000).to_bytes(8, "big") + b"\0" * 4 + b"x" * 980_000)

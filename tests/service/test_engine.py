@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 
 import bundle
 from bundle.answer import Timing
-from bundle.engine import Engine
+from bundle.engine import Engine, load
 from bundle.errors import BundleError, GoldenMismatch, PictureError
 from tests.tiny_bundle import COLOURS, make_bundle, make_model, picture
 
@@ -118,6 +118,15 @@ def test_bf16_is_fp32_within_the_tolerance_or_refused_where_the_processor_has_no
     else:
         with pytest.raises(BundleError, match="no bfloat16"):
             Engine(bundle.load(tmp_path), "bf16")
+
+
+def test_bf16_runs_by_itself_where_the_processor_has_it_and_the_golden_frames_hold(tmp_path: Path) -> None:
+    made = make_bundle(tmp_path, variants=("fp32", "int8"))
+    has_it = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    for tolerance, best in ((0.05, "bf16"), (1e-6, "fp32")):
+        bundle.seal(tmp_path, made.manifest.model_copy(update={"golden_tolerance": tolerance}))
+        assert load(bundle.load(tmp_path)).runs == (best if has_it else "fp32")
+    assert load(bundle.load(tmp_path), "int8").runs == "int8"
 
 
 def test_evidence_is_a_map_of_the_answers_label_and_null_without_one(engine: Engine) -> None:

@@ -5,6 +5,7 @@ import contextlib
 import httpx
 import psutil
 import pytest
+from websockets.sync.client import connect
 
 from tests.service.running import Running
 from tests.service.test_bad_input import unharmed
@@ -37,7 +38,7 @@ def test_a_large_head_that_arrives_in_one_read_is_refused(service: Running, line
 def test_a_long_address_is_refused(service: Running) -> None:
     with unharmed(service), service.socket() as connection:
         connection.sendall(b"GET /" + b"y" * 120_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert problem(read_all(connection)) == (431, "headers-too-large")
+        assert b" 431 " in read_all(connection)
 
 
 def test_a_pipeline_without_end_is_broken_off(service: Running) -> None:
@@ -46,6 +47,18 @@ def test_a_pipeline_without_end_is_broken_off(service: Running) -> None:
         with contextlib.suppress(ConnectionError):
             connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 10_000)
         assert read_all(connection).count(b"HTTP/1.1 200 ") <= 40
+
+
+def test_a_websocket_behind_a_request_that_is_in_work_is_broken_off_without_a_fault(service: Running) -> None:
+    """The answer was written to a connection that the handshake had closed; the fixture looks into the log."""
+    data = picture("red") + b"\0" * 5_000
+    head = f"POST /identify HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}\r\n\r\n".encode()
+    upgrade = b"GET /stream HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    with unharmed(service):
+        for _ in range(5):
+            with service.socket() as connection:
+                connection.sendall(head + data + upgrade)
+                read_all(connection)
 
 
 def test_a_page_that_points_its_own_name_here_gets_nothing(service: Running) -> None:
@@ -76,15 +89,12 @@ def test_one_address_can_not_take_all_streams(service: Running) -> None:
 
 
 def test_a_stream_is_explained_where_it_asks(service: Running) -> None:
-    with open_stream(service) as stream:
-        stream.send(picture("red"))
-        assert "evidence" not in hear(stream)
-        stream.send('{"explain": true}')
+    with connect(f"ws://127.0.0.1:{service.port}/stream?explain=1") as stream:
         stream.send(picture("red"))
         assert hear(stream)["evidence"]["label"] == "art"
         stream.send(picture("grey"))
         assert hear(stream)["evidence"] is None
-        stream.send('{"explain": false}')
+    with open_stream(service) as stream:
         stream.send(picture("red"))
         assert "evidence" not in hear(stream)
 

@@ -77,8 +77,14 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
         thread.join()
 
 
-def source(registry: Registry, cache: Path, workspace: Workspace) -> RegistrySource:
-    return RegistrySource(Settings.model_validate(registry.settings | {"cache": cache}), workspace)
+def source(registry: Registry, cache: Path) -> RegistrySource:
+    return RegistrySource(Settings.model_validate(registry.settings | {"cache": cache}))
+
+
+def fetched(one: RegistrySource, token: str, folder: Path) -> bundle.Bundle:
+    folder.mkdir()
+    one.fetch(token, folder)
+    return bundle.load(folder)
 
 
 def no_http(handler: BaseHTTPRequestHandler, _: str) -> None:
@@ -107,65 +113,52 @@ def test_an_answer_that_is_none_is_a_registry_that_can_not_be_reached(
     registry: Registry, tmp_path: Path, answer: Answering
 ) -> None:
     """`http.client.HTTPException` is no OSError: it used to end the watcher."""
-    with Workspace() as workspace:
-        one = source(registry, tmp_path / "cache", workspace)
-        token = one.look()
-        registry.answer_file = answer
-        with pytest.raises(Unavailable, match="can't be reached"):
-            one.fetch(token)
-        registry.answer_alias = answer
-        with pytest.raises(Unavailable, match=r"can't be reached|does not answer like"):
-            one.look()
-        registry.answer_alias = registry.answer_file = None
-        assert bundle.load(one.fetch(one.look()))
+    one = source(registry, tmp_path / "cache")
+    token = one.look()
+    registry.answer_file = answer
+    with pytest.raises(Unavailable, match="can't be reached"):
+        fetched(one, token, tmp_path / "first")
+    registry.answer_alias = answer
+    with pytest.raises(Unavailable, match=r"can't be reached|does not answer like"):
+        one.look()
+    registry.answer_alias = registry.answer_file = None
+    assert fetched(one, one.look(), tmp_path / "second")
 
 
 @pytest.mark.parametrize("answer", [too_long, endless], ids=lambda answer: answer.__name__)
 def test_what_is_longer_than_announced_is_refused_and_never_in_memory(
     registry: Registry, tmp_path: Path, answer: Answering
 ) -> None:
-    with Workspace() as workspace:
-        one = source(registry, tmp_path / "cache", workspace)
-        token = one.look()
-        registry.answer_file = answer
-        tracemalloc.start()
-        try:
-            with pytest.raises(BundleError, match="is longer than"):
-                one.fetch(token)
-            assert tracemalloc.get_traced_memory()[1] < 8_000_000
-        finally:
-            tracemalloc.stop()
-        assert [path for path in (tmp_path / "cache/m").iterdir() if path.is_dir()] == []
+    one = source(registry, tmp_path / "cache")
+    token = one.look()
+    registry.answer_file = answer
+    tracemalloc.start()
+    try:
+        with pytest.raises(BundleError, match="is longer than"):
+            fetched(one, token, tmp_path / "new")
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    finally:
+        tracemalloc.stop()
 
 
-def test_processes_that_share_a_cache_do_not_take_each_others_files(registry: Registry, tmp_path: Path) -> None:
-    with Workspace() as ours, Workspace() as theirs:
-        one, other = (source(registry, tmp_path / "cache", workspace) for workspace in (ours, theirs))
-        first = one.look()
-        served = one.fetch(first)
-        one.taken(first)
-        halfway = threading.Event()
-        go_on = threading.Event()
-
-        def slow(handler: BaseHTTPRequestHandler, path: str) -> None:
-            halfway.set()
-            go_on.wait(10)
-            data = (registry.folder / path).read_bytes()
-            handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(data) + data)
-
-        registry.number, registry.answer_file = 2, slow
-        second = other.look()
-        found: list[Path] = []
-        fetching = threading.Thread(target=lambda: found.append(other.fetch(second)))
-        fetching.start()
-        halfway.wait(10)
-        one.taken(first)  # tidies while the other downloads
-        go_on.set()
-        fetching.join()
-        assert bundle.load(found[0])
-        other.taken(second)  # the first version goes out of the cache, but not from under whoever serves it
-        other.taken(second)
-        assert bundle.load(served)
+def test_services_that_share_a_cache_replace_it_as_a_whole(registry: Registry, tmp_path: Path) -> None:
+    """Each has its own copy of what it serves; the last that took a model over leaves it for the next start."""
+    one, other = (source(registry, tmp_path / "cache") for _ in range(2))
+    first = one.look()
+    served = fetched(one, first, tmp_path / "ours")
+    one.taken(first, served.folder)
+    registry.number = 2
+    second = other.look()
+    other.taken(second, fetched(other, second, tmp_path / "theirs").folder)
+    assert bundle.load(served.folder)
+    (kept,) = (tmp_path / "cache").iterdir()
+    registry.answer_alias = no_http
+    assert source(registry, tmp_path / "cache").look() == second
+    registry.answer_file = no_http
+    assert fetched(source(registry, tmp_path / "cache"), second, tmp_path / "kept")
+    kept.write_bytes(kept.read_bytes()[:5_000])  # cut off
+    with pytest.raises(Unavailable, match="can't be reached"):
+        fetched(source(registry, tmp_path / "cache"), second, tmp_path / "cut")
 
 
 def test_a_damaged_version_is_left_alone_for_longer_and_longer(
@@ -180,14 +173,9 @@ def test_a_damaged_version_is_left_alone_for_longer_and_longer(
         metrics = Metrics()
         queue = InferenceQueue(limit=1, threads=1, deadline_s=1, address_share=1, metrics=metrics)
         with Workspace() as workspace:
+            settings = Settings.model_validate({"poll_s": 0.01})
             one = watcher.Watcher(
-                source(registry, tmp_path / "cache", workspace),
-                workspace,
-                queue,
-                metrics,
-                variant=None,
-                poll_s=0.01,
-                give_up=lambda _: None,
+                source(registry, tmp_path / "cache"), workspace, queue, metrics, settings, lambda _: None
             )
             task = asyncio.create_task(one.run())
             while registry.asked[""] < 100:

@@ -133,7 +133,7 @@ def test_alive_and_ready(client: httpx.Client) -> None:
 
 
 def test_head_is_get_without_the_body(client: httpx.Client) -> None:
-    for path in ("/", "/healthz", "/model", "/model/model.onnx", "/docs"):
+    for path in ("/openapi.json", "/healthz", "/model", "/model/model.onnx", "/docs"):
         head, get = client.head(path), client.get(path)
         assert (head.status_code, head.content) == (200, b"")
         assert head.headers["content-length"] == get.headers["content-length"]
@@ -213,13 +213,9 @@ def test_docs_show_every_address_and_need_nothing_from_elsewhere(client: httpx.C
     assert not re.search(r'(?:src|href)="(?:https?:)?//', page)
 
 
-def test_the_page_that_is_built_in_takes_a_picture(client: httpx.Client) -> None:
-    page = client.get("/").text
-    assert 'action="/identify"' in page
-    assert 'name="image"' in page
-    assert "tiny-00000000" in page
-    assert "art, plant, text" in page
-    assert client.get("/built-in.css").headers["content-type"].startswith("text/css")
+def test_without_a_built_page_the_docs_take_a_picture(client: httpx.Client) -> None:
+    answer = client.get("/")
+    assert (answer.status_code, answer.headers["location"]) == (307, "/docs")
 
 
 @pytest.fixture(scope="module")

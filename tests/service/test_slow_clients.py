@@ -1,6 +1,7 @@
 """Clients that are slow, endless, many, or do not speak HTTP hold nothing for long."""
 
 import json
+import select
 import socket
 import time
 from contextlib import suppress
@@ -53,8 +54,9 @@ def test_a_body_that_is_announced_too_large_is_refused_before_it_is_sent(service
         assert problem(read_all(connection)) == (413, "too-large")
 
 
-def test_a_client_that_sends_50_mb_first_still_gets_to_read_why_not(service: Running) -> None:
-    answer = httpx.post(f"{service.url}/identify", content=b"\0" * 50_000_000)
+def test_a_client_that_sends_ten_times_too_much_first_still_gets_to_read_why_not(service: Running) -> None:
+    """Within LINGER_S, which a busy machine may need for many times more."""
+    answer = httpx.post(f"{service.url}/identify", content=b"\0" * 10_000_000)
     assert answer.status_code == 413
     assert answer.json()["type"] == "/docs#too-large"
 
@@ -90,7 +92,7 @@ def test_a_slow_body_is_given_up(service: Running) -> None:
                 answer = connection.recv(65_536)
             except TimeoutError:
                 continue
-        assert time.monotonic() - begun > 1.3  # BODY_TIMEOUT_S is 1.5 here
+        assert time.monotonic() - begun > 0.8  # TIMEOUT_S is 1 here
         connection.settimeout(CLOSES_S)
         assert problem(answer + read_all(connection)) == (408, "timeout")
 
@@ -101,10 +103,8 @@ def test_a_slow_head_is_given_up(service: Running, begin: bytes) -> None:
         begun = time.monotonic()
         if begin:
             connection.sendall(begin)
-        answer = read_all(connection)
-        assert time.monotonic() - begun > 0.8  # HEADER_TIMEOUT_S is 1 here
-        if begin.startswith(b"GET"):
-            assert problem(answer) == (408, "timeout")
+        assert read_all(connection) == b""
+        assert time.monotonic() - begun > 2.5  # a second more than twice TIMEOUT_S, which is 1 here
 
 
 def test_a_head_that_drips_is_given_up_all_the_same(service: Running) -> None:
@@ -123,7 +123,7 @@ def test_a_body_that_nobody_reads_can_not_drip_for_ever(service: Running) -> Non
 def test_a_head_without_end_is_refused(service: Running) -> None:
     with service.socket() as connection:
         connection.sendall(b"GET / HTTP/1.1\r\n" + b"X: " + b"y" * (MAX_HEAD + 1))
-        assert problem(read_all(connection)) == (431, "headers-too-large")
+        assert read_all(connection).startswith(b"HTTP/1.1 431 ")
 
 
 @pytest.mark.parametrize(
@@ -136,10 +136,10 @@ def test_a_head_without_end_is_refused(service: Running) -> None:
         b"\0" * 100,
     ],
 )
-def test_what_is_no_http_is_a_problem_of_the_same_shape(service: Running, noise: bytes) -> None:
+def test_what_is_no_http_is_refused(service: Running, noise: bytes) -> None:
     with service.socket() as connection:
         connection.sendall(noise)
-        assert problem(read_all(connection)) == (400, "bad-request")
+        assert read_all(connection).startswith(b"HTTP/1.1 400 ")
 
 
 def test_requests_in_a_pipeline_are_all_answered(service: Running) -> None:
@@ -156,7 +156,7 @@ def test_requests_in_a_pipeline_are_all_answered(service: Running) -> None:
 def test_who_does_not_read_is_cut_off(tmp_path: Path) -> None:
     """A client that asks for the model again and again and takes nothing."""
     make_bundle(tmp_path / "promoted", labels=[f"label {i}" for i in range(1_000)])
-    with running(tmp_path, send_timeout_s=0.5, threads=1) as service, service.socket() as connection:
+    with running(tmp_path, timeout_s=0.5, threads=1) as service, service.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         connection.setblocking(False)
         ask = b"GET /model/model.onnx HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -171,20 +171,20 @@ def test_who_does_not_read_is_cut_off(tmp_path: Path) -> None:
                 return True
             return False
 
-        eventually(cut_off, 18)  # SEND_TIMEOUT_S is 20 where it is not set
-        assert time.monotonic() - begun < 19
+        eventually(cut_off, 9)  # TIMEOUT_S is 10 where it is not set
+        assert time.monotonic() - begun < 9.5
 
 
 def test_connections_beyond_the_limit_get_503_at_once_and_the_others_go_on(tmp_path: Path) -> None:
     make_bundle(tmp_path / "promoted")
-    limits = {"connections": 4, "address_share": 1, "keep_alive_s": 60, "header_timeout_s": 60}
+    limits = {"connections": 4, "address_share": 1, "timeout_s": 60}
     with running(tmp_path, **limits) as service, httpx.Client(base_url=service.url) as client:
         assert client.get("/healthz").status_code == 200
         others = [service.socket() for _ in range(3)]
         with service.socket() as fifth:
             fifth.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             answer = read_all(fifth)
-        assert problem(answer) == (503, "overloaded")
+        assert answer.startswith(b"HTTP/1.1 503 ")
         assert b"Retry-After: 1\r\n" in answer
         assert client.get("/healthz").status_code == 200
         for other in others:
@@ -199,11 +199,8 @@ def test_all_uploads_together_are_limited(tmp_path: Path) -> None:
         slow = [service.socket() for _ in range(3)]
         for connection in slow:
             connection.sendall(HEAD + b"Content-Length: 900000\r\n\r\n" + b"\0" * 400_000)
-        answers = []
+        answered, _, _ = select.select(slow, [], [], CLOSES_S)
+        assert [problem(connection.recv(65_536)) for connection in answered] == [(503, "overloaded")]
         for connection in slow:
-            connection.settimeout(1)
-            with suppress(TimeoutError):
-                answers.append(problem(connection.recv(65_536)))
             connection.close()
-        assert answers == [(503, "overloaded")]
         eventually(lambda: httpx.post(f"{service.url}/identify", content=picture("red")).status_code == 200)

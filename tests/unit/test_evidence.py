@@ -9,8 +9,9 @@ import torch
 import bundle
 from bundle.engine import Engine
 from pipeline.evaluate import evidence
-from pipeline.export import graph
 from pipeline.metrics.scores import Answers
+from pipeline.models import graph
+from pipeline.models.backbones import HALF_STATS, Backbone
 from pipeline.models.head import Head
 from tests import tiny_bundle
 
@@ -31,8 +32,9 @@ def engine(tmp_path: Path) -> Engine:
     """A real graph whose head weighs the mean colour: art is red, plant green, text blue."""
     made = tiny_bundle.make_bundle(tmp_path)
     head = Head(np.eye(3, dtype=np.float32) * 40, np.zeros(3, np.float32))
-    served = graph.Served(torch.nn.AvgPool2d(4), head, 3, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    graph.export(served, made.manifest.input.size, made.manifest.labels, tmp_path / "model.onnx")
+    pooled = Backbone(lambda _: torch.nn.Sequential(), 3, HALF_STATS, lambda body: (body, body))
+    body = graph.export_body(torch.nn.AvgPool2d(4), pooled, made.manifest.input.size)
+    (tmp_path / "model.onnx").write_bytes(graph.with_head(body, head, 1.0, made.manifest.labels))
     bundle.seal(tmp_path, made.manifest)
     return Engine(bundle.load(tmp_path), "fp32")
 

@@ -5,35 +5,41 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from pipeline.core.errors import DataError
-from pipeline.models import features
-from pipeline.models.backbones import BACKBONES
-from pipeline.models.features import BATCH, FOLDER, Photo
+from pipeline.models import features, graph
+from pipeline.models.features import AT_ONCE, Photo
+from pipeline.models.graph import FOLDER
 
 BACKBONE, SIZE = "efficientnet_lite0", 32
 
 
 class Counted:
-    """`features.embed`, and how many frames each call of it was given."""
+    """`graph.infer`, and how many frames each call of it was given."""
 
     def __init__(self) -> None:
         self.calls: list[int] = []
-        self.real = features.embed
+        self.real = graph.infer
 
-    def __call__(self, body: torch.nn.Module, backbone: object, pixels: np.ndarray) -> np.ndarray:
+    def __call__(self, model: bytes, outputs: list[str], pixels: np.ndarray) -> list[np.ndarray]:
         self.calls.append(len(pixels))
-        return self.real(body, backbone, pixels)  # type: ignore[arg-type]
+        return self.real(model, outputs, pixels)
+
+
+@pytest.fixture(scope="module")
+def bodies() -> dict[int, bytes]:
+    """The pretrained body for each size, exported once."""
+    return {size: graph.pretrained(BACKBONE, size) for size in (SIZE, 48)}
 
 
 @pytest.fixture
-def counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Counted:
+def counted(bodies: dict[int, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Counted:
     """An empty folder, and the count."""
     monkeypatch.chdir(tmp_path)
     counted = Counted()
-    monkeypatch.setattr(features, "embed", counted)
+    monkeypatch.setattr(graph, "infer", counted)
+    monkeypatch.setattr(graph, "pretrained", lambda _, size: bodies[size])
     return counted
 
 
@@ -96,20 +102,26 @@ def test_a_damaged_cache_is_computed_anew(counted: Counted, damage: bytes) -> No
     assert counted.calls == [1, 1, 1]
 
 
-def test_a_photos_features_do_not_depend_on_its_neighbours() -> None:
-    """To the bit: alone, first or last of a full pass, or in the second."""
-    pixels = np.random.default_rng(0).integers(0, 256, (BATCH + 3, SIZE, SIZE, 3), dtype=np.uint8)
-    body, backbone = BACKBONES[BACKBONE].body(True).eval(), BACKBONES[BACKBONE]
-    together = features.embed(body, backbone, pixels)
-    for i in (0, BATCH - 1, BATCH, BATCH + 2):
-        assert np.array_equal(features.embed(body, backbone, pixels[i : i + 1])[0], together[i])
+def test_a_photos_features_do_not_depend_on_its_neighbours(bodies: dict[int, bytes]) -> None:
+    """To the bit."""
+    pixels = np.random.default_rng(0).integers(0, 256, (9, SIZE, SIZE, 3), dtype=np.uint8)
+    (together,) = graph.infer(bodies[SIZE], [graph.FEATURES], pixels)
+    for i in (0, 4, 8):
+        assert np.array_equal(graph.infer(bodies[SIZE], [graph.FEATURES], pixels[i : i + 1])[0][0], together[i])
+
+
+def test_the_pretrained_body_is_exported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = graph.pretrained(BACKBONE, SIZE)
+    monkeypatch.setattr(graph, "export_body", None)
+    assert graph.pretrained(BACKBONE, SIZE) == first
 
 
 def test_progress_reaches_the_number_of_photos(counted: Counted) -> None:
     heard: list[tuple[int, int]] = []
     of([photo(0)])
-    features.of([photo(i) for i in range(BATCH + 2)], BACKBONE, SIZE, progress=lambda *done: heard.append(done))
-    assert heard == [(BATCH + 1, BATCH + 2), (BATCH + 2, BATCH + 2)]
+    features.of([photo(i) for i in range(AT_ONCE + 2)], BACKBONE, SIZE, progress=lambda *done: heard.append(done))
+    assert heard == [(AT_ONCE + 1, AT_ONCE + 2), (AT_ONCE + 2, AT_ONCE + 2)]
 
 
 def test_a_photo_that_is_no_picture_is_named_and_nothing_is_kept(counted: Counted) -> None:

@@ -8,7 +8,6 @@ from scipy.special import softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from pipeline.models import head
 from pipeline.models.head import ABSENT, Head, Space
 
 RNG = np.random.default_rng(2)
@@ -59,7 +58,7 @@ def test_weights_in_coordinates_and_in_features_give_the_same_logits() -> None:
 
 def test_with_two_outputs_each_has_half_of_the_logit() -> None:
     x, targets = clouds(10, outputs=2)
-    found = head.fit(x, targets, 2, STRENGTH)
+    found = Space(x).fitted(targets, 2, STRENGTH)
     assert found.weights[0] == pytest.approx(-found.weights[1], abs=1e-6)
     assert (found.logits(x).argmax(1) == targets).all()
 
@@ -92,7 +91,7 @@ def test_the_fit_converges(strength: float) -> None:
     x, targets = clouds(20)
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
-        head.fit(x, targets, OUTPUTS, strength)
+        Space(x).fitted(targets, OUTPUTS, strength)
 
 
 def test_every_output_has_the_same_say_however_many_photos_it_has() -> None:
@@ -106,7 +105,7 @@ def test_every_output_has_the_same_say_however_many_photos_it_has() -> None:
 
 
 def test_features_that_are_all_alike_give_a_head_of_finite_numbers() -> None:
-    found = head.fit(np.ones((6, 4)), np.array([0, 1, 2] * 2), OUTPUTS, STRENGTH)
+    found = Space(np.ones((6, 4))).fitted(np.array([0, 1, 2] * 2), OUTPUTS, STRENGTH)
     assert isinstance(found, Head)
     assert np.isfinite(found.weights).all()
     assert np.isfinite(found.bias).all()

@@ -84,9 +84,9 @@ def test_what_the_learning_curve_foretold_stands_beside_what_came(monkeypatch: p
     ]
     monkeypatch.setattr(few, "curve", lambda *_: iter(found))
     lines = list(compare._curve(PHOTOS, ModelSettings(backbone="efficientnet_lite0", size=32)))
-    assert lines[2] == "| art | 30 | +2.0 (-1.0 to +5.0) | +3.0 |"
-    assert lines[4] == "| plant | 4 | declined | +10.0 |"
-    assert lines[-1].endswith("1 of 2 inside the interval, 2.5 points off on average.")
+    assert lines[2] == "| art | 30 | 1 of 1 | +2.0 | +3.0 | 1 of 1 |"
+    assert lines[3] == "| text | 30 | 1 of 1 | +2.0 | +6.0 | 0 of 1 |"
+    assert lines[4] == "| plant | 4 | 0 of 1 | - | - | - |"
 
 
 def test_figures_go_between_their_markers_and_nowhere_else(tmp_path: Path) -> None:

@@ -110,6 +110,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Metrics for Prometheus
+         * @description Prometheus' text format.
+         */
+        get: operations["measured_metrics_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -142,66 +162,6 @@ export interface paths {
          * @description A model is loaded and reproduced its golden frames, and the service does not stop.
          */
         get: operations["readyz_readyz_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/metrics": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Metrics for Prometheus
-         * @description Prometheus' text format.
-         */
-        get: operations["measured_metrics_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v2/health/live": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Alive? (Open Inference Protocol)
-         * @description The server answers.
-         */
-        get: operations["live_v2_health_live_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v2/health/ready": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Ready? (Open Inference Protocol)
-         * @description A model is ready.
-         */
-        get: operations["ready_v2_health_ready_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -270,21 +230,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v2/health/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Alive? (Open Inference Protocol)
+         * @description The server answers.
+         */
+        get: operations["live_v2_health_live_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/health/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ready? (Open Inference Protocol)
+         * @description A model is ready.
+         */
+        get: operations["ready_v2_health_ready_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /**
-         * Alive
-         * @description The process answers.
-         */
-        Alive: {
-            /**
-             * Alive
-             * @default true
-             */
-            alive: boolean;
-        };
         /**
          * Answer
          * @description What is in one picture.
@@ -399,7 +388,7 @@ export interface components {
             /** Id */
             id?: string | null;
             /** Outputs */
-            outputs: components["schemas"]["ResponseTensor"][];
+            outputs: components["schemas"]["Tensor"][];
         };
         /**
          * InputSpec
@@ -442,17 +431,6 @@ export interface components {
             mlflow_run_id: string;
             /** Parent */
             parent?: string | null;
-        };
-        /**
-         * Live
-         * @description The server answers.
-         */
-        Live: {
-            /**
-             * Live
-             * @default true
-             */
-            live: boolean;
         };
         /**
          * Manifest
@@ -539,41 +517,28 @@ export interface components {
             trouble: string | null;
         };
         /**
-         * ResponseTensor
-         * @description A tensor of an answer.
-         */
-        ResponseTensor: {
-            /** Name */
-            name: string;
-            /** Datatype */
-            datatype: string;
-            /** Shape */
-            shape: number[];
-            /** Data */
-            data: number[];
-        };
-        /**
-         * ServerReady
-         * @description A model is ready.
-         */
-        ServerReady: {
-            /**
-             * Ready
-             * @default true
-             */
-            ready: boolean;
-        };
-        /**
          * Tensor
-         * @description A tensor's name and type; -1 is any size.
+         * @description A tensor; -1 is any size; without ``data`` its bytes lie behind the JSON.
          */
         Tensor: {
             /** Name */
             name: string;
-            /** Datatype */
+            /**
+             * Datatype
+             * @default
+             */
             datatype: string;
             /** Shape */
-            shape: number[];
+            shape?: number[];
+            /**
+             * Data
+             * @default null
+             */
+            data: unknown[] | null;
+            /** Parameters */
+            parameters?: {
+                [key: string]: unknown;
+            };
         };
         /**
          * Timing
@@ -625,41 +590,8 @@ export interface components {
             request_id: string;
         };
         /**
-         * RequestOutput
-         * @description An output that is asked for.
-         */
-        RequestOutput: {
-            /** Name */
-            name: string;
-            /** Parameters */
-            parameters?: {
-                [key: string]: unknown;
-            };
-        };
-        /**
-         * RequestTensor
-         * @description A tensor of a request; without ``data`` its bytes lie behind the JSON.
-         */
-        RequestTensor: {
-            /** Name */
-            name: string;
-            /** Datatype */
-            datatype: string;
-            /** Shape */
-            shape: number[];
-            /**
-             * Data
-             * @default null
-             */
-            data: unknown[] | null;
-            /** Parameters */
-            parameters?: {
-                [key: string]: unknown;
-            };
-        };
-        /**
          * InferRequest
-         * @description Frames: ``image``, UINT8 [batch, size, size, 3].
+         * @description Frames: ``image``, UINT8 [batch, size, size, 3]; of the outputs only the names count.
          */
         InferRequest: {
             /**
@@ -668,12 +600,12 @@ export interface components {
              */
             id: string | null;
             /** Inputs */
-            inputs: components["schemas"]["RequestTensor"][];
+            inputs: components["schemas"]["Tensor"][];
             /**
              * Outputs
              * @default null
              */
-            outputs: components["schemas"]["RequestOutput"][] | null;
+            outputs: components["schemas"]["Tensor"][] | null;
             /** Parameters */
             parameters?: {
                 [key: string]: unknown;
@@ -720,62 +652,8 @@ export interface operations {
                     "application/json": components["schemas"]["Answer"];
                 };
             };
-            /** @description The request can't be understood */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description An API key is needed */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The request took too long to arrive */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The picture is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description This is no picture that is taken */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The picture can't be used */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description More is asked than can be answered in time; or The picture waited longer than its deadline; or No model is ready */
-            503: {
+            /** @description a problem; /docs lists the kinds */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -810,17 +688,8 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description An API key is needed */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No model is ready */
-            503: {
+            /** @description a problem; /docs lists the kinds */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -855,26 +724,8 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description An API key is needed */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is nothing at this address */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No model is ready */
-            503: {
+            /** @description a problem; /docs lists the kinds */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -909,26 +760,8 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description An API key is needed */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is nothing at this address */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No model is ready */
-            503: {
+            /** @description a problem; /docs lists the kinds */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -953,7 +786,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description the file */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -969,84 +802,8 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The request can't be understood */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description An API key is needed */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is nothing at this address */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No model is ready */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    healthz_healthz_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Alive"];
-                };
-            };
-        };
-    };
-    readyz_readyz_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Ready"];
-                };
-            };
-            /** @description No model is ready */
-            503: {
+            /** @description a problem; /docs lists the kinds */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1074,8 +831,8 @@ export interface operations {
                     "text/plain; version=0.0.4; charset=utf-8": string;
                 };
             };
-            /** @description An API key is needed */
-            401: {
+            /** @description a problem; /docs lists the kinds */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1085,7 +842,7 @@ export interface operations {
             };
         };
     };
-    live_v2_health_live_get: {
+    healthz_healthz_get: {
         parameters: {
             query?: never;
             header?: never;
@@ -1100,12 +857,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Live"];
+                    "application/json": {
+                        [key: string]: boolean;
+                    };
+                };
+            };
+            /** @description a problem; /docs lists the kinds */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    ready_v2_health_ready_get: {
+    readyz_readyz_get: {
         parameters: {
             query?: never;
             header?: never;
@@ -1120,11 +888,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ServerReady"];
+                    "application/json": components["schemas"]["Ready"];
                 };
             };
-            /** @description No model is ready */
-            503: {
+            /** @description a problem; /docs lists the kinds */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1154,26 +922,8 @@ export interface operations {
                     "application/json": components["schemas"]["Metadata"];
                 };
             };
-            /** @description An API key is needed */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is nothing at this address */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No model is ready */
-            503: {
+            /** @description a problem; /docs lists the kinds */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1200,29 +950,13 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ServerReady"];
+                    "application/json": {
+                        [key: string]: boolean;
+                    };
                 };
             };
-            /** @description An API key is needed */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description There is nothing at this address */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description No model is ready */
-            503: {
+            /** @description a problem; /docs lists the kinds */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1256,8 +990,8 @@ export interface operations {
                     "application/json": components["schemas"]["InferResponse"];
                 };
             };
-            /** @description The request can't be understood */
-            400: {
+            /** @description a problem; /docs lists the kinds */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1265,8 +999,30 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description An API key is needed */
-            401: {
+        };
+    };
+    live_v2_health_live_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: boolean;
+                    };
+                };
+            };
+            /** @description a problem; /docs lists the kinds */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1274,35 +1030,30 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description There is nothing at this address */
-            404: {
+        };
+    };
+    ready_v2_health_ready_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": {
+                        [key: string]: boolean;
+                    };
                 };
             };
-            /** @description The request took too long to arrive */
-            408: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The picture is too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description More is asked than can be answered in time; or No model is ready */
-            503: {
+            /** @description a problem; /docs lists the kinds */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };

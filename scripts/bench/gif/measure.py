@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ffmpeg as graphs
+import numpy as np
 from PIL import Image
 
 from scripts.bench.gif.contenders import BARE, FPS, contenders, fitting_preset, ours, preset
+from scripts.bench.results import yes
 from scripts.gif import passes, quality, recording
 from scripts.gif.passes import Job
 from scripts.gif.progress import Progress
@@ -81,49 +83,38 @@ def expectations(rows: Sequence[Row]) -> Iterator[tuple[str, str, str]]:
     clips = list(dict.fromkeys(row.clip for row in rows))
     blog, bare = (sum(row.seconds for row in rows if row.contender == name) for name in ("blog", BARE))
     expected = f"`blog` takes at most {SLOWER} times as long as the bare command, all clips together"
-    yield expected, f"{blog / bare:.2f}", _yes(blog <= SLOWER * bare)
+    yield expected, f"{blog / bare:.2f}", yes(blog <= SLOWER * bare)
     for clip in (clip for clip in clips if clip in (*SCREENS, "camera")):
         own, recipe = by[clip, fitting_preset(clip)], by[clip, BARE]
         expected = f"`{own.contender}` on {clip}: fewer bytes and a higher SSIM than the recipe"
         found = f"{_kb(own.bytes)} against {_kb(recipe.bytes)} kB, {own.ssim:.4f} against {recipe.ssim:.4f}"
-        yield expected, found, _yes(own.bytes < recipe.bytes and own.ssim > recipe.ssim)
+        yield expected, found, yes(own.bytes < recipe.bytes and own.ssim > recipe.ssim)
     for clip in (clip for clip in clips if clip in SCREENS):
         own = by[clip, "screen"]
         if theirs := [row for row in rows if row.clip == clip and row.contender.startswith("gifski")]:
             equal = at_equal_ssim(theirs, own.ssim)
             found = f"{_kb(own.bytes)} against {_kb(equal)} kB" if equal else "gifski reaches that SSIM at no quality"
-            verdict = _yes(not equal or own.bytes <= equal)
+            verdict = yes(not equal or own.bytes <= equal)
             yield f"`screen` on {clip}: no larger than gifski at equal SSIM", found, verdict
     for kind in SMALL:
         gifs, beside = (
             sum(by[clip, name or fitting_preset(clip)].bytes for clip in clips) for name in ("", f"sibling .{kind}")
         )
         expected = f"the `.{kind}` beside the GIFs of all clips: at most a tenth of their bytes"
-        yield expected, f"{_kb(beside)} of {_kb(gifs)} kB = {beside / gifs:.0%}", _yes(beside <= SIBLING_PART * gifs)
+        yield expected, f"{_kb(beside)} of {_kb(gifs)} kB = {beside / gifs:.0%}", yes(beside <= SIBLING_PART * gifs)
     parts = [by[clip, HALF].bytes / (by[clip, fitting_preset(clip)].bytes // 2) for clip in clips]
     expected = f"`--max-bytes` of half of each clip's GIF: it holds, and {FILLED:.0%} of it are used"
-    yield expected, ", ".join(f"{part:.1%}" for part in parts), _yes(all(FILLED <= part <= 1 for part in parts))
+    yield expected, ", ".join(f"{part:.1%}" for part in parts), yes(all(FILLED <= part <= 1 for part in parts))
 
 
 def at_equal_ssim(rows: Sequence[Row], ssim: float) -> float | None:
-    """Bytes that the contender of ``rows`` needs for an SSIM, between its two nearest qualities; None: it can't.
+    """Bytes that the contender of ``rows`` needs for an SSIM, between its nearest qualities, or its least one's.
 
-    If even its least is better, that is what it needs.
+    None: it can't.
     """
-    ordered = sorted(rows, key=lambda row: row.ssim)
-    if ssim > ordered[-1].ssim:
-        return None
-    if ssim <= ordered[0].ssim:
-        return min(row.bytes for row in ordered)
-    above = next(number for number, row in enumerate(ordered) if row.ssim >= ssim)
-    low, high = ordered[above - 1], ordered[above]
-    part = (ssim - low.ssim) / (high.ssim - low.ssim)
-    return math.exp(math.log(low.bytes) + part * (math.log(high.bytes) - math.log(low.bytes)))
+    ssims, sizes = zip(*sorted((row.ssim, row.bytes) for row in rows), strict=True)
+    return float(np.exp(np.interp(ssim, ssims, np.log(sizes)))) if ssim <= ssims[-1] else None
 
 
 def _kb(size: float) -> str:
     return f"{size / 1e3:.0f}"
-
-
-def _yes(holds: bool) -> str:
-    return "yes" if holds else "**no**"

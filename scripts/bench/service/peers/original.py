@@ -16,6 +16,7 @@ from fastapi import FastAPI, File, UploadFile
 from pipeline.core import torchvision_ops  # noqa: F401  (before fastai)
 from pipeline.models import learner
 from pipeline.models.backbones import BACKBONES
+from pipeline.models.network import network
 
 from fastai.vision.all import (  # isort: skip
     CategoryBlock,
@@ -31,13 +32,15 @@ from fastai.vision.all import (  # isort: skip
 
 def load(folder: Path, picture: Path) -> Learner:
     """The trained network as a Learner, whose `predict` takes a picture of any size."""
-    description, network = learner.load(folder)
+    description, _, head = learner.load(folder)
+    backbone = BACKBONES[description.backbone]
+    whole = network(backbone, len(head.bias), pretrained=True, head=head).eval()  # a probe's body is the pretrained one
     labels = [*description.labels, *([description.ood_label] if description.ood_label else [])]
     block = DataBlock(
         blocks=(ImageBlock, CategoryBlock(vocab=labels, sort=False)),
         get_y=lambda path: labels[int(path.stem) % len(labels)],
         item_tfms=Resize(description.size),
-        batch_tfms=Normalize.from_stats(*BACKBONES[description.backbone].stats),
+        batch_tfms=Normalize.from_stats(*backbone.stats),
     )
     # `predict` needs loaders, and loaders need files: two links to one picture for each label.
     # Beside the picture, so that they go when the run's folder goes; each worker makes its own.
@@ -48,7 +51,7 @@ def load(folder: Path, picture: Path) -> Learner:
         link.unlink(missing_ok=True)
         link.symlink_to(picture)
     loaders = block.dataloaders(links, bs=1, num_workers=0)
-    return Learner(loaders, network, loss_func=CrossEntropyLossFlat())
+    return Learner(loaders, whole, loss_func=CrossEntropyLossFlat())
 
 
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
