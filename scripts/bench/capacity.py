@@ -98,9 +98,9 @@ def streams(rows: Sequence[Row]) -> str:
 
 def lock(rows: Sequence[Row], lock_ms: float) -> str:
     """How many cores one process can use before its threads wait for the interpreter's lock."""
-    if math.isnan(lock_ms):
-        return "Not measured: py-spy was not there, or may not look (it needs ptrace)."
     cpu_ms = next(row.server_cpu_ms for row in rows if row.threads == THREADS[-1] and row.clients > 1)
+    if not lock_ms < cpu_ms:  # a thread that holds the lock and waits for a core counts, too
+        return "Not measured: py-spy was not there or may not look (it needs ptrace), or the machine was busy."
     return (
         f"An answer holds Python's lock for {lock_ms:.2f} ms (py-spy --gil) of its {cpu_ms:.1f} ms of processor time. "
         f"So one process can't give more than {1e3 / lock_ms:.0f} answers a second, which is what "

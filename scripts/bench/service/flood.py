@@ -19,9 +19,11 @@ from scripts.bench.process import Server, free_port, get
 from scripts.bench.results import counts, memory_line, sentence, yes
 from scripts.bench.service.contenders import SERVED, promoted
 
-CLIENTS = 32
-PIPELINED = 4  # requests that go out before answers are read: a flood does not wait
-SILENCE_S = 0.1  # without an answer, after which a connection is given up
+CLIENTS = 64
+PIPELINED = (
+    4  # requests, at most, that go out before answers are read; a reset by a broken one loses the others answers
+)
+SILENCE_S = 0.3  # without an answer, after which a connection is given up
 SAID_EVERY_S = 10.0
 HEADERS = (
     b"Host", b"Content-Type", b"Content-Length", b"Transfer-Encoding", b"Connection", b"X-Request-ID", b"Expect",
@@ -85,7 +87,7 @@ def _client(number: int, port: int, photo: bytes, until: float, most: int, seen:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
             connection.settimeout(SILENCE_S)
             with suppress(OSError):  # closed by the service after a broken one, whose answer may be there
-                for _ in range(PIPELINED):
+                for _ in range(chance.randint(1, PIPELINED)):
                     connection.sendall(request(chance, photo))
                     with seen.lock:
                         seen.sent += 1
@@ -94,6 +96,18 @@ def _client(number: int, port: int, photo: bytes, until: float, most: int, seen:
         with seen.lock:
             for line in got.split(b"HTTP/1.1 ")[1:]:
                 seen.statuses[line[:3].decode("ascii", "replace")] += 1
+
+
+def _answered(port: int, photo: bytes) -> str:
+    """Status of a picture that is sent as it should be."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("POST", "/identify", photo, {"Content-Type": "image/jpeg"})
+        return str(connection.getresponse().status)
+    except (OSError, http.client.HTTPException) as error:
+        return type(error).__name__
+    finally:
+        connection.close()
 
 
 def _watch(server: Server, probes: int, over: threading.Event, seen: Seen) -> None:
@@ -130,12 +144,14 @@ def flood(most: int, seconds: float) -> str:
         over.set()
         watcher.join()
         took, status = time.monotonic() - begun, server.process.poll()
+        afterwards = _answered(server.port, photo)
         log = server.log.read_text(encoding="utf-8", errors="replace").splitlines()
         errors = [line for line in log if " serves " not in line]
     rows = [
         ("requests sent", f"{seen.sent:,} in {took:.0f} s", yes(seen.sent >= most)),
         ("statuses; the other connections were closed", counts(seen.statuses), yes(not _wrong(seen.statuses))),
         ("the service ended", "no" if status is None else f"with status {status}", yes(status is None)),
+        ("a picture right after it", afterwards, yes(afterwards == "200")),
         ("/readyz on the probe port, once a second", counts(seen.ready), yes(set(seen.ready) == {"200"})),
         memory_line(seen.memory_mb or [0.0]),
         ("lines of errors in the log", f"{len(errors)} {errors[0][-300:] if errors else ''}".strip(), yes(not errors)),

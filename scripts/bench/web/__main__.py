@@ -67,6 +67,7 @@ def bench(turns: int, seconds: float, dry: bool) -> None:
 
 def _build(built: Path) -> None:
     """The benchmark's own page, with the model, LiteRT's own files and the network as LiteRT has it beside it."""
+    node.packages(node.WEB, node.env())  # whose code the benchmark builds into its page
     node.build("build", built, BENCH, "")
     shutil.copytree(PROMOTED, built / "model")
     for path in (BENCH / "node_modules/@litertjs/core/wasm").glob("litert_wasm_internal.*"):
