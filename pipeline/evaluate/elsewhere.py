@@ -17,7 +17,7 @@ from pipeline.models.head import Space
 from pipeline.models.learner import PROBE
 from pipeline.models.photos import Photos
 
-INNER = 4  # folds of the other parts, whose left-out answers calibrate the answers of a part
+INNER = 9  # folds of the other parts, whose left-out answers calibrate the answers of a part
 
 
 @dataclass(frozen=True)
