@@ -9,6 +9,7 @@ import json
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from time import perf_counter
 from typing import Any, Final
 
@@ -171,7 +172,6 @@ class Engine:
         return BundleError(f"{path} {why}; export the bundle again (`dvc repro`)")
 
     def _compile(self, threads: int, concurrency: int) -> Any:  # an openvino.CompiledModel
-        core = openvino.Core()
         if self.precision == BF16 and not _has_bf16():
             raise BundleError("this processor has no bfloat16; take the variant fp32 or int8")
         options = {
@@ -180,15 +180,15 @@ class Engine:
             "INFERENCE_PRECISION_HINT": self.precision,
             "ENABLE_CPU_PINNING": False,  # others may use the cores, too
         }
-        data = self.bundle.read(self._spec.file)
+        path = self.bundle.verified(self._spec.file)
         try:
-            model = core.read_model(data)
+            model = _core().read_model(path)  # of bytes, OpenVINO would hold two more copies
         except RuntimeError as error:
             raise self._refuse(f"is no model that OpenVINO loads ({_short(error)})") from error
         self._check_signature(model)
         try:
             model.reshape([1, self.size, self.size, 3])  # batches buy nothing on a CPU, and a free size costs
-            return core.compile_model(model, "CPU", options)
+            return _core().compile_model(model, "CPU", options)
         except RuntimeError as error:
             raise self._refuse(f"can't be compiled ({_short(error)})") from error
 
@@ -247,8 +247,13 @@ def load(bundle: Bundle, variant: str | None = None, concurrency: int = 1) -> En
     return engine
 
 
+@cache
+def _core() -> Any:  # an openvino.Core: one for the process, as each loads the plugin for itself
+    return openvino.Core()
+
+
 def _has_bf16() -> bool:
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _choose(bundle: Bundle, variant: str | None) -> VariantName:

@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
-from service import log, quota
+from service import budget, log, quota
 from service.http import docs, routes, stream, v2
 from service.http.body import Buffer
 from service.http.middleware import Envelope
@@ -79,6 +79,7 @@ def create_app(settings: Settings | None = None, give_up: GiveUp | None = None) 
 def _lifespan(settings: Settings, give_up: GiveUp) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        budget.limit_arenas()
         metrics: Metrics = app.state.metrics
         queue = InferenceQueue(
             limit=settings.queue,
