@@ -101,20 +101,27 @@ class Engine:
             self._requests.append(request)
         return Output(*(np.concatenate(column) for column in zip(*rows, strict=True)))
 
-    def identify(self, data: bytes) -> Answer:
+    def identify(
+        self, data: bytes, *, max_pixels: int = decode.MAX_PIXELS, explain: bool = False, queued: float = 0.0
+    ) -> Answer:
         """Decode a picture file and say what is in it.
+
+        Args:
+            data: the file.
+            max_pixels: limit on width x height.
+            explain: also say where in the frame the label shows.
+            queued: milliseconds that the picture has waited, for the answer's timing.
 
         Raises:
             PictureError: it can't be decoded; see `bundle.decode.open_rgb`.
         """
         start = perf_counter()
-        frame = decode.decode(data, self.size)
+        frame = decode.decode(data, self.size, max_pixels=max_pixels)
         decoded = perf_counter()
-        output = self.run(frame[None])
+        output = self.run(frame[None], explain=explain)
         inferred = perf_counter()
-        return self.answer(
-            output, Timing(decode=(decoded - start) * 1e3, queue=0.0, inference=(inferred - decoded) * 1e3)
-        )
+        spent = Timing(decode=(decoded - start) * 1e3, queue=queued, inference=(inferred - decoded) * 1e3)
+        return self.answer(output, spent)
 
     def answer(self, output: Output, timing: Timing, row: int = 0) -> Answer:
         """Read the answer for one frame of a batch: the likeliest label, or none where `id_score` is too low."""

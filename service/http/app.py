@@ -17,14 +17,14 @@ from service.http import docs, routes, stream, v2
 from service.http.body import Buffer
 from service.http.middleware import Envelope
 from service.http.page import Page
-from service.http.problems import MEDIA_TYPE, ProblemDetails
 from service.http.state import State
 from service.inference.queue import InferenceQueue
 from service.metrics import Metrics
-from service.models.folder import FolderSource
 from service.models.registry import RegistrySource
+from service.models.source import FolderSource
 from service.models.watcher import Watcher
 from service.models.workspace import Workspace
+from service.problems import MEDIA_TYPE, ProblemDetails
 from service.settings import Settings, read
 
 DESCRIPTION: Final = (
