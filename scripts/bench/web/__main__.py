@@ -24,7 +24,6 @@ from scripts.bench.web.report import NAMES, THREADS, Row, report
 from scripts.bench.web.server import served
 from scripts.dev import node, readme
 from scripts.dev.browser import launch
-from scripts.dev.environment import SetupError
 
 CSV = Path("docs/bench/web.csv")
 PAGE = Path("docs/bench-web.md")
@@ -41,11 +40,8 @@ def bench(turns: int, seconds: float, dry: bool) -> None:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="bench-web-") as folder, sync_playwright() as playwright:
         scratch = Path(folder)
-        try:
-            node.page()
-            _build(scratch / "bench")
-        except SetupError as error:
-            raise PipelineError(str(error)) from error
+        node.page()
+        _build(scratch / "bench")
         browser = launch(playwright, camera=page.film(scratch / "camera.mjpeg"))
         about = f"Chromium {browser.version}, camera of {page.CAMERA[0]} x {page.CAMERA[1]}"
         try:
