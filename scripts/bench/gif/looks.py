@@ -26,7 +26,6 @@ from scripts.bench.gif.contenders import FPS, preset
 from scripts.gif import passes, quality, recording, tool
 from scripts.gif.budget import Search, Way
 from scripts.gif.passes import Job
-from scripts.gif.progress import Progress
 from scripts.gif.settings import Crop
 from scripts.gif.tool import Ffmpeg, as_input
 
@@ -61,7 +60,7 @@ def measure(film: Path, ffmpeg: Ffmpeg, flip: Flip) -> dict[str, list[float]]:
     """Each metric of `METRICS` for each way to make a GIF of ``film``; more is better in all."""
     settings = preset("screen", *SPAN)
     with tempfile.TemporaryDirectory(prefix="bench-looks-") as folder:
-        job = Job(recording.read(film, ffmpeg), ffmpeg, Crop(), Path(folder), Progress())
+        job = Job(recording.read(film, ffmpeg), ffmpeg, Crop(), Path(folder))
         kept = passes.frames(job, settings)
         whole = passes.from_frames(job, kept, settings, settings, job.scratch / "whole.gif")
         size = (whole.width, whole.height)
