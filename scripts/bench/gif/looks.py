@@ -1,7 +1,7 @@
 """Whether "looks", by which --max-bytes ranks GIFs, ranks them as a published metric does that people have checked.
 
-Of each clip, GIFs that differ in colours, dither, width and gifsicle's losses are ranked by looks, SSIM and VMAF; a table
-has Spearman's correlation of the ranks. VMAF is a part of ffmpeg and sees brightness alone.
+Of each clip, GIFs that differ in colours, dither, width and gifsicle's losses are ranked by looks, SSIM and VMAF. A
+table has Spearman's correlation of the ranks. VMAF is a part of ffmpeg and sees brightness alone.
 """
 
 import itertools
