@@ -3,7 +3,6 @@
 Writes docs/bench/pipeline.csv and the table of docs/pipeline.md. DVC itself keeps no times of stages.
 """
 
-import argparse
 import re
 import resource
 import statistics
@@ -18,9 +17,8 @@ from typing import Any
 
 from PIL import Image
 
-from pipeline.core.errors import PipelineError, run_stage
-from scripts.bench.results import circumstances, keep, table, yes
-from scripts.dev import readme
+from pipeline.core.errors import PipelineError
+from scripts.bench.results import circumstances, command, keep, publish, table, yes
 from scripts.dev.clone import environment, fresh_clone, run
 
 STAGE = re.compile(r"Running stage '([\w-]+)'")
@@ -106,20 +104,9 @@ def bench(rounds: int, dry: bool) -> None:
         rows.append(Row(IDLE, statistics.median(idle)))
         add_photo(clone)
         rows.append(_whole(MORE, measure(clone)))
-    text = f"{circumstances('make bench-pipeline')}\n\n{report(rows if dry else keep(CSV, rows))}"
-    print(text)
-    if not dry:
-        readme.write("bench", text, PAGE)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Parse the command line and run."""
-    parser = argparse.ArgumentParser(prog="make bench-pipeline", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="runs with nothing to do; their median counts (5)")
-    parser.add_argument("--dry", action="store_true", help="print the table and write nothing")
-    given = parser.parse_args(argv)
-    return run_stage(lambda: bench(given.rounds, given.dry))
+    text = f"{circumstances('make bench-pipeline')}\n\n{report(keep(CSV, rows, dry))}"
+    publish(PAGE, {"bench": text}, dry)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(bench, __doc__, "make bench-pipeline", rounds=(5, "runs with nothing to do, whose median counts")))

@@ -10,7 +10,6 @@ from pipeline.core.errors import run_stage
 from scripts.bench import results
 from scripts.bench.gif import clips, looks, measure
 from scripts.bench.gif.contenders import find_gifski
-from scripts.dev import readme
 from scripts.gif import tool
 from scripts.gif.stage import as_pipeline_errors
 
@@ -39,9 +38,9 @@ def bench() -> None:
     gifsicle = "gifsicle in the search" if tool.gifsicle() else "no gifsicle"
     made = f"{results.circumstances('make bench-gif')} ffmpeg {ffmpeg.version}; {about}; {gifsicle}."
     expected = results.table(("expected", "found", ""), measure.expectations(rows))
-    readme.write("tables", f"{made}\n\n{expected}\n\n{results.table(*measure.overview(rows))}", PAGE)
     head = ("", *(f"{one} and {other}" for one, other in looks.PAIRS))
-    readme.write("looks", results.table(head, looks.correlations(metrics)), PAGE)
+    tables = f"{made}\n\n{expected}\n\n{results.table(*measure.overview(rows))}"
+    results.publish(PAGE, {"tables": tables, "looks": results.table(head, looks.correlations(metrics))})
     print(f"-> {CSV}, {PAGE}; look at {FOLDER}/gifs")
 
 
