@@ -141,6 +141,15 @@ bench-gif: setup data ## compare the GIFs with ffmpeg's own and gifski's, on six
 web-api: setup ## write the page's types from the service's OpenAPI document
 	@$(IN_VENV) python -m scripts.dev.openapi
 
+# A lock holds names and exact versions and nothing of this machine: no registry, no path, no local version (`+cpu`), no
+# CUDA part, which comes with torch where it is wanted. No hashes: one pin of torch is a build for CPU here, for CUDA there.
+NAME ?= pipeline
+.PHONY: lock
+lock: ## write requirements/pipeline.lock of what .venv has installed; NAME=bench: bench.lock of .venv-bench
+	@{ echo "# What $(NAME).in resolves to; CONTRIBUTING.md says how to renew it."; \
+		$(patsubst %-pipeline,%,.venv-$(NAME))/bin/python -m pip freeze --all | sed 's/+.*//' \
+			| grep -Ev '^(nvidia-|cuda-|triton|pip==|uv==)|@' | LC_ALL=C sort -f; } > requirements/$(NAME).lock
+
 .PHONY: test-stores
 test-stores: setup ## photos on S3 and MLflow on PostgreSQL, tried out with stand-ins (an environment of 1.2 GB once)
 	@$(PYTHON) scripts/dev/environment.py requirements/scale.lock .venv-scale

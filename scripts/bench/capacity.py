@@ -6,18 +6,16 @@ Writes docs/bench/capacity.csv and the tables of docs/scale.md. Users of a core 
 and held against so many streams at once.
 """
 
-import argparse
 import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.core.errors import PipelineError, run_stage
-from scripts.bench.results import circumstances, keep, table
+from pipeline.core.errors import PipelineError
+from scripts.bench.results import circumstances, command, keep, publish, table
 from scripts.bench.service import profiler
 from scripts.bench.service.contenders import SERVED, promoted
 from scripts.bench.service.measure import Measurement, Row
-from scripts.dev import readme
 
 CSV = Path("docs/bench/capacity.csv")
 PAGE = Path("docs/scale.md")
@@ -48,7 +46,7 @@ def capacity(seconds: float, dry: bool) -> None:
                 except PipelineError as error:
                     print(f"the interpreter's lock was not looked at: {error}", file=sys.stderr)
                     lock_ms = math.nan
-    rows = rows if dry else keep(CSV, rows)
+    rows = list(keep(CSV, rows, dry))
     texts = {
         "circumstances": f"{circumstances('make bench-scale')} {seconds:g} s each.",
         "core": core(rows),
@@ -56,10 +54,7 @@ def capacity(seconds: float, dry: bool) -> None:
         "lock": lock(rows, lock_ms),
         "sizes": sizes(answers(rows)),
     }
-    for name, text in texts.items():
-        print(f"{text}\n")
-        if not dry:
-            readme.write(name, text, PAGE)
+    publish(PAGE, texts, dry)
 
 
 def answers(rows: Sequence[Row], threads: int = 1) -> float:
@@ -117,16 +112,5 @@ def sizes(per_second: float) -> str:
     return table(("people at once", *(f"cores at {frames}/s each" for frames in FRAMES)), lines)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Parse the command line and run."""
-    parser = argparse.ArgumentParser(
-        prog="make bench-scale", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--seconds", type=float, default=10, help="of each load (10)")
-    parser.add_argument("--dry", action="store_true", help="print and write nothing")
-    given = parser.parse_args(argv)
-    return run_stage(lambda: capacity(given.seconds, given.dry))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(capacity, __doc__, "make bench-scale", seconds=(10.0, "of each load")))

@@ -3,7 +3,6 @@
 Writes docs/bench/pipeline.csv and the table of docs/pipeline.md. DVC itself keeps no times of stages.
 """
 
-import argparse
 import re
 import resource
 import statistics
@@ -14,12 +13,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
-from scripts.bench.results import circumstances, keep, table, yes
-from scripts.dev import readme
-from scripts.dev.clone import environment, fresh_clone
+from pipeline.core.errors import PipelineError
+from scripts.bench.results import circumstances, command, keep, publish, table, yes
+from scripts.dev.clone import environment, fresh_clone, run
 
 STAGE = re.compile(r"Running stage '([\w-]+)'")
 COLD, MORE, IDLE = "cold, all stages", "one more photo", "nothing to do"
@@ -42,14 +42,12 @@ def measure(clone: Path) -> list[Row]:
     """Run ``dvc repro`` in ``clone``; the time of each stage that ran.
 
     Raises:
-        subprocess.CalledProcessError: a stage failed; its output was shown.
+        PipelineError: a stage failed; its output was shown.
     """
     stage, begun = "start", time.monotonic()
     rows = []
-    command = ["dvc", "repro"]
-    with subprocess.Popen(
-        command, cwd=clone, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as repro:
+    how: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(["dvc", "repro"], cwd=clone, env=environment(), **how) as repro:
         assert repro.stdout is not None
         for line in repro.stdout:
             print(line, end="", flush=True)
@@ -58,7 +56,7 @@ def measure(clone: Path) -> list[Row]:
                 stage, begun = found.group(1), time.monotonic()
         rows.append(Row(stage, time.monotonic() - begun))
     if repro.returncode:
-        raise subprocess.CalledProcessError(repro.returncode, command)
+        raise PipelineError("dvc repro failed in a fresh clone (see above)")
     return rows
 
 
@@ -71,14 +69,14 @@ def add_photo(clone: Path) -> None:
     """One more photo: one of the set, cut, so that it is another one.
 
     Raises:
-        subprocess.CalledProcessError: it could not be added.
+        PipelineError: it could not be added.
     """
     photo = sorted((clone / "data/images/art").glob("*.jpg"))[0]
     with Image.open(photo) as image:
         width, height = image.size
         image.crop((width // 4, height // 4, width, height)).save(photo.with_name("one-more.jpg"), quality=92)
-    for command in (["python", "-m", "pipeline.data", "adopt"], ["dvc", "add", "--quiet", "data"]):
-        subprocess.run(command, cwd=clone, env=environment(), check=True)
+    run(clone, "python", "-m", "pipeline.data", "adopt")
+    run(clone, "dvc", "add", "--quiet", "data")
 
 
 def report(rows: Sequence[Row]) -> str:
@@ -92,30 +90,23 @@ def report(rows: Sequence[Row]) -> str:
     return table(("stage", "s", "largest process, GB", "before, s", "target, s", ""), lines)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Measure the last commit and print the table; exit status 1 where a stage failed."""
-    parser = argparse.ArgumentParser(prog="make bench-pipeline", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="runs with nothing to do; their median counts (5)")
-    parser.add_argument("--dry", action="store_true", help="print the table and write nothing")
-    given = parser.parse_args(argv)
-    try:
-        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-            clone = fresh_clone(Path(folder) / "clone")
-            rows = measure(clone)
-            rows.append(_whole(COLD, rows))
-            idle = [sum(row.seconds for row in measure(clone)) for _ in range(given.rounds)]
-            rows.append(Row(IDLE, statistics.median(idle)))
-            add_photo(clone)
-            rows.append(_whole(MORE, measure(clone)))
-    except subprocess.CalledProcessError as error:
-        print(f"error: {' '.join(map(str, error.cmd))} failed (see above)", file=sys.stderr)
-        return 1
-    text = f"{circumstances('make bench-pipeline')}\n\n{report(rows if given.dry else keep(CSV, rows))}"
-    print(text)
-    if not given.dry:
-        readme.write("bench", text, PAGE)
-    return 0
+def bench(rounds: int, dry: bool) -> None:
+    """Measure the last commit, print the table and write it; ``rounds`` runs with nothing to do, whose median counts.
+
+    Raises:
+        PipelineError: the commit can't be cloned, or a stage failed.
+    """
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        clone = fresh_clone(Path(folder) / "clone")
+        rows = measure(clone)
+        rows.append(_whole(COLD, rows))
+        idle = [sum(row.seconds for row in measure(clone)) for _ in range(rounds)]
+        rows.append(Row(IDLE, statistics.median(idle)))
+        add_photo(clone)
+        rows.append(_whole(MORE, measure(clone)))
+    text = f"{circumstances('make bench-pipeline')}\n\n{report(keep(CSV, rows, dry))}"
+    publish(PAGE, {"bench": text}, dry)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(bench, __doc__, "make bench-pipeline", rounds=(5, "runs with nothing to do, whose median counts")))

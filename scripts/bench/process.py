@@ -46,17 +46,15 @@ def free_port() -> int:
         return port
 
 
-def get(port: int, path: str) -> tuple[int, bytes]:
-    """Status and body of one GET at 127.0.0.1.
-
-    Raises:
-        OSError, http.client.HTTPException: no answer.
-    """
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+def ask(port: int, path: str, picture: bytes | None = None, kind: str = "image/jpeg") -> tuple[str, bytes]:
+    """Status and body of one GET, or of a POST with a picture, at 127.0.0.1; without an answer the error's name."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
-        connection.request("GET", path)
+        connection.request("POST" if picture else "GET", path, picture, {"Content-Type": kind} if picture else {})
         answer = connection.getresponse()
-        return answer.status, answer.read()
+        return str(answer.status), answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        return type(error).__name__, b""
     finally:
         connection.close()
 
@@ -76,10 +74,9 @@ class Server:
             NotReadyError: it ended or took too long; says the last lines of its log.
         """
         while True:
-            with suppress(OSError, http.client.HTTPException):
-                if get(self.port, path)[0] == http.client.OK:
-                    self.ready_s = time.monotonic() - begun
-                    return
+            if ask(self.port, path)[0] == "200":
+                self.ready_s = time.monotonic() - begun
+                return
             if self.process.poll() is not None:
                 raise NotReadyError(f"ended with status {self.process.returncode}: {self._last_lines()}")
             if time.monotonic() - begun > READY_WITHIN_S:

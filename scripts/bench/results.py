@@ -3,11 +3,12 @@
 tabulate was tried for the tables: it pads the cells, so that one changed figure changes every line of a page.
 """
 
+import argparse
 import csv
 import io
 import math
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,8 @@ from typing import Any, TypeVar, get_type_hints
 import psutil
 
 from pipeline.core import files
-from pipeline.core.errors import DataError
+from pipeline.core.errors import DataError, run_stage
+from scripts.dev import readme
 
 NO_VALUE = math.nan  # of a percentile where nothing was answered; an empty cell in the file
 
@@ -65,10 +67,31 @@ def of_csv(path: Path, kind: type[Row], command: str) -> list[Row]:
         raise DataError(f"{path} can't be used ({error}); `{command}` writes it") from error
 
 
-def keep(path: Path, rows: Sequence[Row]) -> list[Row]:
+def keep(path: Path, rows: Sequence[Row], dry: bool = False) -> Sequence[Row]:
     """Write the file; the rows as it has them, rounded, so that a page that is made from them can be made again."""
+    if dry:
+        return rows
     files.write_text(path, to_csv(rows))
     return of_csv(path, type(rows[0]), "this command")
+
+
+def publish(page: Path, texts: Mapping[str, str], dry: bool = False) -> None:
+    """Print what belongs between the markers of a page, and write it there."""
+    for name, text in texts.items():
+        print(f"{text}\n")
+        if not dry:
+            readme.write(name, text, page)
+
+
+def command(run: Callable[..., None], about: str | None, prog: str, **options: tuple[float, str]) -> int:
+    """Run a benchmark with what its command line says: ``options``, each with its default and help, and --dry."""
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog=prog, description=about, formatter_class=form)
+    for name, (value, meaning) in options.items():
+        parser.add_argument(f"--{name}", type=type(value), default=value, help=f"{meaning} ({value:g})")
+    parser.add_argument("--dry", action="store_true", help="print and write nothing")
+    given = vars(parser.parse_args())
+    return run_stage(lambda: run(**given))
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

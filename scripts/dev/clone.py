@@ -4,6 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from pipeline.core.errors import PipelineError
+
 # What this shell may carry that a user's fresh one would not: an experiment's names, another MLflow store.
 FORGOTTEN = (
     "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV", "DVC_STAGE", "DVC_ROOT", "MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID",
@@ -15,18 +17,22 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in FORGOTTEN}
 
 
-def fresh_clone(into: Path, of: Path = Path()) -> Path:
-    """Clone the last commit of ``of`` into the folder ``into`` and pull its photos from the remote in it.
+def run(folder: Path, *command: str) -> None:
+    """Run a command in ``folder``.
 
     Raises:
-        subprocess.CalledProcessError: git or dvc failed; they have said why.
+        PipelineError: it failed; it has said why.
     """
-    subprocess.run(["git", "clone", "--quiet", "--no-local", of.resolve(), into], check=True)
-    subprocess.run(["dvc", "pull", "--quiet", "data.dvc"], cwd=into, env=environment(), check=True)
+    if subprocess.run(command, cwd=folder, env=environment(), check=False).returncode:
+        raise PipelineError(f"{' '.join(command)} failed in {folder} (see above)")
+
+
+def fresh_clone(into: Path) -> Path:
+    """Clone the last commit into the folder ``into`` and pull its photos from the remote in it.
+
+    Raises:
+        PipelineError: git or dvc failed; they have said why.
+    """
+    run(Path(), "git", "clone", "--quiet", "--no-local", str(Path().resolve()), str(into))
+    run(into, "dvc", "pull", "--quiet", "data.dvc")
     return into
-
-
-def uncommitted() -> list[str]:
-    """Files whose state the last commit does not have, as git names them."""
-    status = subprocess.run(["git", "status", "--porcelain"], check=True, capture_output=True, text=True)
-    return [line[3:] for line in status.stdout.splitlines()]

@@ -16,7 +16,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 OLDEST = (3, 11)
@@ -101,16 +100,13 @@ def install(python: Path, lock: Path) -> None:
     Raises:
         SetupError: neither could; what they said was printed.
     """
-    started = time.monotonic()
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--no-input", "--quiet"]
     uv = [str(python), "-m", "uv", "pip", "install", "--python", str(python)]
     if not subprocess.call([*pip, UV]) and not subprocess.call([*uv, "-r", str(lock)], env=uv_settings(python)):
-        print(f"  {time.monotonic() - started:3.0f} s: done", flush=True)
         return
     print("uv could not install that; pip tries it, which takes some minutes", flush=True)
     if subprocess.call([*pip, "-r", str(lock)]):
         raise SetupError(f"{lock} could not be installed (see above); run the same command again")
-    print(f"  {time.monotonic() - started:3.0f} s: done", flush=True)
 
 
 def uv_settings(python: Path) -> dict[str, str]:

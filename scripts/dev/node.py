@@ -13,12 +13,11 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from pipeline.core.errors import StorageError
+from pipeline.core.errors import PipelineError
 from pipeline.core.files import replace_dir, write_text
 from scripts.dev import environment
 from scripts.dev.environment import SetupError
@@ -45,11 +44,14 @@ def env() -> dict[str, str]:
     """The variables with which `node` and `npm` are found: the machine's, or those of an environment made for them.
 
     Raises:
-        SetupError: the machine has none that fit, and they could not be installed.
+        PipelineError: the machine has none that fit, and they could not be installed.
     """
     if shutil.which("npm") and fits(_version(os.environ)):
         return dict(os.environ)
-    environment.make(LOCK, ENVIRONMENT)
+    try:
+        environment.make(LOCK, ENVIRONMENT)
+    except SetupError as error:
+        raise PipelineError(str(error)) from error
     programs = (ENVIRONMENT / "bin").resolve()
     return {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
 
@@ -65,27 +67,24 @@ def packages(web: Path, env: Mapping[str, str]) -> None:
     """Bring ``web``/node_modules to what the lock file says, where it is not there already.
 
     Raises:
-        SetupError: npm failed; its last lines are in the text.
+        PipelineError: npm failed; its last lines are in the text.
     """
     stamp = web / "node_modules" / STAMP
     lock = web / "package-lock.json"
     wanted = hashlib.sha256(lock.read_bytes() + _version(env).strip().encode()).hexdigest()
     if environment.stamped(stamp, wanted):
         return
-    begun = time.monotonic()
     print(f"Setting up {web / 'node_modules'} from {lock}", flush=True)
     stamp.unlink(missing_ok=True)
     _run(["npm", "ci", "--no-audit", "--no-fund"], web, env)
     stamp.write_text(wanted, encoding="utf-8")
-    print(f"  {time.monotonic() - begun:3.0f} s: done", flush=True)
 
 
 def page(web: Path = WEB) -> bool:
     """Build ``web``/dist where it is not what the sources give; return whether it was.
 
     Raises:
-        SetupError: there is no Node, or npm failed; its last lines are in the text, and the page is as it was.
-        StorageError: the disk is full or the folder can't be written.
+        PipelineError: there is no Node, or npm failed; its last lines are in the text, and the page is as it was.
     """
     wanted = identity(web)
     if environment.stamped(web / DIST / STAMP, wanted):
@@ -98,16 +97,14 @@ def build(script: str, target: Path, web: Path, made_from: str) -> None:
     """Run an npm script that ends in `vite build`; ``target`` takes its place when all of it is there.
 
     Raises:
-        SetupError: it failed; its last lines are in the text, and ``target`` is as it was.
+        PipelineError: it failed; its last lines are in the text, and ``target`` is as it was.
     """
     variables = env()
     packages(web, variables)
-    begun = time.monotonic()
     print(f"Building {target}", flush=True)
     with replace_dir(target) as new:
         _run(["npm", "run", script, "--", "--outDir", str(new.resolve()), "--emptyOutDir"], web, variables)
         write_text(new / STAMP, made_from)
-    print(f"  {time.monotonic() - begun:3.0f} s: done", flush=True)
 
 
 def identity(web: Path) -> str:
@@ -129,7 +126,7 @@ def _run(command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> None:
     )
     if done.returncode:
         last = "".join(done.stdout.splitlines(keepends=True)[-SHOWN_ON_FAILURE:])
-        raise SetupError(f"{last}`{' '.join(command[:3])}` failed in {cwd} (see above)")
+        raise PipelineError(f"{last}`{' '.join(command[:3])}` failed in {cwd} (see above)")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -143,7 +140,7 @@ def main(arguments: Sequence[str]) -> int:
             variables = env()
             packages(WEB, variables)
             return subprocess.run(list(arguments), cwd=WEB, env=variables, check=False).returncode
-    except (SetupError, StorageError, OSError) as error:
+    except (SetupError, PipelineError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

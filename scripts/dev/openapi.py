@@ -1,7 +1,4 @@
-"""Types of the page from the service's OpenAPI document: web/src/api.gen.ts.
-
-    python -m scripts.dev.openapi            # write them
-    python -m scripts.dev.openapi --check    # exit status 1 where they are not what the service says
+"""Types of the page from the service's OpenAPI document: `python -m scripts.dev.openapi [FILE]` (web/src/api.gen.ts).
 
 The document comes from the application itself, without a service that runs; openapi-typescript makes the types.
 """
@@ -13,20 +10,20 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from pipeline.core.errors import PipelineError, run_stage
 from pipeline.core.files import write_text
 from scripts.dev import node
-from scripts.dev.environment import SetupError
 from service.http.app import create_app
 from service.settings import Settings
 
 TYPES: Final = node.WEB / "src/api.gen.ts"
 
 
-def types() -> str:
-    """What api.gen.ts has to be.
+def write(target: Path) -> None:
+    """Write the types to ``target``, whole or not at all.
 
     Raises:
-        SetupError: there is no Node, or its packages or the generator failed.
+        PipelineError: there is no Node, or its packages or the generator failed.
     """
     env = node.env()
     node.packages(node.WEB, env)
@@ -36,24 +33,9 @@ def types() -> str:
         command = ["npm", "run", "--silent", "api", "--", str(given), "-o", str(made)]
         run = subprocess.run(command, cwd=node.WEB, env=env, capture_output=True, text=True, check=False)
         if run.returncode or not made.exists():
-            raise SetupError(f"openapi-typescript failed:\n{run.stdout}{run.stderr}")
-        return made.read_text(encoding="utf-8")
-
-
-def main(arguments: list[str]) -> int:
-    """Write or check; exit status 0, or 1 with a sentence."""
-    try:
-        wanted = types()
-    except SetupError as error:
-        print(error, file=sys.stderr)
-        return 1
-    if arguments != ["--check"]:
-        write_text(TYPES, wanted)
-    elif TYPES.read_text(encoding="utf-8") != wanted:
-        print(f"{TYPES} is not what the service says any more; run `python -m scripts.dev.openapi`", file=sys.stderr)
-        return 1
-    return 0
+            raise PipelineError(f"openapi-typescript failed:\n{run.stdout}{run.stderr}")
+        write_text(target, made.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_stage(lambda: write(Path(sys.argv[1]) if len(sys.argv) > 1 else TYPES)))

@@ -1,59 +1,60 @@
-"""Does the same commit give the same model? Rebuild it twice in fresh clones and compare the bytes.
+"""Does the same commit give the same model? Rebuild the last one twice in fresh clones and compare the bytes.
 
 The clones lie at paths of different lengths, so that a path that got into a file shows as well. Takes twice
 the time of a training.
 """
 
 import hashlib
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from scripts.dev.clone import environment, fresh_clone, uncommitted
+from pipeline.core.errors import PipelineError, run_stage
+from scripts.bench.results import table, yes
+from scripts.dev.clone import fresh_clone, run
 
-COMPARED = ("model.onnx", "model.int8.onnx")
 BUNDLE = Path("build/export")
 CLONES = ("one", "another clone")  # the second also has a space in its path
 
 
 def digests(bundle: Path) -> dict[str, str]:
-    """sha256 of the compared files, of those that exist: int8 is there only where it passed its gates."""
-    found = (bundle / name for name in COMPARED if (bundle / name).exists())
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
+    """sha256 of each model file; int8 is there only where it passed its gates."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in bundle.glob("model*.onnx")}
 
 
-def verdict(first: dict[str, str], second: dict[str, str]) -> tuple[str, bool]:
-    """A table of the compared files, and whether there is a model and all of it is the same."""
-    lines = []
-    for name in sorted(first.keys() | second.keys()):
-        one, other = first.get(name, "missing"), second.get(name, "missing")
-        lines.append(f"  {name:16} {one[:16]:16}  {other[:16]:16}  {'same' if one == other else 'DIFFERENT'}")
-    return "\n".join(lines or ["  no model was built"]), bool(first) and first == second
+def compare(first: dict[str, str], second: dict[str, str]) -> None:
+    """Print a table of the files.
+
+    Raises:
+        PipelineError: there is no model, or not all of it is the same.
+    """
+    names = sorted(first.keys() | second.keys())
+    pairs = [(name, first.get(name, "missing"), second.get(name, "missing")) for name in names]
+    print(
+        table(
+            ("file", *CLONES, "same"), [(name, one[:16], other[:16], yes(one == other)) for name, one, other in pairs]
+        )
+    )
+    if not first or first != second:
+        raise PipelineError("the two rebuilds differ" if names else "no model was built")
+    print("The model is the same, byte for byte.")
 
 
-def main() -> int:
-    """Exit status 0 where both rebuilds gave the same bytes, 1 where not."""
-    if left_out := uncommitted():
-        print(f"note: the last commit is verified, without what is not committed: {', '.join(left_out[:5])}")
+def verify() -> None:
+    """Rebuild twice and compare.
+
+    Raises:
+        PipelineError: a rebuild failed, or they differ.
+    """
     built = []
-    try:
-        with tempfile.TemporaryDirectory(prefix="verify-") as folder:
-            for name in CLONES:
-                started = time.monotonic()
-                print(f"== rebuilding in a fresh clone: {name}", flush=True)
-                clone = fresh_clone(Path(folder) / name)
-                subprocess.run(["dvc", "repro", "export"], cwd=clone, env=environment(), check=True)
-                built.append(digests(clone / BUNDLE))
-                print(f"== {name}: {time.monotonic() - started:.0f} s", flush=True)
-    except subprocess.CalledProcessError as error:
-        print(f"error: {' '.join(map(str, error.cmd))} failed in a fresh clone (see above)", file=sys.stderr)
-        return 1
-    table, same = verdict(*built)
-    print(f"\n{table}\n\n{'The model is the same, byte for byte.' if same else 'The two rebuilds differ.'}")
-    return 0 if same else 1
+    with tempfile.TemporaryDirectory(prefix="verify-") as folder:
+        for name in CLONES:
+            print(f"== rebuilding in a fresh clone: {name}", flush=True)
+            clone = fresh_clone(Path(folder) / name)
+            run(clone, "dvc", "repro", "export")
+            built.append(digests(clone / BUNDLE))
+    compare(*built)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_stage(verify, description=__doc__))

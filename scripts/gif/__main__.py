@@ -1,23 +1,16 @@
 """Recordings to GIFs: ``palette-gif RECORDING… [-o OUT] [--preset NAME] [--max-bytes 3MB] [key=value …]``."""
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
-
-from pydantic import TypeAdapter
 
 from . import settings as gif_settings
 from . import tool
-from .convert import Result, convert
+from .convert import convert
 from .errors import GifError
-from .progress import Progress
-from .run import end_as_on_ctrl_c
+from .run import end_as_on_ctrl_c, tell
 from .settings import GifSettings
-from .tool import Ffmpeg
 
 OPTIONS = ("start", "end", "max_bytes", "alt", "siblings")  # that are settings, too
 
@@ -45,7 +38,6 @@ def parser() -> argparse.ArgumentParser:
     kinds = "mp4,avif,webp,poster: the same beside it; mp4 and avif have a tenth of the bytes"
     made.add_argument("--siblings", type=lambda text: text.split(","), metavar="KINDS", help=kinds)
     made.add_argument("--force", action="store_true", help="replace what is there")
-    made.add_argument("--json", action="store_true", help="tell what was made as JSON, and nothing on the way")
     return made
 
 
@@ -77,21 +69,17 @@ def run(given: argparse.Namespace) -> None:
     settings = gif_settings.load(given.preset, overrides, options)
     targets = _targets(recordings, given.out)
     ffmpeg = tool.find(settings.siblings)
-    progress = Progress(shown=not given.json)
-    progress.say(str(ffmpeg))
-    made, failed = [], []
+    tell(str(ffmpeg))
+    failed = []
     for recording, target in zip(recordings, targets, strict=True):
-        progress.say(f"{recording} -> {target}")
+        tell(f"{recording} -> {target}")
         try:
-            made.append(convert(recording, target, settings, ffmpeg, progress, force=given.force))
+            gif = convert(recording, target, settings, ffmpeg, tell, force=given.force).gif
         except GifError as error:
             failed.append(str(error))
         else:
-            if not given.json:
-                gif, size = made[-1].gif, gif_settings.spell_bytes(made[-1].gif.bytes)
-                print(f"{gif.path}: {size}, {gif.width} x {gif.height}, {gif.frames} frames", flush=True)
-    if given.json:
-        print(json.dumps([_plain(result, given.preset, ffmpeg) for result in made], indent=2))
+            size = gif_settings.spell_bytes(gif.bytes)
+            print(f"{gif.path}: {size}, {gif.width} x {gif.height}, {gif.frames} frames", flush=True)
     if failed:
         raise GifError("\nerror: ".join(failed))
 
@@ -112,14 +100,6 @@ def _targets(recordings: list[Path], out: Path | None) -> list[Path]:
         if target in targets[:number]:
             raise GifError(f"{target}: two of the recordings would be this file; name a folder with -o, or rename one")
     return targets
-
-
-def _plain(result: Result, preset: str, ffmpeg: Ffmpeg) -> dict[str, Any]:
-    """What was made, for ``--json``."""
-    told = TypeAdapter(Result).dump_python(result, mode="json")
-    gif = told.pop("gif")
-    about = {"gif": gif.pop("path"), "film_seconds": gif.pop("seconds"), "preset": preset, "ffmpeg": asdict(ffmpeg)}
-    return {**gif, **told, **about}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -32,7 +32,7 @@ def find(job: Job, settings: GifSettings) -> Crop:
     path = job.scratch / "luma.raw"
     seconds = job.seconds(settings) * settings.speed
     stream = source(job.recording, settings).filter("fps", f"{max(SAMPLES / seconds, 0.01) if seconds else 1:.4f}")
-    job.run(stream.output(f"file:{path}", f="rawvideo", pix_fmt="gray"), "looking for borders", seconds)
+    job.run(stream.output(f"file:{path}", f="rawvideo", pix_fmt="gray"), "looking for borders")
     return of_frames(np.fromfile(path, np.uint8).reshape(-1, job.recording.height, job.recording.width))
 
 

@@ -12,14 +12,11 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import PlainSerializer
-
-from . import passes, quality, tool
+from . import passes, quality, run, tool
 from .errors import GifError, GifsicleError
 from .passes import Job, Picture
-from .progress import Progress
 from .settings import GifSettings, spell_bytes
 
 RATES = (0.75, 0.5)  # of the preset's
@@ -52,7 +49,7 @@ class Way(GifSettings):
 class Try:
     """A way that was tried: bytes, and how it looks (`quality.looks`), of a sample or of the whole film."""
 
-    way: Annotated[Way, PlainSerializer(str)]
+    way: Way
     bytes: int
     looks: float
     whole: bool
@@ -83,16 +80,16 @@ class Search:
 
     def __init__(self, job: Job, kept: Path, settings: GifSettings, budget: int, first: Picture) -> None:
         """Prepare it; ``first`` is the GIF of the preset's own settings, at whose size all are compared."""
-        self._job = replace(job, progress=Progress())  # of some hundred short passes; each try is a line instead
-        self._say = job.progress.say
+        self._job = replace(job, say=run.silent)  # of some hundred short passes; each try is a line instead
+        self._say = job.say
         self._kept, self._budget, self._first = kept, budget, first
         self._of = Way.model_validate(settings.model_dump() | {"width": first.width})
         self._gifsicle = tool.gifsicle()
         self._best: tuple[Try, Picture] | None = None
         self.tries: list[Try] = []
 
-    def find(self) -> tuple[Try, Picture, str]:
-        """The best that fits, its GIF, and why it is the best.
+    def find(self) -> tuple[Way, Picture]:
+        """The best that fits, and its GIF; why it is the best is told.
 
         Raises:
             GifError: nothing fits; the text says what the smallest was.
@@ -113,13 +110,13 @@ class Search:
                 "a higher speed=…, or more bytes"
             )
         best, picture = self._best
-        why = (
-            f"{best.way}: {spell_bytes(best.bytes)} of {spell_bytes(self._budget)}, looks {best.looks:.3f}, "
+        self._say(
+            f"kept: {best.way}: {spell_bytes(best.bytes)} of {spell_bytes(self._budget)}, looks {best.looks:.3f}, "
             f"the best of {sum(tried.bytes <= self._budget for tried in whole)} that fit of {len(whole)} made of the "
             f"whole film, ranked by {len(self.tries) - len(whole)} of a sample; the preset's own settings: "
             f"{spell_bytes(base.bytes)}, looks {base.looks:.3f}"
         )
-        return best, picture, why
+        return best.way, picture
 
     def _ranked(self, start: Way, sample: Path | None) -> list[Saving]:
         """All combinations of savings, as what each does alone to the ``sample`` lets expect of the whole film."""

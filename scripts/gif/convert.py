@@ -2,19 +2,15 @@
 
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pydantic import SerializeAsAny
-
-from . import passes, recording
+from . import passes, recording, run
 from .budget import Search, Try
 from .errors import GifError, explain
 from .passes import Job, Picture
-from .progress import Progress
 from .recording import Recording
 from .settings import Crop, GifSettings, spell_bytes
 from .tool import Ffmpeg
@@ -24,24 +20,16 @@ TEXT = ".txt"  # the alternative: beside a recording what is read, beside a GIF 
 
 @dataclass(frozen=True)
 class Result:
-    """What was made: the GIF, the files beside it, the crop that was taken, the seconds that it took.
+    """What was made: the GIF and its siblings. Where a budget had to be met: what that took, and all that was tried."""
 
-    Where a budget had to be met: the settings that it took, everything that was tried, and why these.
-    """
-
-    recording: Path
     gif: Picture
-    beside: tuple[Path, ...]
-    crop: Crop
-    alt: str
-    seconds: float
-    settings: SerializeAsAny[GifSettings]
+    siblings: tuple[Path, ...]
+    settings: GifSettings
     tries: tuple[Try, ...]
-    why: str | None
 
 
 def convert(
-    source: Path, target: Path, settings: GifSettings, ffmpeg: Ffmpeg, progress: Progress, *, force: bool = False
+    source: Path, target: Path, settings: GifSettings, ffmpeg: Ffmpeg, say: run.Say = run.silent, *, force: bool = False
 ) -> Result:
     """Make ``target`` of the recording ``source``, with its text alternative and the siblings that are asked for.
 
@@ -49,35 +37,31 @@ def convert(
         GifError: the recording, ffmpeg or the settings don't allow it, a file can't be written, or is there already
             and ``force`` is not given.
     """
-    began = time.monotonic()
     siblings = {kind: target.with_suffix(".png" if kind == "poster" else f".{kind}") for kind in settings.siblings}
     text, own_text = target.with_suffix(TEXT), source.with_suffix(TEXT)
     writes_text = text.resolve() != own_text.resolve() or settings.alt is not None
     _refuse(source, [target, *siblings.values(), *([text] if writes_text else [])], force)
     film = recording.read(source, ffmpeg)
     with _scratch(target) as scratch:
-        job = Job(film, ffmpeg, Crop(), scratch, progress)
+        job = Job(film, ffmpeg, Crop(), scratch, say)
         job = replace(job, crop=_crop(job, settings))
         passes.check(job, settings)
         picture, kept, search = _first(job, settings)
-        taken, why = settings, None
+        taken = settings
         if search:
-            best, picture, why = search.find()
-            progress.say(f"kept: {why}")
-            taken = best.way
+            taken, picture = search.find()
         made = {picture.path: target}
         for kind, path in siblings.items():
             assert kept
             made[scratch / f"sibling{path.suffix}"] = path
             passes.sibling(job, kind, kept, settings, scratch / f"sibling{path.suffix}")
-        alt = _alternative(settings, own_text, film, picture)
         if writes_text:
+            alt = _alternative(settings, own_text, film, picture)
             (scratch / "alternative").write_text(f"{alt}\n", encoding="utf-8")
             made[scratch / "alternative"] = text
         _place(made, scratch)
-    picture, beside, seconds = replace(picture, path=target), (*siblings.values(), text), time.monotonic() - began
     tries = tuple(search.tries) if search else ()
-    return Result(source, picture, beside, job.crop, alt, seconds, taken, tries, why)
+    return Result(replace(picture, path=target), tuple(siblings.values()), taken, tries)
 
 
 def _crop(job: Job, settings: GifSettings) -> Crop:
@@ -88,7 +72,7 @@ def _crop(job: Job, settings: GifSettings) -> Crop:
 
     crop = borders.find(job, settings)
     sides = ", ".join(f"{pixels} px off the {side}" for side, pixels in crop if pixels)
-    job.progress.say(f"crop: {sides or 'nothing at the edges stays still'}")
+    job.say(f"crop: {sides or 'nothing at the edges stays still'}")
     return crop
 
 
@@ -106,7 +90,7 @@ def _first(job: Job, settings: GifSettings) -> tuple[Picture, Path | None, Searc
         kept = passes.frames(job, settings)
     if budget is None or kept is None or fits:
         return picture, kept, None
-    job.progress.say(f"{spell_bytes(picture.bytes)} is more than {spell_bytes(budget)}: looking for one that fits")
+    job.say(f"{spell_bytes(picture.bytes)} is more than {spell_bytes(budget)}: looking for one that fits")
     return picture, kept, Search(job, kept, settings, budget, picture)
 
 

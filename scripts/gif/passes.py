@@ -10,7 +10,6 @@ import ffmpeg
 
 from . import run
 from .errors import GifError
-from .progress import Progress
 from .recording import Recording
 from .settings import SMALLEST, Crop, GifSettings
 from .tool import Ffmpeg, as_input
@@ -42,23 +41,23 @@ class Job:
     ffmpeg: Ffmpeg
     crop: Crop
     scratch: Path
-    progress: Progress
+    say: run.Say = run.silent
 
     def seconds(self, settings: GifSettings) -> float:
         """How long the GIF will be, less what its last frame is held."""
         end = min(self.recording.seconds, settings.end or self.recording.seconds)
         return max(0.0, end - (settings.start or 0)) / settings.speed
 
-    def run(self, output: Any, step: str, seconds: float = 0, loglevel: str = "warning") -> run.Done:
-        """Run the graph of ``output`` as a step of the progress; it may overwrite, as its folder is the scratch one.
+    def run(self, output: Any, step: str, loglevel: str = "warning") -> run.Done:
+        """Run the graph of ``output``; it may overwrite, as its folder is the scratch one.
 
         Raises:
             GifError: it failed.
         """
         how = ("-hide_banner", "-nostdin", "-nostats", "-loglevel", loglevel, "-progress", "pipe:1")
         command = output.global_args(*how).compile(cmd=self.ffmpeg.path, overwrite_output=True)
-        with self.progress.step(step, seconds) as report:
-            return run.ffmpeg(command, self.recording.path, report)
+        self.say(step)
+        return run.ffmpeg(command, self.recording.path)
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ def _prepared(job: Job, settings: GifSettings) -> Any:
 def frames(job: Job, settings: GifSettings) -> Path:
     """Read the recording once: its frames at the GIF's rate and size, without loss, for the passes that follow."""
     path = job.scratch / "frames.nut"
-    done = job.run(_lossless(_prepared(job, settings), path), "reading the recording", job.seconds(settings))
+    done = job.run(_lossless(_prepared(job, settings), path), "reading the recording")
     _refuse_cut_short(job, settings, done)
     return path
 
@@ -158,7 +157,7 @@ def reread(kept: Path, of: GifSettings, settings: GifSettings) -> Any:
 def from_recording(job: Job, settings: GifSettings, path: Path) -> Picture:
     """A GIF in one pass over the recording, for palettes that are each made of one frame."""
     output = _streamed(_prepared(job, settings), settings, path)
-    done = job.run(output, "writing the GIF", job.seconds(settings))
+    done = job.run(output, "writing the GIF")
     _refuse_cut_short(job, settings, done)
     return _picture(path, done)
 
@@ -166,13 +165,10 @@ def from_recording(job: Job, settings: GifSettings, path: Path) -> Picture:
 def from_frames(job: Job, kept: Path, of: GifSettings, settings: GifSettings, path: Path) -> Picture:
     """A GIF of the frames that were ``kept`` for ``of``: a pass for the palette, a pass for the picture."""
     colours = path.with_suffix(".palette.png")
-    # The frames also go nowhere, to be counted on the way: a palette has no progress.
-    split = reread(kept, of, settings).filter_multi_output("split")
-    palette = _palette(split[0], settings).output(as_input(colours), **PICTURE)
-    output = ffmpeg.merge_outputs(palette, split[1].output("-", f="null"))
-    job.run(output, "choosing the colours", job.seconds(settings))
+    palette = _palette(reread(kept, of, settings), settings)
+    job.run(palette.output(as_input(colours), **PICTURE), "choosing the colours")
     output = _gif(reread(kept, of, settings), ffmpeg.input(as_input(colours)), settings, path)
-    return _picture(path, job.run(output, "writing the GIF", job.seconds(settings)))
+    return _picture(path, job.run(output, "writing the GIF"))
 
 
 def at_once(job: Job, kept: Path, of: GifSettings, settings: GifSettings, path: Path) -> Picture:
@@ -209,9 +205,8 @@ def _gif(stream: Any, colours: Any, settings: GifSettings, path: Path) -> Any:
 
 def sibling(job: Job, kind: str, kept: Path, settings: GifSettings, path: Path) -> None:
     """The frames that were ``kept`` as another ``kind`` of file: mp4, avif, webp or poster, the frame in the middle."""
-    seconds = job.seconds(settings)
     if kind == "poster":
-        output = ffmpeg.input(as_input(kept), ss=seconds / 2).output(as_input(path), frames=1, **PICTURE)
+        output = ffmpeg.input(as_input(kept), ss=job.seconds(settings) / 2).output(as_input(path), frames=1, **PICTURE)
     else:
         stream, how = ffmpeg.input(as_input(kept)), ENCODING[kind]
         if settings.hold:  # a GIF has a delay for that, films don't
@@ -223,7 +218,7 @@ def sibling(job: Job, kind: str, kept: Path, settings: GifSettings, path: Path) 
             # How often it is shown; a GIF doesn't count the first time.
             how = {**how, "loop": 1 if settings.loop < 0 else settings.loop + bool(settings.loop)}
         output = stream.output(as_input(path), f=kind, map_metadata=-1, **how)
-    job.run(output, f"writing the {kind}", seconds + settings.hold)
+    job.run(output, f"writing the {kind}")
 
 
 def _picture(path: Path, done: run.Done) -> Picture:

@@ -25,7 +25,7 @@ PLANES = (0.8, 0.1, 0.1)  # of the SSIM: brightness, two colour differences
 def looks(job: Job, gif: Path, settings: GifSettings, kept: Path, size: tuple[int, int], of: GifSettings) -> float:
     """At most 1: SSIM against the frames ``kept`` for ``of``, the mean of a half and a quarter of their ``size``.
 
-    Frames that were left out cost `HALF_RATE`. docs/bench-gif.md has how it ranks GIFs beside VMAF and FLIP.
+    Frames that were left out cost `HALF_RATE`. docs/bench-gif.md has how it ranks GIFs beside VMAF.
     """
     reference = reread(kept, of, settings.model_copy(update={"width": of.width}))
     shown, wanted = (stream.filter_multi_output("split") for stream in _alike(gif, reference, settings.fps, size))

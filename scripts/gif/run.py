@@ -1,22 +1,20 @@
-"""ffmpeg as a child process: progress while it runs, its own words when it fails, gone when this one is told to.
+"""ffmpeg as a child process: its own words when it fails, gone when this one is told to end.
 
-ffmpeg-python builds the graphs, and could run them, too, but it tells no progress and hides what ffmpeg says.
+ffmpeg-python builds the graphs, and could run them, too, but it hides what ffmpeg says and outlives an interruption.
 """
 
 import re
 import signal
 import subprocess
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from .errors import GifError
-from .progress import Report
 
-GRACE_S = 5  # for a child that was told to end
+Say = Callable[[str], None]  # tells how it goes
+
 KEPT_LINES = 40
 
 # What follows from an error that ffmpeg has told before, or is no error.
@@ -37,48 +35,33 @@ class Done:
     lines: tuple[str, ...]
 
 
-def ffmpeg(command: Sequence[str], about: Path, report: Report) -> Done:
-    """Run an ffmpeg ``command`` that has ``-progress pipe:1``.
+def ffmpeg(command: Sequence[str], about: Path) -> Done:
+    """Run an ffmpeg ``command`` that has ``-progress pipe:1``; it is ended when this process is told to end.
 
     Raises:
         GifError: it failed, or the disk is full; the text names ``about`` and ffmpeg's last useful line.
     """
-    frames, seconds = 0, 0.0
-    with tempfile.TemporaryFile() as words, _child(command, words) as running:
-        assert running.stdout
-        for line in running.stdout:
-            key, _, value = line.decode(errors="replace").strip().partition("=")
-            if key == "frame":
-                frames = int(value)
-            elif key == "out_time_us" and value.lstrip("-").isdigit():
-                seconds = max(0.0, int(value) / 1e6)
-                report(seconds)
-        running.wait()
-        words.seek(0)
-        lines = words.read().decode(errors="replace").splitlines()[-KEPT_LINES:]
-    if any("No space left on device" in line for line in lines):
-        raise GifError(f"{about}: the disk is full, so nothing was made of it; free some space and run again")
-    if running.returncode:
-        raise GifError(f"{about}: {last_useful(lines) or f'ffmpeg ended with status {running.returncode}'}")
-    return Done(frames, seconds, tuple(lines))
-
-
-@contextmanager
-def _child(command: Sequence[str], words: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """A child process with its stdout piped and its stderr in ``words``; it is ended if it outlives the block."""
     try:
-        running = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=words)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     except OSError as error:
         raise GifError(f"{command[0]} can't be run: {error.strerror}") from error
-    with running:  # waits, and closes the pipe
-        try:
-            yield running
-        finally:
-            running.terminate()
-            try:
-                running.wait(GRACE_S)
-            except subprocess.TimeoutExpired:
-                running.kill()
+    told, said = (stream.decode(errors="replace") for stream in (done.stdout, done.stderr))
+    lines = said.splitlines()[-KEPT_LINES:]
+    if any("No space left on device" in line for line in lines):
+        raise GifError(f"{about}: the disk is full, so nothing was made of it; free some space and run again")
+    if done.returncode:
+        raise GifError(f"{about}: {last_useful(lines) or f'ffmpeg ended with status {done.returncode}'}")
+    frames, microseconds = (re.findall(rf"^{key}=(\d+)$", told, re.MULTILINE) for key in ("frame", "out_time_us"))
+    return Done(int(frames[-1]) if frames else 0, int(microseconds[-1]) / 1e6 if microseconds else 0.0, tuple(lines))
+
+
+def tell(text: str) -> None:
+    """A line on stderr, so that stdout is free for what was made."""
+    print(f"  {text}", file=sys.stderr, flush=True)
+
+
+def silent(text: str) -> None:
+    """Tell nothing."""
 
 
 def end_as_on_ctrl_c() -> None:

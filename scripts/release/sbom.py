@@ -1,8 +1,8 @@
 """What an image is made of, and under which licences: `python -m scripts.release.sbom [IMAGE]`.
 
 Writes build/sbom/image.cdx.json (CycloneDX) and build/sbom/licences.md. Syft looks into the image for what Debian and
-Python have installed there (cyclonedx-bom sees Python alone). What it can't see is added: the packages that are built
-into the page, by the page's lock, and the model. Fails where a package of ours (not Debian's) does not say its licence.
+Python have installed there (cyclonedx-bom sees Python alone), and into the page's lock for what is built into the page.
+The model is added. Fails where a package of ours (not Debian's) does not say its licence.
 """
 
 import json
@@ -10,7 +10,6 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +26,16 @@ KINDS = {"pypi": "Python", "npm": "The page", "deb": "Debian"}
 Component = dict[str, Any]
 
 
-def scan(image: str) -> dict[str, Any]:
-    """The CycloneDX document of what is installed in an image.
+def scan(source: str) -> dict[str, Any]:
+    """The CycloneDX document of a ``source`` as Syft names them: ``docker:IMAGE``, or ``file:PATH`` of a lock.
 
     Raises:
-        PipelineError: there is no Syft, or no such image.
+        PipelineError: there is no Syft, or no such source.
     """
     if not SYFT.exists():
         raise PipelineError(f"{SYFT.relative_to(ROOT)} is missing: `make sbom` sets it up")
     done = subprocess.run(
-        [SYFT, "scan", f"docker:{image}", "--quiet", "--output", "cyclonedx-json"],
+        [SYFT, "scan", source, "--quiet", "--output", "cyclonedx-json"],
         env=os.environ | {"SYFT_CHECK_FOR_APP_UPDATE": "false"},
         capture_output=True,
         text=True,
@@ -44,21 +43,9 @@ def scan(image: str) -> dict[str, Any]:
     )
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1]
-        raise PipelineError(f"{image} can't be looked into: {last}; `make image` makes one")
+        raise PipelineError(f"{source} can't be looked into: {last}; `make image` makes an image")
     document: dict[str, Any] = json.loads(done.stdout)
     return document
-
-
-def page_packages(lock: Path) -> Iterator[Component]:
-    """The packages that are built into the page: those of its lock that are not only for development."""
-    for place, entry in json.loads(lock.read_text(encoding="utf-8"))["packages"].items():
-        name = place.rpartition("node_modules/")[2]
-        if not name or entry.get("dev") or entry.get("optional"):
-            continue
-        purl = f"pkg:npm/{name.replace('@', '%40')}@{entry['version']}"
-        licences = [{"expression": entry["license"]}] if "license" in entry else []
-        named = {"type": "library", "bom-ref": purl, "name": name, "version": entry["version"], "purl": purl}
-        yield {**named, "licenses": licences}
 
 
 def model(root: Path) -> Component:
@@ -118,8 +105,8 @@ def write(image: str) -> None:
     Raises:
         PipelineError: it can't be looked into, or a package names no licence.
     """
-    document = scan(image)
-    document["components"] += [*page_packages(PAGE_LOCK), model(ROOT)]
+    document = scan(f"docker:{image}")
+    document["components"] += [*scan(f"file:{PAGE_LOCK}")["components"], model(ROOT)]
     components = [component for component in document["components"] if kind(component)]
     silent = [c["name"] for c in components if kind(c) != KINDS["deb"] and not licences_of(c)]
     if silent:

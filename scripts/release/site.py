@@ -15,7 +15,6 @@ from bundle.errors import BundleError
 from pipeline.core import files
 from pipeline.core.errors import PipelineError, run_stage
 from scripts.dev import node
-from scripts.dev.environment import SetupError
 
 SITE: Final = Path("web/site")
 PROMOTED: Final = Path("models/promoted")
@@ -44,7 +43,7 @@ def site(model: Path = PROMOTED, out: Path = SITE, web: Path = node.WEB) -> None
                 (new / "model" / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(model / name, new / "model" / name)
             size = sum(path.stat().st_size for path in new.rglob("*") if path.is_file())
-    except (BundleError, SetupError) as error:
+    except BundleError as error:
         raise PipelineError(str(error)) from error
     print(f"-> {out} ({size / 1e6:.0f} MB, model {manifest.version}); any static host serves it")
     print(f"   here: python3 -m http.server --bind 127.0.0.1 --directory {out}")

@@ -1,6 +1,6 @@
 """crop=auto takes off what never changes at the edges, and nothing of a film that has no such thing."""
 
-import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -66,8 +66,7 @@ def test_letterbox_of_a_real_film_goes(film: Film, out: Path, capsys: pytest.Cap
         "yuv420p",
         picture="mandelbrot=s=160x120:r=20:end_pts=20,trim=end=1",
     )
-    assert main([str(recording), "-o", str(out / "a.gif"), "crop=auto", "--json"]) == 0
-    (told,) = json.loads(capsys.readouterr().out)
-    assert abs(told["crop"]["top"] - 40) <= 1
-    assert abs(told["crop"]["bottom"] - 40) <= 1
-    assert told["crop"]["left"] == told["crop"]["right"] == 0
+    assert main([str(recording), "-o", str(out / "a.gif"), "crop=auto"]) == 0
+    told = re.search(r"crop: (\d+) px off the top, (\d+) px off the bottom$", capsys.readouterr().err, re.MULTILINE)
+    assert told
+    assert all(abs(int(pixels) - 40) <= 1 for pixels in told.groups())

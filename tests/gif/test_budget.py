@@ -11,7 +11,7 @@ import pytest
 from scripts.gif import tool
 from scripts.gif.__main__ import main
 from scripts.gif.convert import Result, convert
-from scripts.gif.progress import Progress
+from scripts.gif.run import tell
 from scripts.gif.settings import load
 from tests.gif import blocks
 from tests.gif.conftest import MP4, Film, encoded
@@ -32,10 +32,10 @@ def search(recording: Path, gif: Path, part: float, preset: str = "screen", *ove
     """Convert with ``part`` of the bytes that the preset's own settings take."""
     settings = load(preset, ["fps=10", "crop={top:0,bottom:0,left:0,right:0}", *overrides])
     ffmpeg = tool.find()
-    budget = round(part * convert(recording, gif.with_stem("own"), settings, ffmpeg, Progress()).gif.bytes)
+    budget = round(part * convert(recording, gif.with_stem("own"), settings, ffmpeg).gif.bytes)
     with contextlib.redirect_stderr(io.StringIO()) as said:
         held = settings.model_copy(update={"max_bytes": budget})
-        result = convert(recording, gif, held, ffmpeg, Progress(shown=True))
+        result = convert(recording, gif, held, ffmpeg, tell)
     return Searched(result, budget, said.getvalue())
 
 
@@ -51,7 +51,7 @@ def test_gif_is_under_the_budget_and_the_best_looking_that_fits(searched: Search
     assert result.gif.path.stat().st_size == result.gif.bytes <= budget
     assert blocks.read(result.gif.path).size == (result.gif.width, result.gif.height)
     fitting = [tried.looks for tried in result.tries if tried.whole and 0.9 * budget <= tried.bytes <= budget]
-    kept = re.search(r" looks (0\.\d+), the best of", str(result.why))
+    kept = re.search(r" looks (0\.\d+), the best of", searched.said)
     assert kept
     assert float(kept[1]) == pytest.approx(max(fitting), abs=0.001)
 

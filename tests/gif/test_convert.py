@@ -1,6 +1,5 @@
 """A recording becomes a GIF: the presets, what can be set, and what lies beside it."""
 
-import json
 import subprocess
 from pathlib import Path
 
@@ -248,46 +247,11 @@ def test_two_recordings_never_become_one_file(film: Film, out: Path, capsys: pyt
     assert not list(out.iterdir())
 
 
-def test_json_tells_scripts_all_of_it_and_nothing_else(
-    film: Film, out: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main([str(film()), "-o", str(out / "a.gif"), "--json", "fps=10"]) == 0
-    said = capsys.readouterr()
-    (told,) = json.loads(said.out)
-    assert said.err == ""
-    made = blocks.read(out / "a.gif")
-    assert told["bytes"] == (out / "a.gif").stat().st_size
-    assert (told["width"], told["height"], told["frames"]) == (*made.size, len(made.delays))
-    assert told["settings"]["fps"] == 10
-    assert told["tries"] == []
-    assert told["gif"] == str(out / "a.gif")
-    assert told["ffmpeg"]["version"]
-
-
 def test_progress_names_each_pass(film: Film, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(film()), "-o", str(out / "a.gif"), "--siblings", "poster"]) == 0
     said = capsys.readouterr().err
     for step in ("reading the recording", "choosing the colours", "writing the GIF", "writing the poster"):
         assert step in said
-
-
-def test_progress_on_a_terminal_says_how_long_it_takes_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    import io
-
-    from scripts.gif import progress
-
-    class Screen(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    screen = Screen()
-    times = iter([0.0, 5.0, 10.0])
-    monkeypatch.setattr("sys.stderr", screen)
-    monkeypatch.setattr("scripts.gif.progress.time.monotonic", lambda: next(times))
-    with progress.Progress(shown=True).step("writing the GIF", seconds=8) as report:
-        report(2)
-    assert "writing the GIF  25%, 15 s left" in screen.getvalue()
-    assert "writing the GIF 10.0 s" in screen.getvalue()
 
 
 def test_help_says_which_ffmpeg_was_found(capsys: pytest.CaptureFixture[str], ffmpeg: tool.Ffmpeg) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.core.errors import PipelineError
 from scripts.dev import environment, node
-from scripts.dev.environment import SetupError
 
 # Stands for npm: `ci` makes node_modules, `run … --outDir FOLDER` writes a page there. It notes what it was asked.
 NPM = """#!/bin/sh
@@ -96,7 +96,7 @@ def test_failed_build_leaves_the_page_and_shows_what_was_said(web: Path, log: Pa
     node.page(web)
     (web / "src" / "main.ts").write_text("let one =", encoding="utf-8")
     Path(os.environ["FAIL"]).touch()
-    with pytest.raises(SetupError, match=r"(?s)wrong on line 7.*`npm run build` failed"):
+    with pytest.raises(PipelineError, match=r"(?s)wrong on line 7.*`npm run build` failed"):
         node.page(web)
     assert (web / "dist" / "index.html").exists()
     Path(os.environ["FAIL"]).unlink()
@@ -105,7 +105,7 @@ def test_failed_build_leaves_the_page_and_shows_what_was_said(web: Path, log: Pa
 
 def test_failed_install_is_done_again(web: Path, log: Path) -> None:
     Path(os.environ["FAIL"]).touch()
-    with pytest.raises(SetupError, match="`npm ci --no-audit` failed"):
+    with pytest.raises(PipelineError, match="`npm ci --no-audit` failed"):
         node.page(web)
     Path(os.environ["FAIL"]).unlink()
     assert node.page(web)

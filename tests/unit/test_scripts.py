@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.core.errors import PipelineError
 from pipeline.metrics.schema import Figure
 from pipeline.models.photos import Photos
 from pipeline.models.settings import ModelSettings
@@ -25,17 +26,18 @@ def evaluation() -> dict[str, Any]:
     return {"model": "tiny-12345678", "default_variant": "fp32", "metrics": found.model_dump()}
 
 
-def test_verify_tells_same_bytes_from_others_and_from_none(tmp_path: Path) -> None:
+def test_verify_tells_same_bytes_from_others_and_from_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "model.onnx").write_bytes(b"the same")
     one, two = verify.digests(tmp_path / "one"), verify.digests(tmp_path / "two")
-    assert verify.verdict(one, two)[1]
+    verify.compare(one, two)
     (tmp_path / "two" / "model.int8.onnx").write_bytes(b"only here")
-    table, same = verify.verdict(one, verify.digests(tmp_path / "two"))
-    assert not same
-    assert "DIFFERENT" in table
-    assert not verify.verdict({}, {})[1]
+    with pytest.raises(PipelineError, match="the two rebuilds differ"):
+        verify.compare(one, verify.digests(tmp_path / "two"))
+    assert "| model.int8.onnx | missing | " in capsys.readouterr().out
+    with pytest.raises(PipelineError, match="no model was built"):
+        verify.compare({}, {})
 
 
 def test_benchmark_marks_a_missed_target_and_says_what_it_was_before() -> None:

@@ -6,7 +6,6 @@ import pytest
 
 from pipeline.core.errors import PipelineError
 from scripts.dev import node
-from scripts.dev.environment import SetupError
 from scripts.release.site import main, site
 from tests.tiny_bundle import make_bundle
 
@@ -60,7 +59,7 @@ def test_failed_build_leaves_the_site_that_was_there(tmp_path: Path, monkeypatch
     before = _files(tmp_path / "site")
 
     def failing(*_: object) -> None:
-        raise SetupError("npm failed")
+        raise PipelineError("npm failed")
 
     monkeypatch.setattr(node, "build", failing)
     with pytest.raises(PipelineError, match="npm failed"):

@@ -10,7 +10,6 @@ from pipeline.core.errors import run_stage
 from scripts.bench import results
 from scripts.bench.gif import clips, looks, measure
 from scripts.bench.gif.contenders import find_gifski
-from scripts.dev import readme
 from scripts.gif import tool
 from scripts.gif.stage import as_pipeline_errors
 
@@ -23,10 +22,10 @@ def bench() -> None:
     """Measure all clips.
 
     Raises:
-        PipelineError: the data is not there, ffmpeg can't make the clips, or FLIP can't be installed.
+        PipelineError: the data is not there, or ffmpeg can't make the clips or compare them.
     """
     with as_pipeline_errors():
-        ffmpeg, flip = tool.find(measure.SIBLINGS), looks.find_flip()
+        ffmpeg = tool.find(measure.SIBLINGS)
         gifski, about = find_gifski()
         print(f"{ffmpeg}; {about}")
         (FOLDER / "gifs").mkdir(parents=True, exist_ok=True)
@@ -34,14 +33,14 @@ def bench() -> None:
         for path in clips.films(FOLDER / "clips", ffmpeg.path):
             print(f"== {path.stem}", flush=True)
             rows += measure.measure(path, ffmpeg, gifski, FOLDER / "gifs")
-            metrics[path.stem] = looks.measure(path, ffmpeg, flip)
+            metrics[path.stem] = looks.measure(path, ffmpeg)
     results.keep(CSV, rows)
     gifsicle = "gifsicle in the search" if tool.gifsicle() else "no gifsicle"
-    made = f"{results.circumstances('make bench-gif')} ffmpeg {ffmpeg.version}; {about}; {gifsicle}; {looks.FLIP}."
+    made = f"{results.circumstances('make bench-gif')} ffmpeg {ffmpeg.version}; {about}; {gifsicle}."
     expected = results.table(("expected", "found", ""), measure.expectations(rows))
-    readme.write("tables", f"{made}\n\n{expected}\n\n{results.table(*measure.overview(rows))}", PAGE)
     head = ("", *(f"{one} and {other}" for one, other in looks.PAIRS))
-    readme.write("looks", results.table(head, looks.correlations(metrics)), PAGE)
+    tables = f"{made}\n\n{expected}\n\n{results.table(*measure.overview(rows))}"
+    results.publish(PAGE, {"tables": tables, "looks": results.table(head, looks.correlations(metrics))})
     print(f"-> {CSV}, {PAGE}; look at {FOLDER}/gifs")
 
 

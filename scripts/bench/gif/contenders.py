@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from scripts.gif.convert import Result, convert
-from scripts.gif.progress import Progress
 from scripts.gif.settings import GifSettings, load
 from scripts.gif.tool import Ffmpeg
 
@@ -36,7 +35,7 @@ def fitting_preset(clip: str) -> str:
 
 def ours(clip: Path, gif: Path, settings: GifSettings, ffmpeg: Ffmpeg) -> Result:
     """A GIF of this project's, and what lies beside it."""
-    return convert(clip, gif, settings, ffmpeg, Progress(), force=True)
+    return convert(clip, gif, settings, ffmpeg, force=True)
 
 
 def contenders(ffmpeg: Ffmpeg, gifski: Path | None) -> dict[str, Callable[[Path, Path], object]]:

@@ -15,7 +15,6 @@ from scripts.bench.gif.contenders import BARE, FPS, contenders, fitting_preset, 
 from scripts.bench.results import yes
 from scripts.gif import passes, quality, recording
 from scripts.gif.passes import Job
-from scripts.gif.progress import Progress
 from scripts.gif.settings import Crop
 from scripts.gif.tool import Ffmpeg, as_input
 
@@ -43,7 +42,7 @@ def measure(path: Path, ffmpeg: Ffmpeg, gifski: Path | None, gifs: Path) -> list
     rows: list[Row] = []
     fitting = preset(fitting_preset(path.stem), f"siblings=[{','.join(SIBLINGS)}]")
     with tempfile.TemporaryDirectory(prefix="bench-gif-") as folder:
-        job = Job(recording.read(path, ffmpeg), ffmpeg, Crop(), Path(folder), Progress())
+        job = Job(recording.read(path, ffmpeg), ffmpeg, Crop(), Path(folder))
         kept = passes.frames(job, preset("blog"))
 
         def add(name: str, film: Path, took: float) -> None:
@@ -63,7 +62,7 @@ def measure(path: Path, ffmpeg: Ffmpeg, gifski: Path | None, gifs: Path) -> list
             make(path, gif)
             add(name, gif, time.perf_counter() - began)
         made = ours(path, gifs / f"{path.stem}-siblings.gif", fitting, ffmpeg)
-        for kind, film in zip(SIBLINGS, made.beside, strict=False):
+        for kind, film in zip(SIBLINGS, made.siblings, strict=True):
             add(f"sibling .{kind}", film, math.nan)
         half = fitting.model_copy(update={"siblings": (), "max_bytes": made.gif.bytes // 2})
         add(HALF, ours(path, gifs / f"{path.stem}-half.gif", half, ffmpeg).gif.path, math.nan)

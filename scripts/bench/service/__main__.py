@@ -15,12 +15,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipeline.core.errors import PipelineError, run_stage
-from scripts.bench.results import circumstances, keep
+from scripts.bench.results import circumstances, keep, publish
 from scripts.bench.service import endurance, flood, measure, profiler
 from scripts.bench.service.contenders import BEFORE, OURS, PEERS, SERVED, Contender, Run, promoted
 from scripts.bench.service.measure import Measurement, Row
 from scripts.bench.service.report import report, saturation
-from scripts.dev import readme
 
 CSV = Path("docs/bench/service.csv")
 PAGE = Path("docs/bench-service.md")
@@ -39,11 +38,8 @@ def compare(seconds: float, only: Sequence[str], dry: bool) -> None:
         for who in (SERVED, *(peer for peer in PEERS if not only or peer.name in only)):
             print(f"== {who.name}", flush=True)
             rows += _measured(run, who, seconds)
-    text = report(rows if dry else keep(CSV, rows))
-    print(text)
-    if not dry:
-        told = f"{circumstances('make bench')} {seconds:g} s each after warm-up, photos of 640 x 480."
-        readme.write("tables", f"{told}\n\n{text}", PAGE)
+    told = f"{circumstances('make bench')} {seconds:g} s each after warm-up, photos of 640 x 480."
+    publish(PAGE, {"tables": f"{told}\n\n{report(keep(CSV, rows, dry))}"}, dry)
 
 
 def _measured(run: Run, who: Contender, seconds: float) -> list[Row]:
@@ -70,10 +66,7 @@ def _measured(run: Run, who: Contender, seconds: float) -> list[Row]:
 def _write(name: str, command: str, measured: Callable[[], str], dry: bool) -> None:
     found = measured()  # first: `circumstances` tells of the machine at the end
     told = circumstances(f"python -m scripts.bench.service {command}")
-    text = told + ("\n\n" if "\n" in found else " ") + found
-    print(text)
-    if not dry:
-        readme.write(name, text, PAGE)
+    publish(PAGE, {name: told + ("\n\n" if "\n" in found else " ") + found}, dry)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

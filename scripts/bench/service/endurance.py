@@ -1,19 +1,17 @@
 """Long runs of the service: at saturation, and with one swap of the model after another. Memory has to stay flat."""
 
-import http.client
 import json
 import shutil
 import threading
 import time
 from collections import Counter
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import bundle
 from pipeline.core.errors import PipelineError
 from scripts.bench import load, pictures
-from scripts.bench.process import get
+from scripts.bench.process import ask
 from scripts.bench.results import counts, memory_line, sentence, yes
 from scripts.bench.service.contenders import PROMOTED, SERVED, promoted
 from scripts.bench.service.measure import Measurement, statuses_of
@@ -22,7 +20,6 @@ CLIENTS = 8
 LOOKS = 20
 SWAP_CLIENTS = 4
 SWAP_WITHIN_S = 60.0
-SAID_EVERY = 10  # swaps
 
 
 def soak(seconds: float) -> str:
@@ -83,9 +80,6 @@ def swaps(count: int, seconds: float) -> str:
                     _swap(run.scratch, version)
                     _await(server.port, version)
                     memory.append(server.memory()[1])
-                    if len(memory) % SAID_EVERY == 0:
-                        told = f"{len(memory)} swaps, {time.monotonic() - begun:.0f} s, {memory[-1]:.0f} MB"
-                        print(f"  {told}, {counts(statuses)}", flush=True)
             finally:
                 over.set()
                 asking.join()
@@ -108,8 +102,8 @@ def _swap(scratch: Path, version: str) -> None:
 def _await(port: int, version: str) -> None:
     until = time.monotonic() + SWAP_WITHIN_S
     while time.monotonic() < until:
-        with suppress(OSError, http.client.HTTPException, ValueError):
-            if json.loads(get(port, "/readyz")[1]).get("model") == version:
-                return
+        status, body = ask(port, "/readyz")
+        if status == "200" and json.loads(body)["model"] == version:
+            return
         time.sleep(0.02)
     raise PipelineError(f"the service did not take version {version} over within {SWAP_WITHIN_S:g} s")

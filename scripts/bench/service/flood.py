@@ -4,27 +4,23 @@ Starts the service with the promoted model on 127.0.0.1 and asks nothing else. S
 sends a few hundred well-formed requests a second, and none with a broken head.
 """
 
-import http.client
 import random
 import socket
 import struct
-import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 from scripts.bench import pictures
-from scripts.bench.process import Server, free_port, get
+from scripts.bench.process import ask, free_port
 from scripts.bench.results import counts, memory_line, sentence, yes
 from scripts.bench.service.contenders import SERVED, promoted
 
 CLIENTS = 64
-PIPELINED = (
-    4  # requests, at most, that go out before answers are read; a reset by a broken one loses the others answers
-)
+PIPELINED = 4  # requests at most that go out before answers are read: a reset by a broken one loses the answers before
 SILENCE_S = 0.3  # without an answer, after which a connection is given up
-SAID_EVERY_S = 10.0
+SENT = "sent"
 HEADERS = (
     b"Host", b"Content-Type", b"Content-Length", b"Transfer-Encoding", b"Connection", b"X-Request-ID", b"Expect",
 )  # fmt: skip
@@ -41,17 +37,6 @@ UPGRADE = (
     b"GET /stream HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
-
-
-@dataclass
-class Seen:
-    """What came of it; of all clients together."""
-
-    sent: int = 0
-    statuses: Counter[str] = field(default_factory=Counter)
-    ready: Counter[str] = field(default_factory=Counter)
-    memory_mb: list[float] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 def _mutated(chance: random.Random, data: bytes) -> bytes:
@@ -80,48 +65,26 @@ def request(chance: random.Random, photo: bytes) -> bytes:
     return head % (media, len(body)) + body
 
 
-def _client(number: int, port: int, photo: bytes, until: float, most: int, seen: Seen) -> None:
-    chance = random.Random(number)
-    while time.monotonic() < until and seen.sent < most:
+def _client(number: int, port: int, photo: bytes, until: float, most: int) -> Counter[str]:
+    """Send ``most`` requests, or those ``until`` then; how many were `SENT`, and each status that came."""
+    chance, found = random.Random(number), Counter[str]()
+    while time.monotonic() < until and found[SENT] < most:
         got = b""
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
-            connection.settimeout(SILENCE_S)
-            with suppress(OSError):  # closed by the service after a broken one, whose answer may be there
-                for _ in range(chance.randint(1, PIPELINED)):
-                    connection.sendall(request(chance, photo))
-                    with seen.lock:
-                        seen.sent += 1
-            while chunk := connection.recv(65_536):
-                got += chunk
-        with seen.lock:
-            for line in got.split(b"HTTP/1.1 ")[1:]:
-                seen.statuses[line[:3].decode("ascii", "replace")] += 1
-
-
-def _answered(port: int, photo: bytes) -> str:
-    """Status of a picture that is sent as it should be."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    try:
-        connection.request("POST", "/identify", photo, {"Content-Type": "image/jpeg"})
-        return str(connection.getresponse().status)
-    except (OSError, http.client.HTTPException) as error:
-        return type(error).__name__
-    finally:
-        connection.close()
-
-
-def _watch(server: Server, probes: int, over: threading.Event, seen: Seen) -> None:
-    begun = said = time.monotonic()
-    while not over.wait(1.0) and server.process.poll() is None:
         try:
-            seen.ready[str(get(probes, "/readyz")[0])] += 1
-        except (OSError, http.client.HTTPException) as error:
-            seen.ready[type(error).__name__] += 1
-        seen.memory_mb.append(server.memory()[1])
-        if time.monotonic() - said >= SAID_EVERY_S:
-            said = time.monotonic()
-            told = f"{seen.sent:,} sent, {seen.memory_mb[-1]:.0f} MB, /readyz {counts(seen.ready)}"
-            print(f"  {said - begun:4.0f} s  {told}; {counts(seen.statuses)}", flush=True)
+            with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+                connection.settimeout(SILENCE_S)
+                with suppress(OSError):  # closed by the service after a broken one, whose answer may be there
+                    for _ in range(chance.randint(1, PIPELINED)):
+                        connection.sendall(request(chance, photo))
+                        found[SENT] += 1
+                while chunk := connection.recv(65_536):
+                    got += chunk
+        except ConnectionRefusedError:  # it has ended
+            break
+        except OSError:
+            pass
+        found.update(line[:3].decode("ascii", "replace") for line in got.split(b"HTTP/1.1 ")[1:])
+    return found
 
 
 def flood(most: int, seconds: float) -> str:
@@ -130,34 +93,30 @@ def flood(most: int, seconds: float) -> str:
     Raises:
         PipelineError: the service does not start.
     """
-    seen, over, probes, photo = Seen(), threading.Event(), free_port(), pictures.small()
+    probes, photo = free_port(), pictures.small()
+    ready, memory = Counter[str](), [0.0]
     options = ("--probe-port", str(probes), "--log-level", "error")
     with promoted(photos=()) as run, SERVED.started(run, *options, PYTHONUNBUFFERED="1") as (server, _):
         begun = time.monotonic()
-        arguments = (server.port, photo, begun + seconds, most, seen)
-        clients = [threading.Thread(target=_client, args=(number, *arguments)) for number in range(CLIENTS)]
-        watcher = threading.Thread(target=_watch, args=(server, probes, over, seen))
-        for thread in (*clients, watcher):
-            thread.start()
-        for thread in clients:
-            thread.join()
-        over.set()
-        watcher.join()
-        took, status = time.monotonic() - begun, server.process.poll()
-        afterwards = _answered(server.port, photo)
+        arguments = (server.port, photo, begun + seconds, -(-most // CLIENTS))
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            clients = [pool.submit(_client, number, *arguments) for number in range(CLIENTS)]
+            while wait(clients, timeout=1).not_done:
+                ready[ask(probes, "/readyz")[0]] += 1
+                memory.append(server.memory()[1])
+        statuses = sum((client.result() for client in clients), Counter[str]())
+        took, sent, status = time.monotonic() - begun, statuses.pop(SENT), server.process.poll()
+        afterwards = ask(server.port, "/identify", photo)[0]
         log = server.log.read_text(encoding="utf-8", errors="replace").splitlines()
         errors = [line for line in log if " serves " not in line]
+    wrong = [name for name in statuses if name.startswith("5") and name != "503"]
     rows = [
-        ("requests sent", f"{seen.sent:,} in {took:.0f} s", yes(seen.sent >= most)),
-        ("statuses; the other connections were closed", counts(seen.statuses), yes(not _wrong(seen.statuses))),
+        ("requests sent", f"{sent:,} in {took:.0f} s", yes(sent >= most)),
+        ("statuses; the other connections were closed", counts(statuses), yes(not wrong)),
         ("the service ended", "no" if status is None else f"with status {status}", yes(status is None)),
         ("a picture right after it", afterwards, yes(afterwards == "200")),
-        ("/readyz on the probe port, once a second", counts(seen.ready), yes(set(seen.ready) == {"200"})),
-        memory_line(seen.memory_mb or [0.0]),
+        ("/readyz on the probe port, once a second", counts(ready), yes(set(ready) == {"200"})),
+        memory_line(memory),
         ("lines of errors in the log", f"{len(errors)} {errors[0][-300:] if errors else ''}".strip(), yes(not errors)),
     ]
     return sentence(rows)
-
-
-def _wrong(statuses: Counter[str]) -> list[str]:
-    return [name for name in statuses if name.startswith("5") and name != "503"]

@@ -3,28 +3,26 @@
 Writes docs/bench/web.csv and the tables of docs/bench-web.md. Everything stays on 127.0.0.1.
 """
 
-import argparse
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, sync_playwright
 
-from pipeline.core.errors import PipelineError, run_stage
-from scripts.bench.results import circumstances, keep, percentile
+from pipeline.core.errors import PipelineError
+from scripts.bench.results import circumstances, command, keep, percentile, publish
 from scripts.bench.service.contenders import PROMOTED, SERVED, promoted
 from scripts.bench.web import page
 from scripts.bench.web.report import NAMES, THREADS, Row, report
 from scripts.bench.web.server import served
-from scripts.dev import node, readme
+from scripts.dev import node
 from scripts.dev.browser import launch
-from scripts.dev.environment import SetupError
 
 CSV = Path("docs/bench/web.csv")
 PAGE = Path("docs/bench-web.md")
@@ -41,11 +39,8 @@ def bench(turns: int, seconds: float, dry: bool) -> None:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="bench-web-") as folder, sync_playwright() as playwright:
         scratch = Path(folder)
-        try:
-            node.page()
-            _build(scratch / "bench")
-        except SetupError as error:
-            raise PipelineError(str(error)) from error
+        node.page()
+        _build(scratch / "bench")
         browser = launch(playwright, camera=page.film(scratch / "camera.mjpeg"))
         about = f"Chromium {browser.version}, camera of {page.CAMERA[0]} x {page.CAMERA[1]}"
         try:
@@ -58,11 +53,9 @@ def bench(turns: int, seconds: float, dry: bool) -> None:
                 rows += page.measure(browser, f"http://127.0.0.1:{server.port}/", turns, seconds, threads)
         finally:
             browser.close()
-    tables = report(rows if dry else keep(CSV, rows), *page.weigh(node.WEB / node.DIST))
-    print(tables)
-    if not dry:
-        told = f"{circumstances('make bench-web')} {about}. Medians of {turns} turns of {seconds:g} s."
-        readme.write("tables", f"{told}\n\n{tables}", PAGE)
+    tables = report(keep(CSV, rows, dry), *page.weigh(node.WEB / node.DIST))
+    told = f"{circumstances('make bench-web')} {about}. Medians of {turns} turns of {seconds:g} s."
+    publish(PAGE, {"tables": f"{told}\n\n{tables}"}, dry)
 
 
 def _build(built: Path) -> None:
@@ -105,17 +98,13 @@ def workers(browser: Browser, built: Path, turns: int, seconds: float) -> list[R
     return rows
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Parse the command line and run."""
-    parser = argparse.ArgumentParser(
-        prog="make bench-web", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--turns", type=int, default=3, help="of everything; their medians count (3)")
-    parser.add_argument("--seconds", type=float, default=10, help="of each measurement (10)")
-    parser.add_argument("--dry", action="store_true", help="print the tables and write nothing")
-    given = parser.parse_args(argv)
-    return run_stage(lambda: bench(given.turns, given.seconds, given.dry))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(
+        command(
+            bench,
+            __doc__,
+            "make bench-web",
+            turns=(3, "of everything; medians count"),
+            seconds=(10.0, "of each measurement"),
+        )
+    )

@@ -12,8 +12,7 @@ from pipeline.core.errors import run_stage
 
 from .. import tool
 from ..convert import convert
-from ..progress import Progress
-from ..run import end_as_on_ctrl_c
+from ..run import end_as_on_ctrl_c, tell
 from ..settings import GifSettings, spell_bytes
 from . import as_pipeline_errors
 from .recordings import FOLDER, films
@@ -41,7 +40,7 @@ def make() -> None:
         ffmpeg = tool.find(settings.siblings)
         print(ffmpeg)
         for path in found:
-            gif = convert(path, folder / f"{path.stem}.gif", settings, ffmpeg, Progress(shown=True)).gif
+            gif = convert(path, folder / f"{path.stem}.gif", settings, ffmpeg, tell).gif
             print(f"{path} -> {GIFS / gif.path.name}: {spell_bytes(gif.bytes)}, {gif.width} x {gif.height} pixels")
 
 
