@@ -18,6 +18,7 @@ from pipeline.data import adoption, manifest
 from pipeline.data.manifest import Row
 from pipeline.data.settings import DataSettings
 from pipeline.validate import stage as validate
+from tests import bodies
 
 CONF = Path(__file__).parents[1] / "conf"
 
@@ -130,7 +131,10 @@ class PhotoFolder:
 
     def validate(self) -> int:
         """Run the stage; its exit status."""
-        return validate.main([])
+        bodies.lend(self.root)
+        status = validate.main([])
+        bodies.take(self.root)
+        return status
 
     def state(self) -> dict[str, str]:
         """Every file under data/ and its hash."""

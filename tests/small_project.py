@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from scripts.dev.clone import environment
+from tests import bodies
 
 ROOT = Path(__file__).parents[1]
 PHOTOS = {"art": 10, "text": 10, "plant": 10, "other": 10}  # 8 of a label must be enough to train on
@@ -146,6 +147,7 @@ def make(root: Path) -> Project:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, root / name)
     photos(ROOT / "data", root / "data")
+    bodies.lend(root)
     project = Project(root)
     with (root / "conf" / "config.yaml").open("a", encoding="utf-8") as file:
         file.write(SMALL)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import bodies
 from tests.small_project import Project, make
 
 
@@ -20,6 +21,7 @@ def validated_project(made_project: Project, tmp_path_factory: pytest.TempPathFa
     """The small project once its photos have been looked at and split; nothing is trained. Not to be changed."""
     project = made_project.copy(tmp_path_factory.mktemp("validated") / "project")
     print(project.run("dvc", "repro", "validate"))
+    bodies.take(project.root)
     return project
 
 
