@@ -13,7 +13,7 @@ from service.settings import Settings
 
 _ARENA_MAX: Final = -8  # glibc's name in malloc.h: M_ARENA_MAX
 _ARENAS: Final = 2
-PROCESS: Final = 275_000_000  # Python and its packages 175 MB at most, two models of the default size at a swap
+PROCESS: Final = 250_000_000  # with one model of the default size 185 MB at most, 230 for a moment at a swap
 CONNECTION: Final = 350_000  # what is read of a request before the application takes it: 64 KB and one read of 256 KB
 STREAM: Final = 100_000  # beside its frames
 

@@ -6,13 +6,10 @@ would wait too long is refused at once: a queue of frames is a queue of delay.
 """
 
 import asyncio
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
-from queue import SimpleQueue
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from bundle.engine import Engine
@@ -22,18 +19,11 @@ from service.problems import NOT_READY, OVERLOADED, TOO_LATE, Problem
 Job = Callable[[Engine, float], Any]  # with the model and the milliseconds that it waited
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    job: Job
-    arrived: float  # time.perf_counter()
-    result: "asyncio.Future[Any]"
-
-
 class InferenceQueue:
     """The pictures that wait, in the order of their arrival. All methods are of the event loop's thread."""
 
     def __init__(self, *, limit: int, threads: int, deadline_s: float, address_share: float, metrics: Metrics) -> None:
-        """Make an empty queue and start its threads.
+        """Make an empty queue.
 
         Args:
             limit: pictures that may wait.
@@ -50,11 +40,8 @@ class InferenceQueue:
         self._deadline_s = deadline_s
         self._refused = metrics.refused
         self._clients: Counter[str] = Counter()  # pictures that wait or are in work, by client address
-        self._waiting: SimpleQueue[_Waiting | None] = SimpleQueue()
-        metrics.queue.set_function(self._waiting.qsize)
-        self._loop = asyncio.get_running_loop()
-        for place in range(threads):
-            threading.Thread(target=self._work, name=f"inference-{place}", daemon=True).start()
+        self._pool = ThreadPoolExecutor(threads, "inference")  # whose own queue has no limit: `check` is the limit
+        metrics.queue.set_function(self._depth)
 
     def served(self) -> Engine:
         """The model.
@@ -73,7 +60,7 @@ class InferenceQueue:
             Problem: it would.
         """
         self.served()
-        if self._waiting.qsize() >= self._limit:
+        if self._depth() >= self._limit:
             self._refused.labels("queue").inc()
             raise Problem(OVERLOADED, "too many pictures are waiting; try again in a second, or send fewer")
         if self._clients[client] >= self._share:
@@ -88,52 +75,25 @@ class InferenceQueue:
             Exception: what the job raises.
         """
         self.check(client)
-        waiting = _Waiting(job, time.perf_counter(), self._loop.create_future())
         self._clients[client] += 1
-        self._waiting.put(waiting)
         try:
-            return await waiting.result
+            running = asyncio.get_running_loop().run_in_executor(self._pool, self._run, job, time.perf_counter())
+            return await running
         finally:
             self._clients[client] -= 1
             if not self._clients[client]:
                 del self._clients[client]
 
     def close(self) -> None:
-        """Let the threads end after what waits now."""
-        for _ in range(self.threads):
-            self._waiting.put(None)
+        """Let the threads end after what is in work now."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _work(self) -> None:
-        with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
-            while self._next():
-                pass
+    def _depth(self) -> int:
+        return max(0, self._clients.total() - self.threads)
 
-    def _next(self) -> bool:
-        """Run the next job; a frame of its own, so that nothing of it (nor its model) outlives it in here."""
-        if (waiting := self._waiting.get()) is None:
-            return False
-        if waiting.result.cancelled():  # its client went away
-            return True
-        result: Any = None
-        failed: Exception | None = None
-        try:
-            result = self._run(waiting)
-        except Exception as error:  # noqa: BLE001  # whatever it is, its sender gets it and the thread lives on
-            failed = error
-        self._loop.call_soon_threadsafe(_settle, waiting.result, result, failed)
-        return True
-
-    def _run(self, waiting: _Waiting) -> Any:
-        waited = time.perf_counter() - waiting.arrived
+    def _run(self, job: Job, arrived: float) -> Any:
+        waited = time.perf_counter() - arrived
         if waited > self._deadline_s:
             why = f"it waited {waited:.1f} s, the limit is {self._deadline_s:g} s; try again in a second"
             raise Problem(TOO_LATE, why)
-        return waiting.job(self.served(), waited * 1e3)
-
-
-def _settle(result: "asyncio.Future[Any]", value: Any, failed: Exception | None) -> None:
-    with suppress(asyncio.InvalidStateError):  # its client went away meanwhile
-        if failed is None:
-            result.set_result(value)
-        else:
-            result.set_exception(failed)
+        return job(self.served(), waited * 1e3)

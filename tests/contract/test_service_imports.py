@@ -66,6 +66,7 @@ def test_nothing_heavy_is_loaded_by_the_modules_that_are_used() -> None:
     """In a fresh process, because this one has loaded everything already."""
     code = (
         "import sys, bundle.engine, service.cli.identify, service.cli.serve, service.__main__;"
+        "assert 'openvino.tools.ovc' not in sys.modules, 'its converter of models takes memory and time';"
         "print(*{name.split('.')[0] for name in sys.modules})"
     )
     loaded = subprocess.run(

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -244,6 +245,17 @@ def test_a_file_that_changes_after_loading_is_not_read(folder: Path) -> None:
     make_bundle(folder, bias=(1.0, 0.0, 0.0))
     with pytest.raises(BundleError, match="sha256 differs"):
         loaded.read("model.onnx")
+
+
+def test_files_are_compared_without_being_held_in_memory(folder: Path) -> None:
+    (folder / "large.bin").write_bytes(bytes(20_000_000))
+    bundle.seal(folder, bundle.load_manifest(folder))
+    tracemalloc.start()
+    try:
+        assert bundle.load(folder).verified("large.bin") == folder / "large.bin"
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_fingerprint_is_that_of_the_answers(tmp_path: Path) -> None:

@@ -155,8 +155,9 @@ def test_a_damaged_new_model_leaves_the_old_one_and_is_explained(service: Runnin
 def test_the_trouble_is_over_when_the_old_model_is_put_back(service: Running, tmp_path: Path) -> None:
     folder = tmp_path / "promoted"
     shutil.copytree(folder, tmp_path / "kept")
-    make_bundle(folder, version=NEW)
-    flip(folder)
+    make_bundle(tmp_path / "coming", version=NEW)
+    flip(folder)  # first, else the new model could be taken over before it is damaged
+    shutil.copyfile(tmp_path / "coming/manifest.json", folder / "manifest.json")
     eventually(lambda: httpx.get(f"{service.url}/readyz").json()["trouble"])
     shutil.copytree(tmp_path / "kept", folder, dirs_exist_ok=True)
     eventually(lambda: httpx.get(f"{service.url}/readyz").json()["trouble"] is None)
