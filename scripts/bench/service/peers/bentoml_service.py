@@ -17,7 +17,7 @@ import bundle
 from bundle.engine import Engine
 
 
-@bentoml.service(workers=int(os.environ.get("BENCH_WORKERS", "2")), traffic={"timeout": 60})
+@bentoml.service(workers=int(os.environ["BENCH_WORKERS"]), traffic={"timeout": 60})
 class Identify:
     """One picture a request."""
 

@@ -1,13 +1,13 @@
 """MLflow's model server: a custom Python model around the bundle, saved as "model from code".
 
-    python -m scripts.bench.service.peers.mlflow_model BUNDLE VARIANT FOLDER
-    mlflow models serve -m FOLDER --env-manager local --workers 2
+    python -m scripts.bench.service.peers.mlflow_model          # into $BENCH_SCRATCH/mlflow
+    mlflow models serve -m $BENCH_SCRATCH/mlflow --env-manager local --workers 2
 
 A picture travels as its documentation has binary columns travel: base64 in JSON. The `onnx` flavour by itself would
 take the decoded tensor as 150,000 numbers in JSON, and leave decoding to the client.
 """
 
-import sys
+import os
 from pathlib import Path
 from typing import Any
 
@@ -35,19 +35,19 @@ class Model(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # MLflow has no t
         return [self.engine.identify(picture).to_json() for picture in model_input[COLUMN]]
 
 
-def save(folder: Path, variant: str, to: Path) -> None:
+def save() -> None:
     """Save the model into a folder that `mlflow models serve` takes."""
     mlflow.pyfunc.save_model(
-        path=str(to),
+        path=f"{os.environ['BENCH_SCRATCH']}/mlflow",
         python_model=str(Path(__file__)),
-        artifacts={"bundle": str(folder)},
-        model_config={"variant": variant},
+        artifacts={"bundle": os.environ["BENCH_BUNDLE"]},
+        model_config={"variant": os.environ["BENCH_VARIANT"]},
         signature=ModelSignature(inputs=Schema([ColSpec(DataType.binary, COLUMN)])),
         pip_requirements=[],  # --env-manager local: the environment is there
     )
 
 
 if __name__ == "__main__":
-    save(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))
+    save()
 else:
     set_model(Model())
