@@ -26,7 +26,8 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog=name(),
         description="Make small, sharp GIFs of recordings. stdout tells what was made, stderr how it goes.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"Presets: {', '.join(gif_settings.presets())}. Settings: {', '.join(GifSettings.model_fields)}; "
+        f"{gif_settings.PRESETS}/blog.yaml says what each is.",
     )
     made.add_argument("arguments", nargs="*", metavar="RECORDING… key=value…", help="films, and settings (below)")
     made.add_argument("-o", "--out", type=Path, help="the GIF, or a folder for it (default: beside the recording)")
@@ -39,19 +40,6 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--siblings", type=lambda text: text.split(","), metavar="KINDS", help=kinds)
     made.add_argument("--force", action="store_true", help="replace what is there")
     return made
-
-
-def epilog() -> str:
-    """What only ``--help`` needs: presets, settings, the ffmpeg that is found."""
-    lines = [f"presets ({gif_settings.PRESETS}):"]
-    lines += [f"  {preset:<10} {when.partition('. ')[0]}" for preset, when in gif_settings.presets().items()]
-    lines += ["", f"settings: {', '.join(GifSettings.model_fields)} (blog.yaml there says what each is)"]
-    try:
-        lines.append(f"found: {tool.find()}")
-    except GifError as error:
-        lines.append(f"not found: {error}")
-    lines.append(f"gifsicle, for --max-bytes: {tool.gifsicle() or 'not here; the search does without'}")
-    return "\n".join(lines)
 
 
 def run(given: argparse.Namespace) -> None:
@@ -104,13 +92,10 @@ def _targets(recordings: list[Path], out: Path | None) -> list[Path]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and run."""
-    command = parser()
     words = list(sys.argv[1:] if argv is None else argv)
-    if {"-h", "--help"} & set(words):
-        command.epilog = epilog()
     # argparse's own handling of -- and of arguments between options don't go together.
     end = words.index("--") if "--" in words else len(words)
-    given = command.parse_intermixed_args(words[:end])
+    given = parser().parse_intermixed_args(words[:end])
     given.arguments += words[end + 1 :]
     try:
         run(given)

@@ -47,7 +47,7 @@ def _measured(run: Run, who: Contender, seconds: float) -> list[Row]:
     rows: list[Row] = []
     try:
         with who.started(run) as (server, target):
-            measurement = Measurement(run, who, server, target, who.name, rows=rows)
+            measurement = Measurement(run, who, server, target, rows=rows)
             for clients in CLIENTS:
                 measurement.closed(clients, seconds)
             if who.name == OURS:
