@@ -200,7 +200,7 @@ def test_names(name: str, film: Film, out: Path, monkeypatch: pytest.MonkeyPatch
     conf = ROOT / "conf"
     monkeypatch.chdir(recording.parent)  # so that a leading dash leads
     (recording.parent / "conf").symlink_to(conf)
-    assert main(["-o", f"{out}/", "--", name]) == 0
+    assert main(["-o", f"{out}/", f"./{name}"]) == 0
     assert blocks.read(out / f"{Path(name).stem}.gif").size == (160, 120)
 
 

@@ -233,22 +233,6 @@ def test_a_recording_is_never_replaced_by_what_is_made_of_it(film: Film, capsys:
     assert not recording.with_suffix(".gif").exists()
 
 
-def test_several_recordings_are_made_and_the_bad_one_is_told(
-    film: Film, out: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    films = [film("a.mp4"), film("b.mp4"), film("c.mp4")]
-    films[1].write_bytes(b"")
-    assert main([*map(str, films), "-o", str(out)]) == 1
-    assert "b.mp4: the file is empty" in capsys.readouterr().err
-    assert sorted(path.name for path in out.glob("*.gif")) == ["a.gif", "c.gif"]
-
-
-def test_two_recordings_never_become_one_file(film: Film, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(film("a.mp4")), str(film("a.mov")), "-o", str(out)]) == 1
-    assert "two of the recordings would be this file" in capsys.readouterr().err
-    assert not list(out.iterdir())
-
-
 def test_progress_names_each_pass(film: Film, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(film()), "-o", str(out / "a.gif"), "--siblings", "poster"]) == 0
     said = capsys.readouterr().err
