@@ -7,14 +7,12 @@ Batching, which it advises for GPUs, makes a processor with one thread a worker 
 """
 
 import os
-from pathlib import Path
 from typing import Annotated, Any
 
 import litserve
 from fastapi import Body
 
-import bundle
-from bundle.engine import Engine
+from scripts.bench.service.peers import engine
 
 
 class Api(litserve.LitAPI):  # type: ignore[misc]  # not installed where types are checked
@@ -22,7 +20,7 @@ class Api(litserve.LitAPI):  # type: ignore[misc]  # not installed where types a
 
     def setup(self, device: str) -> None:  # noqa: ARG002  # LitServe's signature
         """Load the bundle once a worker."""
-        self.engine = Engine(bundle.load(Path(os.environ["BENCH_BUNDLE"])), os.environ["BENCH_VARIANT"], threads=1)
+        self.engine = engine()
 
     def decode_request(self, request: Annotated[bytes, Body(media_type="image/jpeg")]) -> bytes:
         """The body is the picture."""

@@ -16,8 +16,7 @@ import pandas as pd
 from mlflow.models import ModelSignature, set_model
 from mlflow.types import ColSpec, DataType, Schema
 
-import bundle
-from bundle.engine import Engine
+from scripts.bench.service.peers import engine
 
 COLUMN = "image"
 
@@ -25,10 +24,9 @@ COLUMN = "image"
 class Model(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # MLflow has no type stubs
     """One answer a row."""
 
-    def load_context(self, context: Any) -> None:
+    def load_context(self, context: Any) -> None:  # noqa: ARG002  # MLflow's
         """Load the bundle once a worker."""
-        folder, variant = Path(context.artifacts["bundle"]), context.model_config["variant"]
-        self.engine = Engine(bundle.load(folder), variant, threads=1)
+        self.engine = engine()
 
     def predict(self, context: Any, model_input: pd.DataFrame) -> list[dict[str, Any]]:  # noqa: ARG002  # MLflow's
         """Answer each picture of the column ``image``, which the server has decoded from base64 to bytes."""
@@ -40,8 +38,6 @@ def save() -> None:
     mlflow.pyfunc.save_model(
         path=f"{os.environ['BENCH_SCRATCH']}/mlflow",
         python_model=str(Path(__file__)),
-        artifacts={"bundle": os.environ["BENCH_BUNDLE"]},
-        model_config={"variant": os.environ["BENCH_VARIANT"]},
         signature=ModelSignature(inputs=Schema([ColSpec(DataType.binary, COLUMN)])),
         pip_requirements=[],  # --env-manager local: the environment is there
     )
