@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--from", dest="start", metavar="TIME", help="seconds, or 1:07.5: where it begins")
     made.add_argument("--to", dest="end", metavar="TIME", help="where it ends")
     made.add_argument("--alt", metavar="TEXT", help="what is seen in it, written beside it as NAME.txt")
-    kinds = "mp4,avif,webp,poster: the same beside it; mp4 and avif have a tenth of the bytes"
+    kinds = "mp4,avif: the same beside it, a tenth of the bytes"
     made.add_argument("--siblings", type=lambda text: text.split(","), metavar="KINDS", help=kinds)
     made.add_argument("--force", action="store_true", help="replace what is there")
     return made

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, Va
 from .errors import GifError
 
 Dither = Literal["none", "bayer", "floyd_steinberg", "sierra2", "sierra2_4a", "sierra3", "burkes", "atkinson"]
-Sibling = Literal["mp4", "avif", "webp", "poster"]
+Sibling = Literal["mp4", "avif"]
 
 SMALLEST = 16  # pixels of width, and of height: below it there is no picture
 PACKED = Path(__file__).parent / "presets"  # where pyproject.toml puts them

@@ -19,8 +19,7 @@ from scripts.gif.settings import Crop
 from scripts.gif.tool import Ffmpeg, as_input
 
 SCREENS = ("interface", "text", "map", "demo")
-SIBLINGS = ("mp4", "avif", "webp")
-SMALL = ("mp4", "avif")  # of which a tenth of the GIF's bytes is expected
+SIBLINGS = ("mp4", "avif")  # of which a tenth of the GIF's bytes is expected
 SLOWER, SIBLING_PART, FILLED = 1.1, 0.1, 0.9
 HALF = "with half of its bytes"  # the fitting preset, by --max-bytes
 
@@ -95,7 +94,7 @@ def expectations(rows: Sequence[Row]) -> Iterator[tuple[str, str, str]]:
             found = f"{_kb(own.bytes)} against {_kb(equal)} kB" if equal else "gifski reaches that SSIM at no quality"
             verdict = yes(not equal or own.bytes <= equal)
             yield f"`screen` on {clip}: no larger than gifski at equal SSIM", found, verdict
-    for kind in SMALL:
+    for kind in SIBLINGS:
         gifs, beside = (
             sum(by[clip, name or fitting_preset(clip)].bytes for clip in clips) for name in ("", f"sibling .{kind}")
         )
