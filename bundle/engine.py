@@ -9,6 +9,7 @@ import json
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from time import perf_counter
 from typing import Any, Final
 
@@ -100,20 +101,27 @@ class Engine:
             self._requests.append(request)
         return Output(*(np.concatenate(column) for column in zip(*rows, strict=True)))
 
-    def identify(self, data: bytes) -> Answer:
+    def identify(
+        self, data: bytes, *, max_pixels: int = decode.MAX_PIXELS, explain: bool = False, queued: float = 0.0
+    ) -> Answer:
         """Decode a picture file and say what is in it.
+
+        Args:
+            data: the file.
+            max_pixels: limit on width x height.
+            explain: also say where in the frame the label shows.
+            queued: milliseconds that the picture has waited, for the answer's timing.
 
         Raises:
             PictureError: it can't be decoded; see `bundle.decode.open_rgb`.
         """
         start = perf_counter()
-        frame = decode.decode(data, self.size)
+        frame = decode.decode(data, self.size, max_pixels=max_pixels)
         decoded = perf_counter()
-        output = self.run(frame[None])
+        output = self.run(frame[None], explain=explain)
         inferred = perf_counter()
-        return self.answer(
-            output, Timing(decode=(decoded - start) * 1e3, queue=0.0, inference=(inferred - decoded) * 1e3)
-        )
+        spent = Timing(decode=(decoded - start) * 1e3, queue=queued, inference=(inferred - decoded) * 1e3)
+        return self.answer(output, spent)
 
     def answer(self, output: Output, timing: Timing, row: int = 0) -> Answer:
         """Read the answer for one frame of a batch: the likeliest label, or none where `id_score` is too low."""
@@ -171,7 +179,6 @@ class Engine:
         return BundleError(f"{path} {why}; export the bundle again (`dvc repro`)")
 
     def _compile(self, threads: int, concurrency: int) -> Any:  # an openvino.CompiledModel
-        core = openvino.Core()
         if self.precision == BF16 and not _has_bf16():
             raise BundleError("this processor has no bfloat16; take the variant fp32 or int8")
         options = {
@@ -180,15 +187,15 @@ class Engine:
             "INFERENCE_PRECISION_HINT": self.precision,
             "ENABLE_CPU_PINNING": False,  # others may use the cores, too
         }
-        data = self.bundle.read(self._spec.file)
+        path = self.bundle.verified(self._spec.file)
         try:
-            model = core.read_model(data)
+            model = _core().read_model(path)  # of bytes, OpenVINO would hold two more copies
         except RuntimeError as error:
             raise self._refuse(f"is no model that OpenVINO loads ({_short(error)})") from error
         self._check_signature(model)
         try:
             model.reshape([1, self.size, self.size, 3])  # batches buy nothing on a CPU, and a free size costs
-            return core.compile_model(model, "CPU", options)
+            return _core().compile_model(model, "CPU", options)
         except RuntimeError as error:
             raise self._refuse(f"can't be compiled ({_short(error)})") from error
 
@@ -247,8 +254,13 @@ def load(bundle: Bundle, variant: str | None = None, concurrency: int = 1) -> En
     return engine
 
 
+@cache
+def _core() -> Any:  # an openvino.Core: one for the process, as each loads the plugin for itself
+    return openvino.Core()
+
+
 def _has_bf16() -> bool:
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _choose(bundle: Bundle, variant: str | None) -> VariantName:

@@ -46,19 +46,24 @@ class Bundle:
         """Where the bundle's file ``name`` lies."""
         return self.folder / name
 
-    def read(self, name: str) -> bytes:
-        """Read a file and make sure that it still is what the manifest says: the folder may be replaced.
+    def verified(self, name: str) -> Path:
+        """Where a file lies that still is what the manifest says: the folder may be replaced.
 
         Raises:
             BundleError: it is gone or another.
         """
-        try:
-            data = self.path(name).read_bytes()
-        except OSError as error:
-            raise BundleError(f"{self.path(name)} can't be read ({error.strerror}); {_MAKE_ANEW}") from error
-        if hashlib.sha256(data).hexdigest() != self.manifest.files[name].sha256:
-            raise BundleError(f"{self.path(name)} is not what {MANIFEST} says (sha256 differs); {_MAKE_ANEW}")
-        return data
+        path = self.path(name)
+        if _sha256(path, _MAKE_ANEW) != self.manifest.files[name].sha256:
+            raise BundleError(f"{path} is not what {MANIFEST} says (sha256 differs); {_MAKE_ANEW}")
+        return path
+
+    def read(self, name: str) -> bytes:
+        """Read a file that still is what the manifest says.
+
+        Raises:
+            BundleError: it is gone or another.
+        """
+        return self.verified(name).read_bytes()
 
 
 def load(folder: Path, verify: bool = True) -> Bundle:
@@ -85,7 +90,7 @@ def load(folder: Path, verify: bool = True) -> Bundle:
         if (size := path.stat().st_size) != entry.bytes:
             raise BundleError(f"{path} has {size} bytes where {MANIFEST} says {entry.bytes}; {_MAKE_ANEW}")
         if verify:
-            bundle.read(name)
+            bundle.verified(name)
     return bundle
 
 
@@ -129,14 +134,10 @@ def inventory(folder: Path) -> dict[str, FileEntry]:
     Raises:
         BundleError: a file can't be read.
     """
-    entries = {}
-    for name in sorted(_listing(folder)):
-        try:
-            data = (folder / name).read_bytes()
-        except OSError as error:
-            raise BundleError(f"{folder / name} can't be read ({error.strerror})") from error
-        entries[name] = FileEntry(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
-    return entries
+    return {
+        name: FileEntry(sha256=_sha256(folder / name, "check its permissions"), bytes=(folder / name).stat().st_size)
+        for name in sorted(_listing(folder))
+    }
 
 
 def fingerprint(manifest: Manifest) -> str:
@@ -192,6 +193,14 @@ def _explain(error: ValidationError) -> str:
     wrong = error.errors(include_url=False, include_input=False)
     said = [f"{'.'.join(map(str, e['loc'])) or 'manifest'}: {e['msg']}" for e in wrong[:3]]
     return "; ".join(said) + (f" (and {len(wrong) - 3} more)" if len(wrong) > 3 else "")
+
+
+def _sha256(path: Path, way_out: str) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()  # in pieces: a model need not fit into memory twice
+    except OSError as error:
+        raise BundleError(f"{path} can't be read ({error.strerror}); {way_out}") from error
 
 
 def _listing(folder: Path) -> set[str]:

@@ -31,16 +31,18 @@ class Fit:
 def left_out(x: NDArray[np.float32], photos: Photos, apart: Parts, fit: Fit) -> Answers:
     """The answer of each photo by a head, a temperature and a threshold that know nothing of its part.
 
-    Strictly nested: what calibrates the answers of a part are answers of heads that were fitted without it as well.
+    As the served model they are fitted on the photos of training and validation. Strictly nested: what calibrates the
+    answers of a part are answers of heads that were fitted without it as well.
     """
     space, targets, outputs = Space(x), photos.targets, len(photos.outputs)
     logits, threshold = np.zeros((len(targets), outputs)), np.zeros(len(targets))
-    inner = apart.coarse(INNER + 1).index
+    inner, fitted = apart.coarse(INNER + 1).index, photos.fitted
     for part in range(apart.number):
         out = apart.index == part
-        weights, bias = space.fit(~out, targets, outputs, fit.strength)
-        calibrating = crossval.out_of_fold(space, targets, inner, outputs, fit.strength, ~out)[~out]
-        found = Calibration.of(calibrating, targets[~out], photos.labels, fit.rejected, apart.index[~out])
+        kept = fitted & ~out
+        weights, bias = space.fit(kept, targets, outputs, fit.strength)
+        calibrating = crossval.out_of_fold(space, targets, inner, outputs, fit.strength, kept)[kept]
+        found = Calibration.of(calibrating, targets[kept], photos.labels, fit.rejected, apart.index[kept])
         logits[out] = (space.coordinates[out] @ weights.T + bias) / found.temperature
         threshold[out] = found.threshold
     clusters = [str(part) for part in apart.index]

@@ -5,15 +5,22 @@ noisy ones as much say as the others, and knew pictures from elsewhere less well
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 Floats = NDArray[np.float64]
 ABSENT = -30.0  # logit of an output without a photo to learn from: never the answer, and still finite
 ITERATIONS = 2000  # far beyond the 30 to 80 that L-BFGS takes
+
+
+@lru_cache
+def _controller() -> ThreadpoolController:
+    """Found once: looking for the libraries takes 3 ms, a sixth of a fit."""
+    return ThreadpoolController()
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class Space:
         self.basis: Floats | None = None
         self.coordinates: Floats = scaled
         if len(scaled) < scaled.shape[1]:
-            with threadpool_limits(1):
+            with _controller().limit(limits=1):
                 left, values, self.basis = np.linalg.svd(scaled, full_matrices=False)
             self.coordinates = np.ascontiguousarray(left * values)
 
@@ -65,7 +72,7 @@ class Space:
             bias[present] = 0.0
             return weights, bias
         model = LogisticRegression(C=strength, class_weight="balanced", max_iter=ITERATIONS)
-        with threadpool_limits(1):  # the matrices are small: a second thread costs more than it brings
+        with _controller().limit(limits=1):  # the matrices are small: a second thread costs more than it brings
             model.fit(self.coordinates[rows], targets[rows])
         coefficients, intercept = model.coef_, model.intercept_
         if len(present) == 2:  # scikit-learn gives the second one's logit against the first

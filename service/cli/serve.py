@@ -92,7 +92,6 @@ def main(settings: Settings) -> int:
     Raises:
         UserError: the address can't be listened on, or nothing can be written.
     """
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # what numpy computes here is small
     log.set_up(settings.log_level)
     with Workspace():
         pass  # said here in one sentence if nothing can be written; the application's own comes as it starts

@@ -12,19 +12,19 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
-from service import log, quota
+from service import budget, log, quota
 from service.http import docs, routes, stream, v2
 from service.http.body import Buffer
 from service.http.middleware import Envelope
 from service.http.page import Page
-from service.http.problems import MEDIA_TYPE, ProblemDetails
 from service.http.state import State
 from service.inference.queue import InferenceQueue
 from service.metrics import Metrics
-from service.models.folder import FolderSource
 from service.models.registry import RegistrySource
+from service.models.source import FolderSource
 from service.models.watcher import Watcher
 from service.models.workspace import Workspace
+from service.problems import MEDIA_TYPE, ProblemDetails
 from service.settings import Settings, read
 
 DESCRIPTION: Final = (
@@ -79,6 +79,7 @@ def create_app(settings: Settings | None = None, give_up: GiveUp | None = None) 
 def _lifespan(settings: Settings, give_up: GiveUp) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        budget.limit_arenas()
         metrics: Metrics = app.state.metrics
         queue = InferenceQueue(
             limit=settings.queue,

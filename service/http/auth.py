@@ -11,7 +11,7 @@ from fastapi.security import HTTPBearer
 from starlette.requests import HTTPConnection
 
 from service.http import state
-from service.http.problems import UNAUTHORIZED, Problem
+from service.problems import UNAUTHORIZED, Problem
 from service.settings import Settings
 
 BEARER: Final = HTTPBearer(auto_error=False, description="the API key, where one is set")  # for the OpenAPI document

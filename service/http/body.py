@@ -9,7 +9,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import Field, File, FormParser, parse_options_header
 from starlette.requests import Request
 
-from service.http.problems import BAD_REQUEST, OVERLOADED, TIMEOUT, TOO_LARGE, Problem
+from service.problems import BAD_REQUEST, OVERLOADED, TIMEOUT, TOO_LARGE, Problem
 from service.settings import Settings
 
 FIELD: Final = "image"

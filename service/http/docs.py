@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from service.http.problems import KINDS
+from service.problems import KINDS
 
 ASSETS: Final = StaticFiles(directory=Path(fastapi_swagger.__file__).parent / "resources")
 

@@ -18,12 +18,12 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bundle.errors import UserError
-from service import log
-from service.http import problems, state
+from service import log, problems
+from service.http import state
 from service.http.auth import is_our_name
-from service.http.problems import BAD_REQUEST, HEADERS, INTERNAL, NOT_READY, OVERLOADED, TIMEOUT, Problem
 from service.http.protocol import MAX_HEAD
 from service.http.state import State
+from service.problems import BAD_REQUEST, HEADERS, INTERNAL, NOT_READY, OVERLOADED, TIMEOUT, Problem
 from service.settings import Settings
 
 # A page with COOP and COEP is isolated: its clocks are fine ones, and its threads may share memory. CORP keeps other

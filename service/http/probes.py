@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from service import metrics
-from service.http.problems import MEDIA_TYPE, NOT_READY, Problem
+from service.problems import MEDIA_TYPE, NOT_READY, Problem
 
 ALIVE_WITHIN_S: Final = 5.0  # an event loop that does not turn for so long is not alive
 CONNECTIONS: Final = 32

@@ -16,9 +16,9 @@ from bundle.manifest import Manifest
 from service import metrics
 from service.http import body, state
 from service.http.auth import need_key
-from service.http.problems import NOT_FOUND, Problem
 from service.http.state import Service, State
 from service.inference.identify import identify as infer
+from service.problems import NOT_FOUND, Problem
 
 FOREVER: Final = "public, max-age=31536000, immutable"
 ASK_AGAIN: Final = "no-cache"  # a cache may keep it, but has to ask whether it is still the same
@@ -110,7 +110,7 @@ async def identify(request: Request, own: Service, explain: Explain = False) -> 
 @router.get("/model", summary="The manifest of the served model", response_model=Manifest, responses=CACHED)
 async def model(request: Request, own: Service) -> Response:
     """Labels, input, figures, lineage, sha256 of every file."""
-    manifest = own.model.bundle.path(bundle.MANIFEST).read_bytes()
+    manifest = own.queue.served().bundle.path(bundle.MANIFEST).read_bytes()
     headers = {"ETag": f'"{hashlib.sha256(manifest).hexdigest()}"', "Cache-Control": ASK_AGAIN}
     return _unless_known(request, headers) or Response(manifest, 200, headers, "application/json")
 
@@ -156,7 +156,7 @@ async def measured(own: Service) -> Response:
 
 
 def _file(request: Request, own: State, name: str, sha256: str | None) -> Response:
-    bundle = own.model.bundle
+    bundle = own.queue.served().bundle
     entry = bundle.manifest.files.get(name)
     if entry is None:
         raise Problem(NOT_FOUND, f"the model {bundle.manifest.version} has no such file; /model lists them all")

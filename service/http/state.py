@@ -9,12 +9,11 @@ from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
-from bundle.engine import Engine
 from service.http.body import Buffer
-from service.http.problems import NOT_READY, Problem
 from service.inference.queue import InferenceQueue
 from service.metrics import Metrics
 from service.models.watcher import Watcher
+from service.problems import NOT_READY, Problem
 from service.settings import Settings
 
 
@@ -30,17 +29,6 @@ class State:
     draining: bool = False  # the service stops: not ready any more, but all is still answered
     streams: dict[Callable[[], None], str] = field(default_factory=dict)  # what stops each, and its client's address
 
-    @property
-    def model(self) -> Engine:
-        """The model.
-
-        Raises:
-            Problem: there is none yet.
-        """
-        if self.queue.model is None:
-            raise Problem(NOT_READY, "no model is loaded yet; try again in a second")
-        return self.queue.model
-
     def readiness(self) -> dict[str, Any]:
         """What /readyz answers.
 
@@ -49,7 +37,7 @@ class State:
         """
         if self.draining:
             raise Problem(NOT_READY, "the service stops; ask another one")
-        return {"ready": True, "model": self.model.version, "trouble": self.watcher.trouble or None}
+        return {"ready": True, "model": self.queue.served().version, "trouble": self.watcher.trouble or None}
 
     def refusal(self, client: str) -> str | None:
         """The limit that one more stream of ``client`` would exceed."""

@@ -22,12 +22,12 @@ from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from bundle.errors import UserError
-from service import log
-from service.http import problems, state
+from service import log, problems
+from service.http import state
 from service.http.auth import has_key, is_welcome
-from service.http.problems import INTERNAL, OVERLOADED, RETRY_AFTER_S
 from service.http.state import State
 from service.inference.identify import identify
+from service.problems import INTERNAL, OVERLOADED, RETRY_AFTER_S
 
 SUBPROTOCOL: Final = "identify.v1"  # accepted where a client offers it; needed beside the one with the key
 

@@ -17,8 +17,8 @@ from pydantic import BaseModel, Field, ValidationError
 from bundle.engine import EVIDENCE, INPUT, OUTPUTS, Engine
 from service.http import body, state
 from service.http.auth import need_key
-from service.http.problems import BAD_REQUEST, NOT_FOUND, Problem
 from service.http.state import Service, State
+from service.problems import BAD_REQUEST, NOT_FOUND, Problem
 
 MAX_BATCH: Final = 16
 JSON_LENGTH: Final = "inference-header-content-length"
@@ -124,7 +124,7 @@ def _named(own: State, name: str) -> Engine:
     expected = own.settings.registered[0] if own.settings.registered else PurePath(own.settings.model).name
     if name != expected:
         raise Problem(NOT_FOUND, f"the only model here is called {expected}")
-    return own.model
+    return own.queue.served()
 
 
 def _infer(data: bytes, length: int, name: str, model: Engine, _: float) -> InferResponse:

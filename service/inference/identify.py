@@ -1,15 +1,13 @@
-"""What is in one picture: screen, decode, infer, and count the answer.
+"""What is in one picture: screen it, ask the engine, and count the answer.
 
 Some pictures are small to send and large or long to decode, and a limit on pixels alone would have to suit the
 hungriest format. Measured with Pillow 13 at 25 million pixels, to a frame of 224: baseline JPEG under 0.1 byte a pixel
 (it is decoded at a fraction of its size), progressive JPEG 3.8, PNG 9, WebP 12.1.
 """
 
-import time
 from typing import Final
 
-from bundle import decode
-from bundle.answer import Answer, Timing
+from bundle.answer import Answer
 from bundle.engine import Engine
 from bundle.errors import TruncatedPicture
 from service.metrics import Metrics
@@ -42,13 +40,7 @@ def identify(
     Raises:
         PictureError: it can't be decoded.
     """
-    begun = time.perf_counter()
-    frame = decode.decode(data, model.size, max_pixels=pixel_limit(data, memory))
-    decoded = time.perf_counter()
-    output = model.run(frame[None], explain=explain)
-    inferred = time.perf_counter()
-    spent = Timing(decode=(decoded - begun) * 1e3, queue=waited, inference=(inferred - decoded) * 1e3)
-    answer = model.answer(output, spent)
+    answer = model.identify(data, max_pixels=pixel_limit(data, memory), explain=explain, queued=waited)
     metrics.observe(answer)
     return answer
 

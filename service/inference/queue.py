@@ -16,26 +16,10 @@ from queue import SimpleQueue
 from typing import Any
 
 from bundle.engine import Engine
-from bundle.errors import UserError
 from service.metrics import Metrics
+from service.problems import NOT_READY, OVERLOADED, TOO_LATE, Problem
 
 Job = Callable[[Engine, float], Any]  # with the model and the milliseconds that it waited
-
-
-class NotInferred(UserError):
-    """A picture is not inferred, and its sender may try again."""
-
-
-class NoModel(NotInferred):
-    """No model is loaded yet."""
-
-
-class Overloaded(NotInferred):
-    """As many pictures wait as may, of all clients or of this one."""
-
-
-class TooLate(NotInferred):
-    """A picture waited longer than its deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +56,35 @@ class InferenceQueue:
         for place in range(threads):
             threading.Thread(target=self._work, name=f"inference-{place}", daemon=True).start()
 
+    def served(self) -> Engine:
+        """The model.
+
+        Raises:
+            Problem: there is none yet.
+        """
+        if (model := self.model) is None:
+            raise Problem(NOT_READY, "no model is loaded yet; try again in a second")
+        return model
+
     def check(self, client: str) -> None:
         """Say at once, before a body is read, that a picture of ``client`` would be refused.
 
         Raises:
-            NoModel, Overloaded: it would.
+            Problem: it would.
         """
-        if self.model is None:
-            raise NoModel("no model is loaded yet; try again in a second")
+        self.served()
         if self._waiting.qsize() >= self._limit:
             self._refused.labels("queue").inc()
-            raise Overloaded("too many pictures are waiting; try again in a second, or send fewer")
+            raise Problem(OVERLOADED, "too many pictures are waiting; try again in a second, or send fewer")
         if self._clients[client] >= self._share:
             self._refused.labels("queue-address").inc()
-            raise Overloaded("too many of your pictures are waiting; send fewer at one time")
+            raise Problem(OVERLOADED, "too many of your pictures are waiting; send fewer at one time")
 
     async def run(self, job: Job, client: str) -> Any:
         """Run a job in turn, in one of the threads; what it returns.
 
         Raises:
-            NotInferred: it was not run.
+            Problem: it was not run.
             Exception: what the job raises.
         """
         self.check(client)
@@ -133,10 +126,9 @@ class InferenceQueue:
     def _run(self, waiting: _Waiting) -> Any:
         waited = time.perf_counter() - waiting.arrived
         if waited > self._deadline_s:
-            raise TooLate(f"it waited {waited:.1f} s, the limit is {self._deadline_s:g} s; try again in a second")
-        if (model := self.model) is None:
-            raise NoModel("no model is loaded; try again in a second")
-        return waiting.job(model, waited * 1e3)
+            why = f"it waited {waited:.1f} s, the limit is {self._deadline_s:g} s; try again in a second"
+            raise Problem(TOO_LATE, why)
+        return waiting.job(self.served(), waited * 1e3)
 
 
 def _settle(result: "asyncio.Future[Any]", value: Any, failed: Exception | None) -> None:

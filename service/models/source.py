@@ -1,9 +1,12 @@
 """Where models come from: a folder, or an alias of a registry."""
 
+import hashlib
+import shutil
 from pathlib import Path
 from typing import Protocol
 
-from bundle.errors import UserError
+import bundle
+from bundle.errors import BundleError, UserError
 
 
 class Unavailable(UserError):
@@ -34,3 +37,29 @@ class Source(Protocol):
 
     def taken(self, token: str, folder: Path) -> None:
         """It was verified, and is served from the folder now."""
+
+
+class FolderSource:
+    """A folder; what is served is a copy of it. See `Source`."""
+
+    must_exist = True
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def look(self) -> str:
+        """The sha256 of its manifest, which has those of all other files."""
+        bundle.load_manifest(self._folder)
+        return hashlib.sha256((self._folder / bundle.MANIFEST).read_bytes()).hexdigest()
+
+    def fetch(self, token: str, to: Path) -> None:  # noqa: ARG002  # there is only what is there now
+        """Copy it; what is still being written is damaged, and tried again a moment later."""
+        for name in (bundle.MANIFEST, *bundle.load_manifest(self._folder).files):
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            try:
+                shutil.copyfile(self._folder / name, to / name)
+            except FileNotFoundError as error:
+                raise BundleError(f"{self._folder / name} is missing; copy the bundle again") from error
+
+    def taken(self, token: str, folder: Path) -> None:
+        """Nothing is to be noted."""

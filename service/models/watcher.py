@@ -6,7 +6,6 @@ it changes.
 """
 
 import asyncio
-import ctypes
 import gc
 import logging
 import shutil
@@ -19,7 +18,7 @@ import bundle
 from bundle import engine
 from bundle.engine import Engine
 from bundle.errors import BundleError, UserError
-from service import log
+from service import budget, log
 from service.inference.queue import InferenceQueue
 from service.metrics import Metrics
 from service.models.source import Source, Unavailable
@@ -93,9 +92,9 @@ class Watcher:
             self._swap(old, new)
         served = [model.bundle.folder for model in (old, new) if model]  # of the old, files may be on their way
         del old, new
-        await asyncio.to_thread(_give_back)
         await asyncio.to_thread(self._source.taken, token, folder)
         self._workspace.keep_only(*served)
+        await asyncio.to_thread(budget.give_back)
 
     def _load(self, token: str, folder: Path) -> Engine:
         self._source.fetch(token, folder)
@@ -107,7 +106,9 @@ class Watcher:
         if old is not None and found.manifest == old.bundle.manifest:
             return old  # the very model that is served, put there again
         try:
-            return engine.load(found, self._settings.variant, self._queue.threads)
+            new = engine.load(found, self._settings.variant, self._queue.threads)
+            budget.give_back()  # before it is served beside the old one
+            return new
         except MemoryError as error:
             raise UserError("there is not enough memory to load it") from error
         except BundleError as error:  # whole, and can't be used here
@@ -143,10 +144,3 @@ class Watcher:
         log.event(logging.ERROR, "no new model", outcome=outcome, why=why, model=served)
         if served is None and self._source.must_exist:
             self._give_up(why)
-
-
-def _give_back() -> None:
-    """Let the C heap return what compiling a model, or a model that was replaced, left free (glibc keeps it)."""
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "malloc_trim"):
-        libc.malloc_trim(0)

@@ -19,10 +19,10 @@ from bundle.errors import TruncatedPicture
 from service.http import body
 from service.http.auth import is_our_name
 from service.http.body import Buffer
-from service.http.problems import KINDS, Problem, of
 from service.inference.identify import identify, pixel_limit
 from service.inference.queue import InferenceQueue
 from service.metrics import Metrics
+from service.problems import KINDS, Problem, of
 from tests.service.corpus import photo, scans
 from tests.tiny_bundle import make_bundle, picture
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 import bundle
-from service.models.folder import FolderSource
+from service.models.source import FolderSource
 from tests.load import Load
 from tests.service.running import HOLDING, Running, eventually, held, running
 from tests.service.test_stream import hear, open_stream

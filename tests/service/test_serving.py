@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 import bundle
-from service.http.problems import KINDS, MEDIA_TYPE
+from service.problems import KINDS, MEDIA_TYPE
 from tests.service.running import Running, eventually, running
 from tests.tiny_bundle import COLOURS, make_bundle, picture
 

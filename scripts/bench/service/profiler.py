@@ -20,7 +20,7 @@ GIL: Final = "of it holding the interpreter's lock"
 REST: Final = "HTTP, event loop, threads"
 PARTS: Final = (  # the first of which a mark stands in the innermost frame that has one takes the sample
     ("inference", ("(openvino/", "(onnxruntime/", "_infer (bundle/engine.py", "run (service/engine.py")),
-    ("decoding", ("/decode.py", "/screening.py", "(PIL/")),
+    ("decoding", ("/decode.py", "(PIL/")),
     ("metrics and log", ("/metrics.py", "(prometheus_client/", "/log.py", "(logging/")),
     ("the rest of service/", ("(service/", "(bundle/", "(pydantic/")),
     (REST, ("(uvicorn/", "(starlette/", "(fastapi/", "(asyncio/", "(threading.py", "(queue.py")),

@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from bundle.errors import NotAPicture, TooManyPixels, UserError
-from service.inference.queue import NoModel, Overloaded, TooLate
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 1  # Retry-After knows whole seconds only; a queue empties in less
@@ -60,13 +59,7 @@ KINDS: Final = (
     *(INTERNAL, OVERLOADED, TOO_LATE, NOT_READY),
 )
 _BY_STATUS: Final = {kind.status: kind for kind in reversed(KINDS)}
-_BY_ERROR: Final[dict[type[Exception], Kind]] = {
-    NotAPicture: UNSUPPORTED,
-    TooManyPixels: TOO_LARGE,
-    NoModel: NOT_READY,
-    Overloaded: OVERLOADED,
-    TooLate: TOO_LATE,
-}
+_BY_ERROR: Final[dict[type[Exception], Kind]] = {NotAPicture: UNSUPPORTED, TooManyPixels: TOO_LARGE}
 
 
 class Problem(UserError):
@@ -94,7 +87,7 @@ class Problem(UserError):
 
 
 def of(error: Exception) -> Problem:
-    """What to tell of an error: of a picture, of the queue, or of the framework."""
+    """What to tell of an error: our own, of a picture, or of the framework."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, RequestValidationError):
