@@ -81,7 +81,8 @@ def other(what: str, count: int | None, seconds: float | None, dry: bool) -> Non
     usual, longest, run = RUNS[what]
     count, seconds = count or usual, seconds or longest
     found = run(count, seconds)  # first: `circumstances` tells of the machine at the end
-    told = circumstances(f"python -m scripts.bench.service {what} --count {count} --seconds {seconds:g}")
+    how = f"--count {count} --seconds {seconds:g}" if count else f"--seconds {seconds:g}"
+    told = circumstances(f"python -m scripts.bench.service {what} {how}")
     publish(PAGE, {what: told + ("\n\n" if "\n" in found else " ") + found}, dry)
 
 

@@ -10,14 +10,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-import bundle
-from bundle.errors import BundleError
 from pipeline.core.errors import PipelineError
 from pipeline.models.learner import FOLDER as TRAINED
 from scripts.bench import pictures
 from scripts.bench.load import ROOT, Target
 from scripts.bench.process import Cores, Server, free_port, running
 from scripts.bench.service import before
+from scripts.release import image
 from service.settings import Settings
 
 PROMOTED: Final = ROOT / "models/promoted"
@@ -126,13 +125,10 @@ def promoted(photos: tuple[bytes, ...] | None = None) -> Iterator[Run]:
     Raises:
         PipelineError: there is no sound promoted model, or there are no photos.
     """
-    try:
-        manifest = bundle.load(PROMOTED).manifest
-    except BundleError as error:
-        raise PipelineError(str(error)) from error
+    variant = image.promoted(ROOT).default_variant
     with TemporaryDirectory(prefix="bench-") as scratch:
         given = tuple(pictures.make()) if photos is None else photos
-        yield Run(PROMOTED.resolve(), manifest.default_variant, Path(scratch), given)
+        yield Run(PROMOTED.resolve(), variant, Path(scratch), given)
 
 
 def _prepare_mlflow(run: Run) -> None:
