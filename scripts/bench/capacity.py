@@ -36,7 +36,7 @@ def capacity(seconds: float, dry: bool) -> None:
     with promoted() as run:
         for threads in THREADS:
             with SERVED.started(run, "--threads", str(threads)) as (server, target):
-                measured = Measurement(run, SERVED, server, target, SERVED.name, threads, rows)
+                measured = Measurement(run, SERVED, server, target, threads, rows)
                 measured.closed(1, seconds)
                 measured.closed(4 * threads, seconds)
                 for each in STREAMS:

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,18 +31,16 @@ class Load:
         seconds: how long it went on.
         statuses: answers by HTTP status; of /stream, 200 for an answer and the problem's status for the others.
         failures: requests without an answer (connection refused or broken, or over 30 s).
-        p50, p95, p99: milliseconds from request to answer. Of wrk, of all answers, whatever their status; of /stream,
-            of those with status 200.
-        generator_cpu: share of one core that the load generator took.
+        p50_ms, p95_ms, p99_ms: from request to answer. Of wrk, of all answers, whatever their status; of /stream, of
+            those with status 200.
     """
 
     seconds: float
     statuses: dict[str, int]
     failures: int
-    p50: float
-    p95: float
-    p99: float
-    generator_cpu: float = 0.0
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
 
     @property
     def answers(self) -> int:
@@ -101,7 +99,6 @@ def generated(kind: str, cores: frozenset[int], *, seconds: float, **options: An
 
 
 def _run(command: Sequence[str], cores: frozenset[int], seconds: float) -> Load:
-    before = os.times()
     done = subprocess.run(
         command,
         capture_output=True,
@@ -111,11 +108,9 @@ def _run(command: Sequence[str], cores: frozenset[int], seconds: float) -> Load:
         cwd=ROOT,
         preexec_fn=lambda: os.sched_setaffinity(0, cores),
     )
-    after = os.times()
     if done.returncode or MARK not in done.stdout:
         raise PipelineError(f"{' '.join(command[:4])} failed: {(done.stderr or done.stdout).strip()[-300:]}")
-    used = after.children_user + after.children_system - before.children_user - before.children_system
-    return replace(parse(done.stdout), generator_cpu=used / seconds)
+    return parse(done.stdout)
 
 
 def parse(output: str) -> Load:

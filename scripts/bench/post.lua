@@ -51,7 +51,7 @@ function done(summary, latency)
    end
    local errors = summary.errors
    print(string.format(
-      'RESULT {"seconds": %.6f, "statuses": {%s}, "failures": %d, "p50": %.3f, "p95": %.3f, "p99": %.3f}',
+      'RESULT {"seconds": %.6f, "statuses": {%s}, "failures": %d, "p50_ms": %.3f, "p95_ms": %.3f, "p99_ms": %.3f}',
       summary.duration / 1e6, table.concat(parts, ", "),
       errors.connect + errors.read + errors.write + errors.timeout,
       latency:percentile(50) / 1e3, latency:percentile(95) / 1e3, latency:percentile(99) / 1e3))

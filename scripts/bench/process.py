@@ -93,15 +93,13 @@ class Server:
         except psutil.NoSuchProcess:
             return []
 
-    def memory(self) -> tuple[float, float]:
-        """MB: all processes with shared pages counted once (PSS), and the largest process (RSS)."""
-        whole = largest = 0.0
+    def memory_mb(self) -> float:
+        """MB of the largest process, with what it shares (RSS)."""
+        largest = 0.0
         for process in self._processes():
             with suppress(psutil.NoSuchProcess):
-                use = process.memory_full_info()
-                whole += use.pss / 1e6
-                largest = max(largest, use.rss / 1e6)
-        return whole, largest
+                largest = max(largest, process.memory_info().rss / 1e6)
+        return largest
 
     def processor_s(self) -> float:
         """Seconds of processor time that its living processes have used."""

@@ -7,25 +7,20 @@ What is shown, and how long, stands in scripts/demo/demo.yaml. `dvc repro gif` m
 """
 
 import argparse
-import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from pipeline.core import files
-from pipeline.core.errors import PipelineError, run_stage
-from scripts.bench.process import Cores, free_port, running
+from pipeline.core.errors import run_stage
+from scripts.bench.service.contenders import SERVED, promoted
 from scripts.demo import film, phone, recording, script
 from scripts.gif import tool
 from scripts.gif.stage import as_pipeline_errors
-from service.settings import Settings
 
 OUT: Final = Path("data/recordings/demo.mp4")
-PYTHON: Final = Path(".venv-service/bin/python")
-PAGE: Final = Path("web/dist")
 
 
 def record(path: Path, out: Path) -> None:
@@ -44,7 +39,11 @@ def record(path: Path, out: Path) -> None:
         print(f"making a film of {wanted.seconds:g} s of {len(pictures)} pictures", flush=True)
         wall = film.Wall(pictures, wanted.begins, wanted.seconds, wanted.seed)
         camera = film.write(wall, scratch / "camera.mjpeg", ffmpeg.path)
-        with _service(scratch) as address, phone.phone(wanted.screen, camera, address) as page:
+        with (
+            promoted(photos=()) as run,
+            SERVED.started(run) as (server, _),
+            phone.phone(wanted.screen, camera, f"http://127.0.0.1:{server.port}/") as page,
+        ):
             phone.await_live(page)
             before = wanted.rounds_before * wanted.seconds
             print(f"the page is live; the recording begins in {before:g} s", flush=True)
@@ -53,28 +52,6 @@ def record(path: Path, out: Path) -> None:
     said = recording.describe(wanted, seen)
     files.write_text(out.with_suffix(".txt"), f"{said}\n")
     print(f"{said}\n{recording.rate(seen, wanted.seconds):.1f} pictures a second from the browser -> {out}")
-
-
-@contextmanager
-def _service(scratch: Path) -> Iterator[str]:
-    """The service with the promoted model and the built page, on a free port; its address.
-
-    Raises:
-        PipelineError: the page or the service's environment is missing, or it does not start: its last words say why.
-    """
-    if not (PAGE / "index.html").exists():
-        raise PipelineError(f"{PAGE} is not built; `make page` builds it")
-    port = free_port()
-    kept = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
-    with running(
-        [str(PYTHON), "-m", "service", "--port", str(port)],
-        ready="/readyz",
-        port=port,
-        log=scratch / "service.log",
-        environment=kept,
-        cores=Cores.choose().server,
-    ):
-        yield f"http://127.0.0.1:{port}/"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -57,14 +57,8 @@ def read(path: Path = SCRIPT) -> Script:
     """
     try:
         return Script.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise ConfigError(f"{path} can't be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
-    except ValidationError as error:
-        wrong = [(".".join(map(str, each["loc"])) or "the whole", each) for each in error.errors()]
-        said = "; ".join(f"{where}: {each['msg']} (it is {each['input']!r})" for where, each in wrong)
-        raise ConfigError(f"{path}: {said}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+        raise ConfigError(f"{path} can't be used as a demo: {' '.join(str(error).split())}") from error
 
 
 def pictures(script: Script, split: Path = SPLIT, images: Path = IMAGES) -> list[Path]:

@@ -1,1 +1,1 @@
-"""Tools of development: environments, Node, the browser, locks, the OpenAPI types, figures in Markdown."""
+"""Tools of development: environments, Node, the browser, the OpenAPI types, figures in Markdown."""

@@ -37,13 +37,11 @@ def find_chromium(playwright: Playwright | None = None) -> Path:
     Raises:
         BrowserMissing: nowhere.
     """
-    if named := os.environ.get("CHROMIUM"):
-        if found := shutil.which(named):
-            return Path(found)
+    named = os.environ.get("CHROMIUM")
+    if found := next(filter(None, map(shutil.which, [named] if named else NAMES)), None):
+        return Path(found)
+    if named:
         raise BrowserMissing(f"CHROMIUM names {named}, which is no program; point it at Chromium or unset it")
-    for name in NAMES:
-        if found := shutil.which(name):
-            return Path(found)
     if playwright is None:
         with sync_playwright() as one:
             return find_chromium(one)

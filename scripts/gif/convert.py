@@ -37,7 +37,7 @@ def convert(
         GifError: the recording, ffmpeg or the settings don't allow it, a file can't be written, or is there already
             and ``force`` is not given.
     """
-    siblings = {kind: target.with_suffix(".png" if kind == "poster" else f".{kind}") for kind in settings.siblings}
+    siblings = {kind: target.with_suffix(f".{kind}") for kind in settings.siblings}
     text, own_text = target.with_suffix(TEXT), source.with_suffix(TEXT)
     writes_text = text.resolve() != own_text.resolve() or settings.alt is not None
     _refuse(source, [target, *siblings.values(), *([text] if writes_text else [])], force)

@@ -27,8 +27,6 @@ ENCODING: dict[str, dict[str, Any]] = {
     "mp4": {"vcodec": "libx264", "crf": 23, "preset": "veryslow", "refs": 8, "movflags": "+faststart", **FILM},
     # For where a picture is asked for and a film is not taken: its frames know motion.
     "avif": {"vcodec": "libsvtav1", "crf": 35, "preset": 6, **FILM},
-    # For where AVIF is not taken either: each of its frames is a picture of its own.
-    "webp": {"vcodec": "libwebp_anim", "quality": 50, "compression_level": 4},
 }
 PICTURE = {"vcodec": "png", "f": "image2", "update": 1}
 
@@ -204,21 +202,17 @@ def _gif(stream: Any, colours: Any, settings: GifSettings, path: Path) -> Any:
 
 
 def sibling(job: Job, kind: str, kept: Path, settings: GifSettings, path: Path) -> None:
-    """The frames that were ``kept`` as another ``kind`` of file: mp4, avif, webp or poster, the frame in the middle."""
-    if kind == "poster":
-        output = ffmpeg.input(as_input(kept), ss=job.seconds(settings) / 2).output(as_input(path), frames=1, **PICTURE)
-    else:
-        stream, how = ffmpeg.input(as_input(kept)), ENCODING[kind]
-        if settings.hold:  # a GIF has a delay for that, films don't
-            stream = stream.filter("tpad", stop_mode="clone", stop_duration=settings.hold)
-        if "pix_fmt" in how:  # 4:2:0 wants even sides: a line less is seen by nobody, a scaled text is
-            stream = stream.filter("crop", "trunc(iw/2)*2", "trunc(ih/2)*2", 0, 0)
-            stream = stream.filter("scale", flags="lanczos", out_color_matrix="bt709")
-        if kind == "webp" or (kind == "avif" and settings.loop):  # AVIF: for ever unless told; ffmpeg 5.1 can't be told
-            # How often it is shown; a GIF doesn't count the first time.
-            how = {**how, "loop": 1 if settings.loop < 0 else settings.loop + bool(settings.loop)}
-        output = stream.output(as_input(path), f=kind, map_metadata=-1, **how)
-    job.run(output, f"writing the {kind}")
+    """The frames that were ``kept`` as another ``kind`` of file: mp4 or avif."""
+    stream, how = ffmpeg.input(as_input(kept)), ENCODING[kind]
+    if settings.hold:  # a GIF has a delay for that, films don't
+        stream = stream.filter("tpad", stop_mode="clone", stop_duration=settings.hold)
+    # 4:2:0 wants even sides: a line less is seen by nobody, a scaled text is.
+    stream = stream.filter("crop", "trunc(iw/2)*2", "trunc(ih/2)*2", 0, 0)
+    stream = stream.filter("scale", flags="lanczos", out_color_matrix="bt709")
+    if kind == "avif" and settings.loop:  # for ever unless told; ffmpeg 5.1 can't be told
+        # How often it is shown; a GIF doesn't count the first time.
+        how = {**how, "loop": 1 if settings.loop < 0 else settings.loop + 1}
+    job.run(stream.output(as_input(path), f=kind, map_metadata=-1, **how), f"writing the {kind}")
 
 
 def _picture(path: Path, done: run.Done) -> Picture:

@@ -1,7 +1,6 @@
 """How a GIF is made: one preset (conf/gif/), with a command's own settings on top."""
 
 import functools
-import itertools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, Va
 from .errors import GifError
 
 Dither = Literal["none", "bayer", "floyd_steinberg", "sierra2", "sierra2_4a", "sierra3", "burkes", "atkinson"]
-Sibling = Literal["mp4", "avif", "webp", "poster"]
+Sibling = Literal["mp4", "avif"]
 
 SMALLEST = 16  # pixels of width, and of height: below it there is no picture
 PACKED = Path(__file__).parent / "presets"  # where pyproject.toml puts them
@@ -116,15 +115,9 @@ def load(preset: str, overrides: Sequence[str] = (), options: Mapping[str, Any] 
         raise GifError(f"{' '.join((preset, *overrides))}: can't be read ({error}); presets: {PRESETS}") from error
 
 
-@functools.cache
-def presets() -> dict[str, str]:
-    """Each preset with when to use it, the comment that its file opens with."""
-    found = {}
-    for path in sorted(PRESETS.glob("*.yaml")):
-        lines = path.read_text(encoding="utf-8").splitlines()
-        opening = itertools.takewhile(lambda line: line.startswith("#"), lines)
-        found[path.stem] = " ".join(line.removeprefix("#").strip() for line in opening)
-    return found
+def presets() -> list[str]:
+    """Names of the presets; the comment at the top of each file says when to use it."""
+    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
 
 
 def _sentence(item: Any) -> str:

@@ -19,7 +19,7 @@ FILTERS = (
     "setsar", "showinfo", "split", "ssim", "tpad",
 )  # fmt: skip
 ENCODERS = ("ffv1", "gif", "png")
-ENCODER_OF = {"mp4": "libx264", "avif": "libsvtav1", "webp": "libwebp_anim", "poster": "png"}
+ENCODER_OF = {"mp4": "libx264", "avif": "libsvtav1"}
 TONEMAP_FILTERS = {"zscale", "tonemap"}  # for light of high dynamic range
 TESTED = ("5.1", "9.0")  # versions that tests/gif runs with
 ADVICE = (

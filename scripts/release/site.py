@@ -1,12 +1,10 @@
 """Make a folder that any static host can serve: the page, and the promoted model that it runs by itself.
 
-Writes web/site, whole or not at all. `--model` takes another bundle, `--out` another folder.
+Writes web/site, whole or not at all.
 """
 
-import argparse
 import shutil
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -49,14 +47,5 @@ def site(model: Path = PROMOTED, out: Path = SITE, web: Path = node.WEB) -> None
     print(f"   here: python3 -m http.server --bind 127.0.0.1 --directory {out}")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Parse the command line and run."""
-    parser = argparse.ArgumentParser(prog="make site", description=__doc__)
-    parser.add_argument("--model", type=Path, default=PROMOTED, help=f"a bundle ({PROMOTED})")
-    parser.add_argument("--out", type=Path, default=SITE, help=f"the folder ({SITE})")
-    given = parser.parse_args(argv)
-    return run_stage(lambda: site(given.model, given.out))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_stage(site, description=__doc__))

@@ -33,7 +33,7 @@ def each_ffmpeg(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture
 def ffmpeg() -> tool.Ffmpeg:
     """The one that the converter uses; a test that asks for `each_ffmpeg` too names that first."""
-    return tool.find(("mp4", "avif", "webp", "poster"))
+    return tool.find(("mp4", "avif"))
 
 
 @functools.cache

@@ -75,7 +75,7 @@ def test_percentiles_are_of_the_nearest_rank() -> None:
     assert percentile([4.0, 3.0, 2.0, 1.0], 50) == 2.0
     assert percentile([1.0, 2.0, 3.0, 4.0], 99) == 4.0
     assert math.isnan(percentile([], 50))
-    assert load_of(1, {"200": 2}, 0, [0.002, 0.001]).p50 == 1.0
+    assert load_of(1, {"200": 2}, 0, [0.002, 0.001]).p50_ms == 1.0
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,8 @@ def test_percentile_is_the_smallest_value_that_so_many_do_not_exceed(number: int
 
 
 def test_the_line_of_a_generator_is_read() -> None:
-    line = 'RESULT {"seconds": 1.5, "statuses": {"200": 3, "503": 1}, "failures": 0, "p50": 1, "p95": 2, "p99": 3}'
+    seen = '"seconds": 1.5, "statuses": {"200": 3, "503": 1}, "failures": 0, "p50_ms": 1, "p95_ms": 2, "p99_ms": 3'
+    line = f"RESULT {{{seen}}}"
     assert parse(f"Running\n{line}\n") == Load(1.5, {"200": 3, "503": 1}, 0, 1, 2, 3)
     assert parse(line).answers == 3
 

@@ -3,11 +3,15 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from scripts.gif import passes, recording
 from scripts.gif.convert import Result, convert
-from scripts.gif.settings import GifSettings, load
+from scripts.gif.passes import Job
+from scripts.gif.settings import Crop, GifSettings, load
 from scripts.gif.tool import Ffmpeg
 
 FPS, WIDTH = 20, 337  # the recipe's
@@ -31,6 +35,14 @@ def preset(name: str, *overrides: str) -> GifSettings:
 def fitting_preset(clip: str) -> str:
     """The preset that is meant for what ``clip`` shows."""
     return "camera" if clip == "camera" else "screen"
+
+
+@contextmanager
+def frames(clip: Path, settings: GifSettings, ffmpeg: Ffmpeg) -> Iterator[tuple[Job, Path]]:
+    """The clip's own frames at the rate and width of ``settings``, without loss, for as long as the block lasts."""
+    with tempfile.TemporaryDirectory(prefix="bench-gif-") as folder:
+        job = Job(recording.read(clip, ffmpeg), ffmpeg, Crop(), Path(folder))
+        yield job, passes.frames(job, settings)
 
 
 def ours(clip: Path, gif: Path, settings: GifSettings, ffmpeg: Ffmpeg) -> Result:

@@ -6,7 +6,6 @@ table has Spearman's correlation of the ranks. VMAF is a part of ffmpeg and sees
 
 import itertools
 import random
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,11 +13,9 @@ import ffmpeg as graphs
 import numpy as np
 from scipy.stats import spearmanr
 
-from scripts.bench.gif.contenders import FPS, preset
-from scripts.gif import passes, quality, recording, tool
+from scripts.bench.gif.contenders import FPS, frames, preset
+from scripts.gif import passes, quality, tool
 from scripts.gif.budget import Search, Way
-from scripts.gif.passes import Job
-from scripts.gif.settings import Crop
 from scripts.gif.tool import Ffmpeg, as_input
 
 SPAN = ("start=1.5", "end=3")  # seconds of a clip
@@ -45,9 +42,7 @@ def ways(start: Way) -> list[Way]:
 def measure(film: Path, ffmpeg: Ffmpeg) -> dict[str, list[float]]:
     """Each metric of `METRICS` for each way to make a GIF of ``film``; more is better in all."""
     settings = preset("screen", *SPAN)
-    with tempfile.TemporaryDirectory(prefix="bench-looks-") as folder:
-        job = Job(recording.read(film, ffmpeg), ffmpeg, Crop(), Path(folder))
-        kept = passes.frames(job, settings)
+    with frames(film, settings, ffmpeg) as (job, kept):
         whole = passes.from_frames(job, kept, settings, settings, job.scratch / "whole.gif")
         size = (whole.width, whole.height)
         search = Search(job, kept, settings, 1, whole)

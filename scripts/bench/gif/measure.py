@@ -1,7 +1,6 @@
 """Bytes, SSIM and VMAF of every contender's GIF of every clip, and the table and the expectations that they make."""
 
 import math
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,16 +10,13 @@ import ffmpeg as graphs
 import numpy as np
 from PIL import Image
 
-from scripts.bench.gif.contenders import BARE, FPS, contenders, fitting_preset, ours, preset
+from scripts.bench.gif.contenders import BARE, FPS, contenders, fitting_preset, frames, ours, preset
 from scripts.bench.results import yes
-from scripts.gif import passes, quality, recording
-from scripts.gif.passes import Job
-from scripts.gif.settings import Crop
+from scripts.gif import quality
 from scripts.gif.tool import Ffmpeg, as_input
 
 SCREENS = ("interface", "text", "map", "demo")
-SIBLINGS = ("mp4", "avif", "webp")
-SMALL = ("mp4", "avif")  # of which a tenth of the GIF's bytes is expected
+SIBLINGS = ("mp4", "avif")  # of which a tenth of the GIF's bytes is expected
 SLOWER, SIBLING_PART, FILLED = 1.1, 0.1, 0.9
 HALF = "with half of its bytes"  # the fitting preset, by --max-bytes
 
@@ -41,9 +37,7 @@ def measure(path: Path, ffmpeg: Ffmpeg, gifski: Path | None, gifs: Path) -> list
     """Each contender's GIF of the clip ``path``, kept in ``gifs``; of the fitting preset also one of half the bytes."""
     rows: list[Row] = []
     fitting = preset(fitting_preset(path.stem), f"siblings=[{','.join(SIBLINGS)}]")
-    with tempfile.TemporaryDirectory(prefix="bench-gif-") as folder:
-        job = Job(recording.read(path, ffmpeg), ffmpeg, Crop(), Path(folder))
-        kept = passes.frames(job, preset("blog"))
+    with frames(path, preset("blog"), ffmpeg) as (job, kept):
 
         def add(name: str, film: Path, took: float) -> None:
             # MP4 and AVIF lack the last line of an odd side, so the reference's is left out too.
@@ -95,7 +89,7 @@ def expectations(rows: Sequence[Row]) -> Iterator[tuple[str, str, str]]:
             found = f"{_kb(own.bytes)} against {_kb(equal)} kB" if equal else "gifski reaches that SSIM at no quality"
             verdict = yes(not equal or own.bytes <= equal)
             yield f"`screen` on {clip}: no larger than gifski at equal SSIM", found, verdict
-    for kind in SMALL:
+    for kind in SIBLINGS:
         gifs, beside = (
             sum(by[clip, name or fitting_preset(clip)].bytes for clip in clips) for name in ("", f"sibling .{kind}")
         )

@@ -23,19 +23,20 @@ from scripts.bench.service.report import report, saturation
 
 CSV = Path("docs/bench/service.csv")
 PAGE = Path("docs/bench-service.md")
+COMPARE = "compare"
 CLIENTS = (1, 2, 8, 32)
 OVERLOAD = 6.0  # times saturation, of which 4 or more arrive: a connection that is refused is read again later
 
 
-def compare(seconds: float, only: Sequence[str], dry: bool) -> None:
-    """Measure everything, or of the peers those that ``only`` names.
+def compare(seconds: float, dry: bool) -> None:
+    """Measure everything.
 
     Raises:
         PipelineError: wrk, the photos or a promoted model is missing.
     """
     with promoted() as run:
         rows = [measure.floor(run, seconds)]
-        for who in (SERVED, *(peer for peer in PEERS if not only or peer.name in only)):
+        for who in (SERVED, *PEERS):
             print(f"== {who.name}", flush=True)
             rows += _measured(run, who, seconds)
     told = f"{circumstances('make bench')} {seconds:g} s each after warm-up, photos of 640 x 480."
@@ -47,7 +48,7 @@ def _measured(run: Run, who: Contender, seconds: float) -> list[Row]:
     rows: list[Row] = []
     try:
         with who.started(run) as (server, target):
-            measurement = Measurement(run, who, server, target, who.name, rows=rows)
+            measurement = Measurement(run, who, server, target, rows=rows)
             for clients in CLIENTS:
                 measurement.closed(clients, seconds)
             if who.name == OURS:
@@ -63,37 +64,40 @@ def _measured(run: Run, who: Contender, seconds: float) -> list[Row]:
     return rows
 
 
-def _write(name: str, command: str, measured: Callable[[], str], dry: bool) -> None:
-    found = measured()  # first: `circumstances` tells of the machine at the end
-    told = circumstances(f"python -m scripts.bench.service {command}")
-    publish(PAGE, {name: told + ("\n\n" if "\n" in found else " ") + found}, dry)
+RUNS: dict[str, tuple[int, int, Callable[[int, float], str]]] = {  # how many, in how many seconds at most
+    "soak": (0, 600, lambda _, seconds: endurance.soak(seconds)),
+    "flood": (1_000_000, 3_600, flood.flood),
+    "swaps": (1_000, 2_400, endurance.swaps),
+    "profile": (0, 20, lambda _, seconds: profiler.compare(seconds)),
+}
+
+
+def other(what: str, count: int | None, seconds: float | None, dry: bool) -> None:
+    """One of `RUNS`.
+
+    Raises:
+        PipelineError: something that it needs is missing, or the service fails.
+    """
+    usual, longest, run = RUNS[what]
+    count, seconds = count or usual, seconds or longest
+    found = run(count, seconds)  # first: `circumstances` tells of the machine at the end
+    how = f"--count {count} --seconds {seconds:g}" if count else f"--seconds {seconds:g}"
+    told = circumstances(f"python -m scripts.bench.service {what} {how}")
+    publish(PAGE, {what: told + ("\n\n" if "\n" in found else " ") + found}, dry)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and run; the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.bench.service",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("what", nargs="?", default="compare", choices=["compare", "soak", "flood", "swaps", "profile"])
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="python -m scripts.bench.service", description=__doc__, formatter_class=form)
+    parser.add_argument("what", nargs="?", default=COMPARE, choices=[COMPARE, *RUNS])
     parser.add_argument("--seconds", type=float, help="of each load (10; profile 20), or at most (see above)")
-    parser.add_argument("--only", nargs="+", default=[], choices=[peer.name for peer in PEERS], help="some peers")
-    parser.add_argument("--requests", type=int, default=1_000_000, help="of flood")
-    parser.add_argument("--swaps", type=int, default=1_000, help="of swaps")
+    parser.add_argument("--count", type=int, help="requests of flood, swaps of swaps")
     parser.add_argument("--dry", action="store_true", help="print and write nothing")
     given = parser.parse_args(argv)
-    seconds = given.seconds or {"compare": 10, "soak": 600, "flood": 3_600, "swaps": 2_400, "profile": 20}[given.what]
-    if given.what == "compare":
-        return run_stage(lambda: compare(seconds, given.only, given.dry))
-    commands: dict[str, tuple[str, Callable[[], str]]] = {
-        "soak": (f"--seconds {seconds:g}", lambda: endurance.soak(seconds)),
-        "flood": (f"--requests {given.requests}", lambda: flood.flood(given.requests, seconds)),
-        "swaps": (f"--swaps {given.swaps}", lambda: endurance.swaps(given.swaps, seconds)),
-        "profile": (f"--seconds {seconds:g}", lambda: profiler.compare(seconds)),
-    }
-    options, measured = commands[given.what]
-    return run_stage(lambda: _write(given.what, f"{given.what} {options}", measured, given.dry))
+    if given.what == COMPARE:
+        return run_stage(lambda: compare(given.seconds or 10.0, given.dry))
+    return run_stage(lambda: other(given.what, given.count, given.seconds, given.dry))
 
 
 if __name__ == "__main__":

@@ -10,14 +10,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-import bundle
-from bundle.errors import BundleError
 from pipeline.core.errors import PipelineError
 from pipeline.models.learner import FOLDER as TRAINED
 from scripts.bench import pictures
 from scripts.bench.load import ROOT, Target
 from scripts.bench.process import Cores, Server, free_port, running
 from scripts.bench.service import before
+from scripts.release import image
 from service.settings import Settings
 
 PROMOTED: Final = ROOT / "models/promoted"
@@ -96,14 +95,16 @@ class Contender:
         return [word.format(**_words(run)) for word in shlex.split(self.command)]
 
     def variables(self, run: Run) -> dict[str, str]:
-        """The server's environment: this one's, without settings of the service, and without reports to makers."""
+        """The server's environment: this one's, less settings of the service and reports to makers, and `_words`."""
         return {
             **{name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields},
             "PYTHONPATH": str(ROOT),
             "PATH": f"{BENCH}:{os.environ['PATH']}",  # MLflow starts uvicorn by name
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "BENTOML_DO_NOT_TRACK": "True",
+            "BENTOML_HOME": str(run.scratch / "bentoml"),
             "ORT_DISABLE_TELEMETRY": "1",
+            **{f"BENCH_{name.upper()}": value for name, value in _words(run).items()},
             **{name: value.format(**_words(run)) for name, value in self.environment.items()},
         }
 
@@ -124,27 +125,18 @@ def promoted(photos: tuple[bytes, ...] | None = None) -> Iterator[Run]:
     Raises:
         PipelineError: there is no sound promoted model, or there are no photos.
     """
-    try:
-        manifest = bundle.load(PROMOTED).manifest
-    except BundleError as error:
-        raise PipelineError(str(error)) from error
+    variant = image.promoted(ROOT).default_variant
     with TemporaryDirectory(prefix="bench-") as scratch:
         given = tuple(pictures.make()) if photos is None else photos
-        yield Run(PROMOTED.resolve(), manifest.default_variant, Path(scratch), given)
+        yield Run(PROMOTED.resolve(), variant, Path(scratch), given)
 
 
 def _prepare_mlflow(run: Run) -> None:
-    module = f"{_words(run)['peers']}.mlflow_model"
-    saved = subprocess.run(
-        [BENCH / "python", "-m", module, run.folder, run.variant, run.scratch / "mlflow"],
-        env=MLFLOW.variables(run), cwd=run.scratch, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    command = [str(BENCH / "python"), "-m", "scripts.bench.service.peers.mlflow_model"]
+    environment = MLFLOW.variables(run)
+    saved = subprocess.run(command, env=environment, cwd=run.scratch, capture_output=True, text=True, check=False)
     if saved.returncode:
         raise PipelineError(f"its model can't be saved: {' / '.join(saved.stderr.strip().splitlines()[-2:])}")
-
-
-def _prepare_original(run: Run) -> None:
-    (run.scratch / "picture.jpg").write_bytes(run.photos[0])
 
 
 # A camera needs no more than the default of 60 frames a second; a benchmark does. All its clients have one address.
@@ -182,19 +174,14 @@ PEERS: Final = (
         "{bench}/uvicorn {peers}.original:app --port {port} --workers {workers}",
         "/healthz",
         wrap=pictures.multipart,
-        environment={
-            "BENCH_TRAINED": "{trained}",
-            "BENCH_PICTURE": "{scratch}/picture.jpg",
-            "OMP_NUM_THREADS": "1",
-        },
-        prepare=_prepare_original,
+        environment={"OMP_NUM_THREADS": "1"},
         model="torch fp32",
     ),
     MLFLOW,
     Contender(
         "litserve",
         "LitServe, two inference workers and two HTTP servers; a raw body",
-        "{bench}/python -m {peers}.litserve_server {bundle} {variant} {port} {workers}",
+        "{bench}/python -m {peers}.litserve_server",
         "/health",
     ),
     Contender(
@@ -202,11 +189,5 @@ PEERS: Final = (
         "BentoML, two workers; a raw body",
         "{bench}/bentoml serve {peers}.bentoml_service:Identify --host 127.0.0.1 --port {port}",
         "/readyz",
-        environment={
-            "BENCH_BUNDLE": "{bundle}",
-            "BENCH_VARIANT": "{variant}",
-            "BENCH_WORKERS": "{workers}",
-            "BENTOML_HOME": "{scratch}/bentoml",
-        },
     ),
 )

@@ -29,7 +29,7 @@ def soak(seconds: float) -> str:
         PipelineError: the service does not start, or ends.
     """
     with promoted() as run, SERVED.started(run) as (server, target):
-        measured, begun = Measurement(run, SERVED, server, target, SERVED.name), time.monotonic()
+        measured, begun = Measurement(run, SERVED, server, target), time.monotonic()
         while time.monotonic() - begun < seconds:
             measured.closed(CLIENTS, max(1.0, seconds / LOOKS))
             if server.process.poll() is not None:
@@ -79,7 +79,7 @@ def swaps(count: int, seconds: float) -> str:
                     version = ("two", "one")[len(memory) % 2]
                     _swap(run.scratch, version)
                     _await(server.port, version)
-                    memory.append(server.memory()[1])
+                    memory.append(server.memory_mb())
             finally:
                 over.set()
                 asking.join()

@@ -103,7 +103,7 @@ def flood(most: int, seconds: float) -> str:
             clients = [pool.submit(_client, number, *arguments) for number in range(CLIENTS)]
             while wait(clients, timeout=1).not_done:
                 ready[ask(probes, "/readyz")[0]] += 1
-                memory.append(server.memory()[1])
+                memory.append(server.memory_mb())
         statuses = sum((client.result() for client in clients), Counter[str]())
         took, sent, status = time.monotonic() - begun, statuses.pop(SENT), server.process.poll()
         afterwards = ask(server.port, "/identify", photo)[0]

@@ -1,7 +1,7 @@
 """One server under one load after another, each a row."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from scripts.bench import load
@@ -33,11 +33,9 @@ class Row:
     p99_ms: float = NO_VALUE
     statuses: str = ""
     failures: int = 0
-    memory_mb: float = 0.0  # all processes of the server; what they share counts once (PSS)
-    worker_mb: float = 0.0  # the largest process, with what it shares (RSS)
+    worker_mb: float = 0.0  # the largest process of the server, with what it shares (RSS)
     ready_s: float = 0.0  # from the start of the process to the first 200 of its health check
     server_cpu_ms: float = 0.0  # processor time of the server's processes for one answer
-    generator_cpu: float = 0.0  # share of one core that the load generator took
     note: str = ""
 
 
@@ -49,7 +47,6 @@ class Measurement:
     who: Contender
     server: Server
     target: Target
-    name: str
     threads: int = 0
     rows: list[Row] = field(default_factory=list)
 
@@ -80,16 +77,15 @@ class Measurement:
         return self._row(name, seen, before, clients=load.USERS, rate=rate)
 
     def _row(self, name: str, seen: Load, before: float, *, clients: int = 0, rate: float = 0.0, of: str = "") -> Row:
-        used, (whole, largest) = self.server.processor_s() - before, self.server.memory()
+        used = self.server.processor_s() - before
         row = Row(
-            server=self.name + of,
+            server=self.who.name + of,
             model=self.who.model or self.run.variant,
             load=name,
             threads=self.threads,
             clients=clients,
             rate=rate,
-            memory_mb=whole,
-            worker_mb=largest,
+            worker_mb=self.server.memory_mb(),
             ready_s=self.server.ready_s,
             server_cpu_ms=1e3 * used / seen.answers if seen.answers else 0.0,
             **_seen(seen),
@@ -118,16 +114,10 @@ def statuses_of(row: Row) -> Counter[str]:
 
 
 def _seen(seen: Load) -> dict[str, Any]:
-    return {
-        "seconds": seen.seconds,
+    return asdict(seen) | {
         "answers": seen.answers,
         "per_second": seen.answers / seen.seconds if seen.seconds else 0.0,
-        "p50_ms": seen.p50,
-        "p95_ms": seen.p95,
-        "p99_ms": seen.p99,
         "statuses": " ".join(f"{status}:{number}" for status, number in sorted(seen.statuses.items())),
-        "failures": seen.failures,
-        "generator_cpu": seen.generator_cpu,
     }
 
 

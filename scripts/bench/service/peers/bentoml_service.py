@@ -13,17 +13,16 @@ from typing import Annotated, Any
 import bentoml
 from bentoml.validators import ContentType
 
-import bundle
-from bundle.engine import Engine
+from scripts.bench.service.peers import engine
 
 
-@bentoml.service(workers=int(os.environ.get("BENCH_WORKERS", "2")), traffic={"timeout": 60})
+@bentoml.service(workers=int(os.environ["BENCH_WORKERS"]), traffic={"timeout": 60})
 class Identify:
     """One picture a request."""
 
     def __init__(self) -> None:
         """Load the bundle once a worker."""
-        self.engine = Engine(bundle.load(Path(os.environ["BENCH_BUNDLE"])), os.environ["BENCH_VARIANT"], threads=1)
+        self.engine = engine()
 
     @bentoml.api  # type: ignore[untyped-decorator]
     def identify(self, image: Annotated[Path, ContentType("image/jpeg")], /) -> dict[str, Any]:

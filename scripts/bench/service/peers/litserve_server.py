@@ -1,32 +1,26 @@
 """LitServe: a LitAPI around the bundle, one inference worker and one HTTP server a core.
 
-    python -m scripts.bench.service.peers.litserve_server BUNDLE VARIANT PORT WORKERS
+    python -m scripts.bench.service.peers.litserve_server
 
 Its documentation advises `workers_per_device` for processors. A body that is declared as bytes arrives as it is.
 Batching, which it advises for GPUs, makes a processor with one thread a worker no faster.
 """
 
-import sys
-from pathlib import Path
+import os
 from typing import Annotated, Any
 
 import litserve
 from fastapi import Body
 
-import bundle
-from bundle.engine import Engine
+from scripts.bench.service.peers import engine
 
 
 class Api(litserve.LitAPI):  # type: ignore[misc]  # not installed where types are checked
     """One picture a request."""
 
-    def __init__(self, folder: Path, variant: str) -> None:
-        super().__init__(api_path="/identify")
-        self.folder, self.variant = folder, variant
-
     def setup(self, device: str) -> None:  # noqa: ARG002  # LitServe's signature
         """Load the bundle once a worker."""
-        self.engine = Engine(bundle.load(self.folder), self.variant, threads=1)
+        self.engine = engine()
 
     def decode_request(self, request: Annotated[bytes, Body(media_type="image/jpeg")]) -> bytes:
         """The body is the picture."""
@@ -41,19 +35,8 @@ class Api(litserve.LitAPI):  # type: ignore[misc]  # not installed where types a
         return output
 
 
-def main(arguments: list[str]) -> None:
-    """Serve until told to stop."""
-    folder, variant, port, workers = arguments
-    api = Api(Path(folder), variant)
-    server = litserve.LitServer(api, accelerator="cpu", devices=1, workers_per_device=int(workers))
-    server.run(
-        host="127.0.0.1",
-        port=int(port),
-        num_api_servers=int(workers),
-        generate_client_file=False,
-        log_level="info",
-    )
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    workers = int(os.environ["BENCH_WORKERS"])
+    server = litserve.LitServer(Api(api_path="/identify"), accelerator="cpu", devices=1, workers_per_device=workers)
+    port = int(os.environ["BENCH_PORT"])
+    server.run(host="127.0.0.1", port=port, num_api_servers=workers, generate_client_file=False, log_level="info")

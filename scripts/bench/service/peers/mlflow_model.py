@@ -1,13 +1,13 @@
 """MLflow's model server: a custom Python model around the bundle, saved as "model from code".
 
-    python -m scripts.bench.service.peers.mlflow_model BUNDLE VARIANT FOLDER
-    mlflow models serve -m FOLDER --env-manager local --workers 2
+    python -m scripts.bench.service.peers.mlflow_model          # into $BENCH_SCRATCH/mlflow
+    mlflow models serve -m $BENCH_SCRATCH/mlflow --env-manager local --workers 2
 
 A picture travels as its documentation has binary columns travel: base64 in JSON. The `onnx` flavour by itself would
 take the decoded tensor as 150,000 numbers in JSON, and leave decoding to the client.
 """
 
-import sys
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,7 @@ import pandas as pd
 from mlflow.models import ModelSignature, set_model
 from mlflow.types import ColSpec, DataType, Schema
 
-import bundle
-from bundle.engine import Engine
+from scripts.bench.service.peers import engine
 
 COLUMN = "image"
 
@@ -25,29 +24,26 @@ COLUMN = "image"
 class Model(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # MLflow has no type stubs
     """One answer a row."""
 
-    def load_context(self, context: Any) -> None:
+    def load_context(self, context: Any) -> None:  # noqa: ARG002  # MLflow's
         """Load the bundle once a worker."""
-        folder, variant = Path(context.artifacts["bundle"]), context.model_config["variant"]
-        self.engine = Engine(bundle.load(folder), variant, threads=1)
+        self.engine = engine()
 
     def predict(self, context: Any, model_input: pd.DataFrame) -> list[dict[str, Any]]:  # noqa: ARG002  # MLflow's
         """Answer each picture of the column ``image``, which the server has decoded from base64 to bytes."""
         return [self.engine.identify(picture).to_json() for picture in model_input[COLUMN]]
 
 
-def save(folder: Path, variant: str, to: Path) -> None:
+def save() -> None:
     """Save the model into a folder that `mlflow models serve` takes."""
     mlflow.pyfunc.save_model(
-        path=str(to),
+        path=f"{os.environ['BENCH_SCRATCH']}/mlflow",
         python_model=str(Path(__file__)),
-        artifacts={"bundle": str(folder)},
-        model_config={"variant": variant},
         signature=ModelSignature(inputs=Schema([ColSpec(DataType.binary, COLUMN)])),
         pip_requirements=[],  # --env-manager local: the environment is there
     )
 
 
 if __name__ == "__main__":
-    save(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))
+    save()
 else:
     set_model(Model())

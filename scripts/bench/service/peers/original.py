@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import torch
 from fastapi import FastAPI, File, UploadFile
 
@@ -30,7 +31,7 @@ from fastai.vision.all import (  # isort: skip
 )
 
 
-def load(folder: Path, picture: Path) -> Learner:
+def load(folder: Path, scratch: Path) -> Learner:
     """The trained network as a Learner, whose `predict` takes a picture of any size."""
     description, _, head = learner.load(folder)
     backbone = BACKBONES[description.backbone]
@@ -42,21 +43,19 @@ def load(folder: Path, picture: Path) -> Learner:
         item_tfms=Resize(description.size),
         batch_tfms=Normalize.from_stats(*backbone.stats),
     )
-    # `predict` needs loaders, and loaders need files: two links to one picture for each label.
-    # Beside the picture, so that they go when the run's folder goes; each worker makes its own.
-    folder = picture.parent / f"original-{os.getpid()}"
+    # `predict` needs loaders, and loaders need files: two pictures for each label.
+    folder = scratch / f"original-{os.getpid()}"
     folder.mkdir(exist_ok=True)
-    links = [folder / f"{i}.jpg" for i in range(2 * len(labels))]
-    for link in links:
-        link.unlink(missing_ok=True)
-        link.symlink_to(picture)
-    loaders = block.dataloaders(links, bs=1, num_workers=0)
+    files = [folder / f"{number}.jpg" for number in range(2 * len(labels))]
+    for file in files:
+        PILImage.create(np.zeros((480, 640, 3), np.uint8)).save(file)
+    loaders = block.dataloaders(files, bs=1, num_workers=0)
     return Learner(loaders, whole, loss_func=CrossEntropyLossFlat())
 
 
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
 app = FastAPI()
-learn = load(Path(os.environ["BENCH_TRAINED"]), Path(os.environ["BENCH_PICTURE"]))
+learn = load(Path(os.environ["BENCH_TRAINED"]), Path(os.environ["BENCH_SCRATCH"]))
 
 
 @app.get("/healthz")
