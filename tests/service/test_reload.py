@@ -189,7 +189,7 @@ def test_memory_is_flat_over_many_swaps(service: Running, tmp_path: Path) -> Non
     before = service.memory()
     for number in range(5, 25):
         swap(number)
-    assert service.memory() - before < 8_000_000
+    eventually(lambda: service.memory() - before < 8_000_000)  # the last old model is given back after the swap
 
 
 def test_a_folder_that_is_still_being_copied_is_taken_over_once_it_is_whole(service: Running, tmp_path: Path) -> None:
