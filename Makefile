@@ -19,7 +19,7 @@ help: ## list these commands
 
 ##
 .PHONY: run
-run: model serve ## from a clone to the live page: set up, fetch the photos, run every stage, serve (about 10 minutes)
+run: model serve ## from a clone to the live page: set up, fetch the photos, run every stage, serve (about 2 minutes, and the downloads)
 
 .PHONY: model
 model: setup data ## the same without serving: set up, fetch the photos, run every stage, say what came out
