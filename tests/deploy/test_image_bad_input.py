@@ -147,7 +147,7 @@ def test_a_registry_that_goes_away_and_a_restart_without_it(models: Path) -> Non
 
 
 def test_a_cache_that_can_not_be_written(models: Path) -> None:
-    """As on a read-only root file system without a volume for it."""
+    """As on a read-only root file system without a volume for it: the model serves, and is fetched again at a restart."""
     with (
         network("--internal") as net,
         registry(models, net),
@@ -157,6 +157,7 @@ def test_a_cache_that_can_not_be_written(models: Path) -> None:
         (line,) = [line for line in container.errors if "unwritable" in line]
         assert CACHE.removeprefix("/app/") in line
         assert "Read-only file system" in line
-        assert container.get("/readyz")[0] == 503
+        status, answer = container.get("/readyz")
+        assert (status, answer["trouble"]) == (200, "unwritable")
         assert container.get("/healthz")[0] == 200
         assert len(container.errors) == 1

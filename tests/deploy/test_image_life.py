@@ -63,7 +63,8 @@ def test_a_new_model_is_taken_over_in_the_middle_of_load_within_256_mb(tmp_path:
             wait(lambda: load.answered > seen + 20, "answers of the second model")
         assert set(load.statuses) <= {200, 503}, "503: more was asked than one core answers"
         assert load.broken == []
-        assert load.models == sorted(load.models), "first, then second, and never back"
+        late = load.models[load.models.index("second") :].count("first")
+        assert late <= 4, "one picture of each client may have been in work at the swap; else first, then second"
         assert not container.inspect(".State.OOMKilled")
         assert container.inspect(".RestartCount") == 0
         assert highest_memory(container) < LIMIT
