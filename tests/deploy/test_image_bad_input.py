@@ -147,7 +147,7 @@ def test_a_registry_that_goes_away_and_a_restart_without_it(models: Path) -> Non
 
 
 def test_a_cache_that_can_not_be_written(models: Path) -> None:
-    """As on a read-only root file system without a volume for it: the model serves, and is fetched again at a restart."""
+    """As on a read-only root file system without a volume for it: the model serves; a restart fetches it again."""
     with (
         network("--internal") as net,
         registry(models, net),
