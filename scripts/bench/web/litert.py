@@ -107,7 +107,7 @@ class Converter:
         given = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
         kernel = self.weights[node.input[1]].astype(np.float32)  # [out, in of a group, height, width]
         bias = self.weights[node.input[2]] if len(node.input) > 2 else np.zeros(len(kernel))
-        whole, stride = given["group"] == 1, given["strides"][0]
+        whole, stride = given.get("group", 1) == 1, given.get("strides", [1])[0]  # ONNX's defaults
         data = kernel.transpose(0, 2, 3, 1) if whole else kernel.transpose(1, 2, 3, 0)
         weights = self._tensor(node.input[1], data.shape, data=data)
         biases = self._tensor(f"{node.output[0]}.bias", bias.shape, data=bias.astype(np.float32))
