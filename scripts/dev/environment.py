@@ -117,11 +117,14 @@ def uv_settings(python: Path) -> dict[str, str]:
     listed = subprocess.run(
         [str(python), "-m", "pip", "config", "list"], stdout=subprocess.PIPE, text=True, check=False
     )
-    said: dict[str, str] = {}
-    for line in sorted(listed.stdout.splitlines()):  # ":env:" comes before "global", "site" and "user": the first holds
+    said: dict[str, dict[str, str]] = {}
+    for line in listed.stdout.splitlines():
         name, _, value = line.partition("=")
-        said.setdefault(name.rpartition(".")[2], " ".join(ast.literal_eval(value).split()))
-    settings = {variable: said[option] for option, variable in PIP_TO_UV.items() if option in said}
+        section, _, option = name.rpartition(".")
+        said.setdefault(section, {})[option] = " ".join(ast.literal_eval(value).split())
+    # As pip has it: what is said of `pip install` holds before what is said of all commands, its variables before both.
+    options = said.get("global", {}) | said.get("install", {}) | said.get(":env:", {})
+    settings = {variable: options[option] for option, variable in PIP_TO_UV.items() if option in options}
     if "UV_FIND_LINKS" in settings:
         settings["UV_FIND_LINKS"] = ",".join(settings["UV_FIND_LINKS"].split())
     return {"UV_INDEX_STRATEGY": "unsafe-best-match", **settings, **os.environ}  # pip's own: the best of all indexes

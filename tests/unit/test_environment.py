@@ -100,13 +100,17 @@ def test_comments_and_hashes_are_no_packages(tmp_path: Path) -> None:
 def test_uv_is_told_what_pip_is_configured_to_do(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     configured = tmp_path / "pip.conf"
     configured.write_text(
-        "[global]\nindex-url = http://mirror.test/simple\nfind-links = /a\n /b\ncert = /own.pem\n", encoding="utf-8"
+        "[global]\nindex-url = http://mirror.test/simple\nfind-links = /a\n /b\ncert = /own.pem\n"
+        "[install]\nconstraint = /install.txt\n[download]\nconstraint = /download.txt\n"
+        "[wheel]\nindex-url = http://wheel.test\n",
+        encoding="utf-8",
     )
     monkeypatch.setenv("PIP_CONFIG_FILE", str(configured))
     monkeypatch.setenv("PIP_CERT", "/nearer.pem")
-    for name in ("SSL_CERT_FILE", "PIP_FIND_LINKS", "PIP_INDEX_URL"):
+    for name in ("SSL_CERT_FILE", "PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_CONSTRAINT"):
         monkeypatch.delenv(name, raising=False)
     settings = uv_settings(folder / "bin" / "python")
     assert settings["UV_DEFAULT_INDEX"] == "http://mirror.test/simple"
     assert settings["UV_FIND_LINKS"] == "/a,/b"
     assert settings["SSL_CERT_FILE"] == "/nearer.pem"
+    assert settings["UV_CONSTRAINT"] == "/install.txt"
