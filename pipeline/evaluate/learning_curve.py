@@ -7,6 +7,7 @@ from pipeline.evaluate.elsewhere import Fit
 from pipeline.metrics.calibration import choose_threshold, id_scores
 from pipeline.metrics.schema import Gain
 from pipeline.models import crossval
+from pipeline.models.crossval import Parts
 from pipeline.models.head import Space
 from pipeline.models.photos import Photos
 
@@ -26,9 +27,9 @@ def gains(x: NDArray[np.float32], photos: Photos, fit: Fit, seed: int, more: int
     so over a short stretch: Viering & Loog 2021). The interval is a bootstrap over the draws, with what they missed the
     line by. ``expected`` is None where it is wider than `WIDEST`, or there are fewer than 4 photos.
     """
-    space, folds, found = Space(x), photos.parts().coarse(FOLDS).index, {}
-    everything = np.ones(len(folds), bool)
-    present = label_accuracies(space, photos, folds, everything, fit)
+    space, apart, found = Space(x), photos.parts(), {}
+    everything = np.ones(len(photos.rows), bool)
+    present = label_accuracies(space, photos, apart, everything, fit)
     for label, name in enumerate(photos.outputs[: photos.labels]):
         random, own = np.random.default_rng(seed), np.flatnonzero(photos.targets == label)
         counts, accuracy = [], []
@@ -37,21 +38,22 @@ def gains(x: NDArray[np.float32], photos: Photos, fit: Fit, seed: int, more: int
                 kept = everything.copy()
                 kept[random.permutation(own)[max(2, round(share * len(own))) :]] = False
                 counts.append(kept[own].sum())
-                accuracy.append(label_accuracies(space, photos, folds, kept, fit)[label])
+                accuracy.append(label_accuracies(space, photos, apart, kept, fit)[label])
         counts, accuracy = [*counts, len(own)], [*accuracy, present[label]]
         found[name] = _gain(np.array(counts, float), np.array(accuracy), more, len(own), seed)
     return found
 
 
-def label_accuracies(
-    space: Space, photos: Photos, folds: NDArray[np.intp], kept: NDArray[np.bool_], fit: Fit
-) -> list[float]:
-    """Served accuracy of each label by heads that were fitted on the photos ``kept`` [n] of the other folds."""
-    targets = photos.targets
+def label_accuracies(space: Space, photos: Photos, apart: Parts, kept: NDArray[np.bool_], fit: Fit) -> list[float]:
+    """Served accuracy of each label by heads that were fitted on the photos ``kept`` [n] of the other parts.
+
+    The parts are put together to `FOLDS`.
+    """
+    targets, folds = photos.targets, apart.coarse(FOLDS).index
     logits = crossval.out_of_fold(space, targets, folds, len(photos.outputs), fit.strength, kept)
     scores = id_scores(logits, photos.labels)
     used = kept & (targets < photos.labels)
-    threshold = choose_threshold(scores[used], fit.rejected, photos.parts().index[used])
+    threshold = choose_threshold(scores[used], fit.rejected, apart.index[used])
     right = (logits[:, : photos.labels].argmax(1) == targets) & (scores >= threshold)
     return [float(right[targets == label].mean()) for label in range(photos.labels)]
 

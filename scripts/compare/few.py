@@ -121,17 +121,17 @@ class Foretold:
 def curve(photos: Photos, backbone: str, size: int, strength: float) -> Iterator[Foretold]:
     """The learning curve held against what happened, for several random halves."""
     x, fit = features.of(photos.files(), backbone, size), Fit(strength, REJECTED)
-    space, folds = Space(x), photos.parts().coarse(learning_curve.FOLDS).index
+    space, apart = Space(x), photos.parts()
+    everything = np.ones(len(photos.rows), bool)
     for half in range(HALVES):
         random = np.random.default_rng(half)
         for label, name in enumerate(photos.outputs[: photos.labels]):
             own = np.flatnonzero(photos.targets == label)
-            kept = np.ones(len(folds), bool)
+            kept = everything.copy()
             kept[random.permutation(own)[len(own) // 2 :]] = False
             more = int((~kept).sum())
             gain = learning_curve.gains(x[kept], photos.take(kept), fit, half, more)[name]
-            everything = np.ones(len(folds), bool)
             before, after = (
-                learning_curve.label_accuracies(space, photos, folds, each, fit)[label] for each in (kept, everything)
+                learning_curve.label_accuracies(space, photos, apart, each, fit)[label] for each in (kept, everything)
             )
             yield Foretold(name, int(kept[own].sum()), gain.expected, gain.low, gain.high, after - before)
