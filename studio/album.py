@@ -1,7 +1,6 @@
 """The album: photos come into data/images and leave it, with their rows in the manifest and a step in the journal."""
 
 import hashlib
-import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ from pipeline.data.settings import DataSettings
 from studio.errors import NotFoundError, StudioError
 from studio.journal import NAME, Journal, Photo, Step, Teach, Undo
 
-STAGING = Path("build/studio")
+STAGING = Path(".studio/staging")
 MOST_FRAMES = 200  # of one burst
 DARK = 4.0  # a frame whose grey values spread less than this (of 255) shows nothing
 SAME = 3.0  # frames that differ by less than this (mean, of 255, at 32 x 32 pixels) show the same
@@ -124,7 +123,7 @@ class Album:
                 place, waiting = self.data.images / photo.file, self.staging / photo.file
                 place.parent.mkdir(parents=True, exist_ok=True)
                 if waiting.exists():
-                    os.replace(waiting, place)
+                    waiting.replace(place)
             manifest.write(self.data.manifest, [*others, *map(_row_of(step), step.photos)])
         else:
             manifest.write(self.data.manifest, others)

@@ -8,16 +8,18 @@ import logging
 import os
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 from typing import Final
 
 import uvicorn
+from fastapi import FastAPI
 
 from bundle.errors import UserError
 from service import log
 from service.http import protocol
-from service.http.app import create_app
+from service.http.app import GiveUp, create_app
 from service.http.probes import Probes
 from service.models.workspace import Workspace
 from service.settings import Settings
@@ -27,15 +29,17 @@ KEEP_ALIVE_S: Final = 15  # how long a connection may be idle
 PING_S: Final = 10.0  # a /stream that answers no ping for so long is closed
 READY_S: Final = 0.05  # how often to look whether the first model is there
 
+Make = Callable[[Settings, GiveUp], FastAPI]
+
 
 class Server(uvicorn.Server):
     """uvicorn's, which drains before it stops: not ready any more for DRAIN_S, but all is still answered."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, make: Make) -> None:
         self.status = 0
         self._draining = False
         self._settings = settings
-        self.application = create_app(settings, self.give_up)
+        self.application = make(settings, self.give_up)
         http, websocket = protocol.limited(settings, self.application.state.metrics)
         config = uvicorn.Config(
             self.application,
@@ -86,8 +90,8 @@ class Server(uvicorn.Server):
             print(f"{url(listening)} serves {state.service.queue.model.version}", flush=True)
 
 
-def main(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; the exit status.
+def main(settings: Settings, make: Make = create_app) -> int:
+    """Serve what ``make`` makes until SIGTERM or SIGINT; the exit status.
 
     Raises:
         UserError: the address can't be listened on, or nothing can be written.
@@ -97,7 +101,7 @@ def main(settings: Settings) -> int:
         pass  # said here in one sentence if nothing can be written; the application's own comes as it starts
     with listen(settings, settings.port, "PORT") as listening:
         probing = None if settings.probe_port is None else listen(settings, settings.probe_port, "PROBE_PORT")
-        server = Server(settings)
+        server = Server(settings, make)
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
             return runner.run(_serve(server, listening, probing))
 

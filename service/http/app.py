@@ -21,7 +21,7 @@ from service.http.state import State
 from service.inference.queue import InferenceQueue
 from service.metrics import Metrics
 from service.models.registry import RegistrySource
-from service.models.source import FolderSource
+from service.models.source import FolderSource, Source
 from service.models.watcher import Watcher
 from service.models.workspace import Workspace
 from service.problems import MEDIA_TYPE, ProblemDetails
@@ -39,12 +39,15 @@ PROBLEM: Final = {
 GiveUp = Callable[[str], None]
 
 
-def create_app(settings: Settings | None = None, give_up: GiveUp | None = None) -> FastAPI:
+def create_app(
+    settings: Settings | None = None, give_up: GiveUp | None = None, source: Source | None = None
+) -> FastAPI:
     """The whole application.
 
     Args:
         settings: from the environment, if not given.
         give_up: called with the reason where the service can't go on; without it, that is logged.
+        source: where models come from, if not from where ``settings`` say.
     """
     settings = settings or read()
     app = FastAPI(
@@ -54,7 +57,7 @@ def create_app(settings: Settings | None = None, give_up: GiveUp | None = None) 
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_lifespan(settings, give_up or _log_only),
+        lifespan=_lifespan(settings, give_up or _log_only, source),
         responses={"default": PROBLEM},
         exception_handlers={HTTPException: _pass_on, RequestValidationError: _pass_on},
     )
@@ -76,7 +79,7 @@ def create_app(settings: Settings | None = None, give_up: GiveUp | None = None) 
     return app
 
 
-def _lifespan(settings: Settings, give_up: GiveUp) -> Callable[[FastAPI], Any]:
+def _lifespan(settings: Settings, give_up: GiveUp, given: Source | None) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         budget.limit_arenas()
@@ -88,7 +91,7 @@ def _lifespan(settings: Settings, give_up: GiveUp) -> Callable[[FastAPI], Any]:
             address_share=settings.address_share,
             metrics=metrics,
         )
-        source = RegistrySource(settings) if settings.registered else FolderSource(Path(settings.model))
+        source = given or (RegistrySource(settings) if settings.registered else FolderSource(Path(settings.model)))
         with Workspace() as workspace:
             watcher = Watcher(source, workspace, queue, metrics, settings, give_up)
             state = State(settings, metrics, queue, watcher, Buffer(settings.buffer_bytes))

@@ -11,6 +11,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -53,6 +54,7 @@ class Watcher:
         self._said = ""  # the last complaint
         self._failed: str | None = None  # a token that is left alone for a while
         self._wait_s, self._until = 0.0, 0.0
+        self._woken = asyncio.Event()
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -76,7 +78,14 @@ class Watcher:
             except Exception as error:  # noqa: BLE001  # whatever it is, what is served goes on and the next look comes
                 log.LOGGER.exception("a new model can't be taken over")
                 self._complain("refused", f"{type(error).__name__}: {error}", token)
-            await asyncio.sleep(self._settings.poll_s)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), self._settings.poll_s)
+            self._woken.clear()
+
+    def look_now(self) -> None:
+        """Look before it is due: whoever calls has just changed what the source gives."""
+        self._until = 0.0
+        self._woken.set()
 
     async def _take(self, token: str) -> None:
         folder = self._workspace.new()
