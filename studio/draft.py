@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ from studio.errors import StudioError
 FOLDER = Path("models/draft")
 MODEL = "model.onnx"
 VARIANT: VariantName = "fp32"
-MOST_JUDGED = 2_500  # photos that temperature and threshold are taken from; on more of them the fits take seconds
+MOST_JUDGED = 800  # photos that temperature and threshold are taken from; fits on more of them take seconds
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,11 @@ class Lesson:
 
     photos: Photos
     features: NDArray[np.float32]
+
+    @cached_property
+    def space(self) -> Space:
+        """Coordinates of all photos."""
+        return Space(self.features)
 
     def take(self, where: NDArray[np.bool_]) -> "Lesson":
         """The photos for which ``where`` [n] holds."""
@@ -131,7 +137,7 @@ class Base:
         """
         lesson = self.lesson(rows, data)
         judged, photos = self.judge(lesson), lesson.photos
-        head = Space(lesson.features).fitted(photos.targets, len(photos.outputs), self.strength)
+        head = lesson.space.fitted(photos.targets, len(photos.outputs), self.strength)
         return Draft(self._write(head, judged.calibration, photos, folder), self.manifest.version, lesson, judged)
 
     def judge(self, lesson: Lesson, *, as_before: bool = False) -> Judged:
@@ -154,7 +160,7 @@ class Base:
         folds = parts.coarse(FOLDS).index
         kept = ~new if as_before else np.ones(len(new), bool)
         outputs = len(photos.outputs)
-        logits = crossval.out_of_fold(Space(lesson.features), targets, folds, outputs, self.strength, kept)
+        logits = crossval.out_of_fold(lesson.space, targets, folds, outputs, self.strength, kept)
         several = [target for target in np.unique(targets) if len(np.unique(folds[targets == target])) > 1]
         where = np.isin(targets, several)
         photos, index, logits = photos.take(where), parts.index[where], logits[where]

@@ -282,8 +282,8 @@ class Studio:
         for label in self._labels():
             if (lack := len(SIDES) - label["sittings"]) > 0 and not label["none"]:
                 raise StudioError(
-                    f"{label['name']} was shown {_times(label['sittings'])}, and it takes {len(SIDES)} sittings to learn, "
-                    f"to choose and to measure: show it {_times(lack)} more, somewhere else, or undo it"
+                    f"{label['name']} was shown {_times(label['sittings'])}; learning, choosing and measuring "
+                    f"need {len(SIDES)} sittings: show it {_times(lack)} more, somewhere else, or undo it"
                 )
 
     def _can_roll_back(self, step: int) -> bool:
