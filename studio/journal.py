@@ -168,7 +168,7 @@ class Journal:
         """Hash and kind of every flag that was found in order."""
         return {
             (each.sha256, kind)
-            for step in self.steps.values()
+            for step in list(self.steps.values())  # another thread may add one
             if step.kind != "undo"
             for each in step.settled
             if self.stands(step, each.sha256)
@@ -187,7 +187,7 @@ class Journal:
         """Hashes of the photos that steps have brought, whatever has become of them; undone ones left out."""
         return {
             change.sha256
-            for step in self.steps.values()
+            for step in list(self.steps.values())
             if step.kind != "undo"
             for change in step.changes
             if change.before is None and self.stands(step, change.photo)

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from pipeline.core import config, files
-from pipeline.core.errors import DataError
 from pipeline.data.findings import shown
 from pipeline.data.settings import DataSettings
 from pipeline.models.settings import ModelSettings
@@ -19,6 +18,16 @@ from studio.review.queue import Item, Queue
 
 COLUMNS = ("sha256", "file", "label", "thinks", "why", "other", "author", "licence", "action")
 COUNT = 40  # items that are listed where nothing is said
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run ``review`` or ``pull``; raises like `run` and `run_pull`."""
+    parser = argparse.ArgumentParser(prog="python -m studio", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    add_arguments(commands.add_parser("review", help="look through the photos"))
+    add_pull_arguments(commands.add_parser("pull", help="bring what users of a deployed service have sent in"))
+    arguments = parser.parse_args(argv)
+    return run(arguments) if arguments.command == "review" else run_pull(arguments)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,8 +46,8 @@ def add_pull_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="the folder that FEEDBACK names in the service, or a copy of it")
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """List or apply.
+def run(arguments: argparse.Namespace) -> int:
+    """List or apply; the exit status.
 
     Raises:
         PipelineError: the photos or the file can't be used. StudioError: a decision can't be carried out.
@@ -52,23 +61,24 @@ def run(arguments: argparse.Namespace) -> None:
             print(since(queue, steps[0].step).said)
         else:
             print(f"{arguments.apply} holds no decision: its column action is empty")
-        return
+        return 0
     items = queue.items()
     if arguments.csv:
         files.write_csv(arguments.csv, COLUMNS, map(_cells, items))
         print(f"{len(items)} photos -> {arguments.csv}; fill in the column action, then --apply it")
-        return
-    table = Table("photo", "label", "thinks", "why", box=None)
+        return 0
+    table = Table(Column("photo", overflow="fold"), "label", "thinks", "why", box=None)
     for item in items[: arguments.count]:
         why = "\n".join(f"{flag.kind}: {flag.said}" for flag in item.why)
         name = item.row.file if item.row else item.id[:12]
         table.add_row(shown(name), item.label or "none of these", thinks(item) or "", shown(why))
     Console().print(table)
     print(f"{min(len(items), arguments.count)} of {len(items)} photos; --csv FILE writes all, to decide on them")
+    return 0
 
 
-def run_pull(arguments: argparse.Namespace) -> None:
-    """Bring in a feedback folder; raises like `studio.review.inbox.pull`."""
+def run_pull(arguments: argparse.Namespace) -> int:
+    """Bring in a feedback folder; the exit status. Raises like `studio.review.inbox.pull`."""
     album = _album()
     box = inbox.Inbox(inbox.FOLDER, album.size)
     settled = {sha256 for sha256, kind in album.journal.settled() if kind == "wrong"}
@@ -76,8 +86,7 @@ def run_pull(arguments: argparse.Namespace) -> None:
     for problem in problems:
         print(shown(problem))
     print(f"{len(new)} new pictures of {arguments.folder} wait in the queue: `python -m studio review --list`")
-    if problems and not new:
-        raise DataError(f"nothing of {arguments.folder} could be used, see above")
+    return 0 if new or not problems else 1
 
 
 def thinks(item: Item) -> str | None:

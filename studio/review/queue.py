@@ -1,10 +1,11 @@
 """The queue: one item for each photo that a person should look at, with all the reasons, the worst first."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +15,12 @@ from bundle.answer import Evidence
 from bundle.engine import Engine
 from pipeline.core import config
 from pipeline.data.adoption import AUTHOR, LICENCE
+from pipeline.data.findings import Problem
 from pipeline.data.frames import served_frames
 from pipeline.data.manifest import Row
-from pipeline.data.split import SPLIT, SplitRow
-from pipeline.models import features
-from pipeline.models.features import Photo
+from pipeline.data.split import SPLIT, SplitRow, read_split
+from pipeline.models import graph
+from pipeline.models.features import Features, Photo
 from pipeline.models.settings import ModelSettings
 from pipeline.validate import checks
 from pipeline.validate.checks import ValidateSettings
@@ -28,9 +30,9 @@ from studio.errors import NotFoundError, StudioError
 from studio.photos import Collection
 from studio.review import flags
 from studio.review.flags import Flag, Judgement
-from studio.review.inbox import FOLDER, Inbox, Sent
+from studio.review.inbox import FOLDER, Feedback, Inbox, Sent
 
-Look = Callable[[list[Photo]], Any]  # features [photos, features] of the pretrained body
+Look = Callable[[list[Photo]], NDArray[np.float32]]  # features [photos, features] of the pretrained body
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,11 @@ class Item:
     probabilities: dict[str, float] | None = None  # by label, of heads that did not see it; None where none can say
     others: tuple[str | None, ...] = ()  # for each reason the file of the photo that it is compared with
     sent: Sent | None = None
+
+    @property
+    def place(self) -> tuple[float, str]:
+        """By which the queue is sorted."""
+        return -round(self.weight, 9), self.id
 
 
 @dataclass(frozen=True)
@@ -80,9 +87,10 @@ class Queue:
         self.album = album
         self.inbox = inbox or Inbox(FOLDER, album.size)
         self.settings = config.load("validate", ValidateSettings)
-        model = config.load("model", ModelSettings)
-        self._look = look or (lambda photos: features.of(photos, model.backbone, model.size))
+        self._look = look or _Pretrained(config.load("model", ModelSettings))
         self._collection = Collection(album.data)
+        self._measures: dict[str, Measures | Problem] = {}  # by hash
+        self._lock = Lock()  # one thread looks, the others wait for what it finds
         self._kept: tuple[object, Looked] | None = None
 
     def looked(self) -> Looked:
@@ -91,10 +99,11 @@ class Queue:
         Raises:
             DataError: the manifest or a photo is damaged. WeightsError: the pretrained weights can't be had.
         """
-        state = tuple(_state(path) for path in (self.album.data.manifest, SPLIT))
-        if self._kept is None or self._kept[0] != state:
-            self._kept = state, self._judge()
-        return self._kept[1]
+        with self._lock:
+            state = tuple(_state(path) for path in (self.album.data.manifest, SPLIT))
+            if self._kept is None or self._kept[0] != state:
+                self._kept = state, self._judge()
+            return self._kept[1]
 
     def items(self) -> list[Item]:
         """Everything that is to be looked at, the worst first; flags that were found in order are left out."""
@@ -109,7 +118,7 @@ class Queue:
             weight = min(1.0, why[0].weight + 0.01 * (len(why) - 1))  # more reasons, a little more
             item = Item(row.sha256, looked.manifest[row.file], tuple(why), weight, row.label, others=tuple(files))
             found.append(replace(item, probabilities=_answer(looked, index)))
-        return sorted([*self._sent(looked), *found], key=lambda item: (-item.weight, item.id))
+        return sorted([*self._sent(looked), *found], key=lambda item: item.place)
 
     def find(self, item: str) -> Path:
         """The file of an item: a picture that was sent in, or a photo.
@@ -141,7 +150,9 @@ class Queue:
         return Evidence.of(engine.labels[best], output.evidence[0, best])
 
     def _judge(self) -> Looked:
-        data, rows = self.album.data, self._collection.rows()
+        data = self.album.data
+        split = {row.sha256: (row.group, row.split) for row in read_split(SPLIT)} if SPLIT.exists() else {}
+        rows = self._collection.rows(split)
         named = {row.file: row for row in self.album.rows()}
         photos = [Photo(data.images / row.file, row.sha256) for row in rows]
         files = [row.file for row in rows]
@@ -154,11 +165,12 @@ class Queue:
             self.features(photos),
         )
         judgement = flags.judge(photo_set, self.settings)
-        measured = inspect_all(
-            data.images, files, max_pixels=self.settings.max_pixels, thumbnail=self.settings.thumbnail
-        )
+        if any(row.sha256 not in self._measures for row in rows):
+            pixels, side = self.settings.max_pixels, self.settings.thumbnail  # as validate, which has measured them
+            measured = inspect_all(data.images, files, max_pixels=pixels, thumbnail=side)
+            self._measures = {row.sha256: measured[row.file] for row in rows}
         for index, file in enumerate(files):
-            seen, row = measured[file], named[file]
+            seen, row = self._measures[rows[index].sha256], named[file]
             found = judgement.flags.setdefault(index, [])
             if isinstance(seen, Measures):
                 for problem in checks.check_picture(file, seen, self.settings):
@@ -175,6 +187,16 @@ class Queue:
     def features(self, photos: list[Photo]) -> NDArray[np.float32]:
         """Of ``photos``, rows of length 1, float32 [photos, features]."""
         return np.asarray(normalize(self._look(photos)) if photos else np.zeros((0, 1)), np.float32)
+
+    def send(self, picture: bytes, said: Feedback, author: str) -> Sent:
+        """Take in a picture whose answer was wrong.
+
+        Raises:
+            StudioError: it can't be used, or was forgotten. StorageError: the disk is full.
+        """
+        if hashlib.sha256(picture).hexdigest() in self.album.forgotten():
+            raise StudioError("the picture was forgotten on request and can't come back")
+        return self.inbox.put(picture, said, author=author)
 
     def waiting(self) -> list[Sent]:
         """Pictures that were sent in and not decided on yet."""
@@ -198,6 +220,20 @@ class Queue:
             why = Flag("wrong", text, 1 + weight)  # a person has said so: before all that is computed
             found.append(Item(sent.sha256, None, (why,), why.weight, sent.label, known, (None,), sent))
         return found
+
+
+class _Pretrained:
+    """The features of the pretrained body that validate uses: not those of a model that has learnt the labels."""
+
+    def __init__(self, model: ModelSettings) -> None:
+        self._model = model
+        self._features: Features | None = None
+
+    def __call__(self, photos: list[Photo]) -> NDArray[np.float32]:
+        if self._features is None:
+            body = graph.pretrained(self._model.backbone, self._model.size)
+            self._features = Features(graph.bare_body(body), self._model.size)
+        return self._features.of(photos)
 
 
 def _answer(looked: Looked, index: int) -> dict[str, float] | None:
