@@ -80,10 +80,10 @@ export interface StudioState {
   readonly job: Job | null;
 }
 
-/** What became of frames that were sent: files that were kept, and of which frame each is. */
+/** What became of frames that were sent: files that were kept, and the index of the frame that each is. */
 export interface Taught {
   readonly step: number;
   readonly kept: readonly string[];
   readonly dropped: number;
-  readonly from: readonly number[];
+  readonly sent: readonly number[];
 }

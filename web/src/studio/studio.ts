@@ -62,9 +62,9 @@ export class Studio {
     return (await request(at("teach"), { method: "POST", body: form })).json();
   }
 
-  /** Takes a step back, or only these photos of it. Rejects with a Problem. */
-  async undo(step: number, files?: readonly string[]): Promise<void> {
-    await post("undo", files ? { step, files } : { step });
+  /** Takes a step back, or only these photos of it. Resolves to what could not be taken back, or "". Rejects with a Problem. */
+  async undo(step: number, files: readonly string[] = []): Promise<string> {
+    return (await (await post("undo", { step, files })).json()).why;
   }
 
   /** Begins the pipeline's run, which decides whether the draft is promoted. Rejects with a Problem. */
@@ -132,18 +132,13 @@ export class Studio {
   }
 }
 
-/** The address of a photo's thumbnail. @param side px, at most */
-export function photoUrl(file: string, side: number): string {
-  return `${at(`photos/${file.split("/").map(encodeURIComponent).join("/")}`)}?side=${side}`;
-}
-
 function at(path: string): string {
   return new URL(`studio/${path}`, document.baseURI).href;
 }
 
-async function post(path: string, body: unknown): Promise<void> {
+function post(path: string, body: unknown): Promise<Response> {
   const headers = { "Content-Type": "application/json" };
-  await request(at(path), { method: "POST", body: JSON.stringify(body), headers });
+  return request(at(path), { method: "POST", body: JSON.stringify(body), headers });
 }
 
 /** The token of the address that was opened, which does not stay there. */

@@ -1,10 +1,8 @@
 import type { StudioState } from "../studio/contract";
-import { photoUrl } from "../studio/studio";
 import { plural } from "./label-choice";
 import type { Teaching, TeachState } from "./teaching";
 
 const SHOWN = 24; // of frames that are not kept yet
-const SIDE = 112; // px of a thumbnail: twice what it is on the screen
 
 interface Props {
   teach: TeachState;
@@ -45,7 +43,7 @@ export function Shots({ teach, teaching, state, undo }: Props) {
           {files.map((file, index) => (
             <li key={file}>
               <button type="button" aria-label={`Drop photo ${index + 1}`} onClick={() => undo(step, [file])}>
-                <img src={pictures.get(file) || photoUrl(file, SIDE)} alt="" loading="lazy" draggable="false" />
+                <img src={pictures.get(file)} alt="" loading="lazy" draggable="false" />
               </button>
             </li>
           ))}

@@ -64,9 +64,11 @@ function Desk({ session, studio, teaching, state }: Omit<Props, "close"> & { sta
     if (taughtLabel) choose({ name: taughtLabel, typed: false });
   }, [taughtLabel]);
 
-  const act = (wish: Promise<void>): void => {
+  const act = (wish: Promise<unknown>): void => {
     setRefused("");
-    wish.catch((error) => setRefused(asProblem(error, "service-down").message));
+    wish
+      .then((left) => setRefused(typeof left === "string" ? left : ""))
+      .catch((error) => setRefused(asProblem(error, "service-down").message));
   };
   const undo = (step: number, files?: readonly string[]): void => act(studio.undo(step, files));
   const why =

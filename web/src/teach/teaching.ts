@@ -100,12 +100,12 @@ export class Teaching {
     this.become({ kind: "sending", label, author, shots });
     const before = studio.get().state?.model ?? "";
     try {
-      const { step, kept, from, dropped } = await studio.teach(
+      const { step, kept, sent, dropped } = await studio.teach(
         label,
         author,
         shots.map(({ jpeg }) => jpeg),
       );
-      const pictures = new Map(kept.map((file, index) => [file, shots[from[index] ?? -1]?.url ?? ""]));
+      const pictures = new Map(kept.map((file, index) => [file, shots[sent[index] ?? -1]?.url ?? ""]));
       const shown = new Set(pictures.values());
       for (const { url } of shots) if (!shown.has(url)) URL.revokeObjectURL(url);
       const full = shots.length >= MOST;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Backoff } from "../../src/shared/backoff";
-import { photoUrl, Studio } from "../../src/studio/studio";
+import { Studio } from "../../src/studio/studio";
 import { hide } from "../browser";
 import { stateOf } from "../studio-state";
 
@@ -119,7 +119,7 @@ test("frames are sent in order, with the author where it was asked", async () =>
   const forms: FormData[] = [];
   answer = (_, { body }) => {
     forms.push(body as FormData);
-    return Response.json({ step: 12, kept: ["mug/1.jpg"], dropped: 1, from: [0] });
+    return Response.json({ step: 12, kept: ["mug/1.jpg"], dropped: 1, sent: [0] });
   };
   const taught = await studio.teach("mug", "Ada", [new Blob(["a"]), new Blob(["bc"])]);
   expect(taught.step).toBe(12);
@@ -132,8 +132,4 @@ test("a refusal is a sentence of the studio's", async () => {
   answer = () => refusal(409, "dvc repro runs; wait for it");
   await expect(studio.undo(3, ["mug/1.jpg"])).rejects.toThrow("dvc repro runs; wait for it");
   await expect(studio.keep()).rejects.toThrow("dvc repro runs; wait for it");
-});
-
-test("a photo's name may hold anything", () => {
-  expect(photoUrl("a b/ü#1.jpg", 96)).toBe("http://localhost:3000/studio/photos/a%20b/%C3%BC%231.jpg?side=96");
 });

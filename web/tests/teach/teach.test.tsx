@@ -25,7 +25,7 @@ beforeEach(() => {
   session = new Session();
   studio = new Studio();
   teaching = new Teaching(session, studio);
-  undo.mockResolvedValue(undefined);
+  undo.mockResolvedValue("");
   vi.spyOn(studio, "undo").mockImplementation(undo);
 });
 afterEach(() => {

@@ -59,7 +59,7 @@ beforeEach(() => {
   vi.stubGlobal("createImageBitmap", async () => ({ close: () => undefined }));
   Object.assign(URL, { createObjectURL: () => `blob:${urls++}`, revokeObjectURL: revoked });
   cropper.crop.mockImplementation(async () => ({ bitmap: { close: () => undefined }, jpeg: new ArrayBuffer(3) }));
-  teach.mockReset().mockResolvedValue({ step: 12, kept: ["mug/1.jpg", "mug/2.jpg"], dropped: 1, from: [0, 2] });
+  teach.mockReset().mockResolvedValue({ step: 12, kept: ["mug/1.jpg", "mug/2.jpg"], dropped: 1, sent: [0, 2] });
   camera = new FakeCamera();
   const studio = { teach, get: () => ({ state: stateOf() }) } as unknown as Studio;
   teaching = new Teaching(camera as unknown as Session, studio, () => cropper as never);
