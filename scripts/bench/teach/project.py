@@ -106,14 +106,9 @@ def studio(project: Path) -> Iterator[Studio]:
     """
     command = [sys.executable, "-m", "studio", "--port", "0"]
     with (project / "studio.log").open("a") as log:
-        how: dict[str, Any] = {
-            "cwd": project,
-            "env": environment(),
-            "stdout": subprocess.PIPE,
-            "stderr": log,
-            "text": True,
-        }
-        process = subprocess.Popen(command, **how)
+        process = subprocess.Popen(
+            command, cwd=project, env=environment(), stdout=subprocess.PIPE, stderr=log, encoding="utf-8"
+        )
     try:
         assert process.stdout is not None
         found = SERVES.match(process.stdout.readline())
