@@ -14,11 +14,11 @@ from pipeline.data import manifest
 from service.http.state import Service
 from service.problems import BAD_REQUEST, TOO_LARGE, Problem
 from studio.errors import NotFoundError
-from studio.live import Studio
 from studio.review import compare, decisions, thumbs
 from studio.review.decisions import Action, Decision
 from studio.review.inbox import Feedback
 from studio.review.queue import Item, Queue
+from studio.routes import studio_of
 
 MOST_BYTES: Final = 20_000_000  # of a picture that is sent in
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -35,12 +35,6 @@ class Wanted(BaseModel):
     author: str = ""
     licence: str = ""
     why: str = ""
-
-
-def studio_of(request: Request) -> Studio:
-    """The studio of the application."""
-    found: Studio = request.app.state.studio
-    return found
 
 
 def queue_of(request: Request) -> Queue:
