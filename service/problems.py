@@ -6,7 +6,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Final
 
 from fastapi.exceptions import RequestValidationError
@@ -48,32 +47,26 @@ TIMEOUT: Final = Kind("timeout", 408, "The request took too long to arrive")
 TOO_LARGE: Final = Kind("too-large", 413, "The picture is too large")
 UNSUPPORTED: Final = Kind("unsupported", 415, "This is no picture that is taken")
 UNUSABLE: Final = Kind("unusable", 422, "The picture can't be used")
-HEADERS: Final = Kind("headers-too-large", 431, "The head of the request is too large")
 INTERNAL: Final = Kind("internal", 500, "Something is wrong in the service")
 OVERLOADED: Final = Kind("overloaded", 503, "More is asked than can be answered in time")
 TOO_LATE: Final = Kind("too-late", 503, "The picture waited longer than its deadline")
 NOT_READY: Final = Kind("not-ready", 503, "No model is ready")
 
 KINDS: Final = (
-    *(BAD_REQUEST, UNAUTHORIZED, NOT_FOUND, METHOD, TIMEOUT, TOO_LARGE, UNSUPPORTED, UNUSABLE, HEADERS),
+    *(BAD_REQUEST, UNAUTHORIZED, NOT_FOUND, METHOD, TIMEOUT, TOO_LARGE, UNSUPPORTED, UNUSABLE),
     *(INTERNAL, OVERLOADED, TOO_LATE, NOT_READY),
 )
 _BY_STATUS: Final = {kind.status: kind for kind in reversed(KINDS)}
 _BY_ERROR: Final[dict[type[Exception], Kind]] = {NotAPicture: UNSUPPORTED, TooManyPixels: TOO_LARGE}
 
 
-class Problem(UserError):
+class Problem(UserError, HTTPException):
     """A request that is not answered, and what its sender can do."""
 
     def __init__(self, kind: Kind, detail: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(detail)
+        own = {503: {"Retry-After": str(RETRY_AFTER_S)}, 401: {"WWW-Authenticate": "Bearer"}}.get(kind.status, {})
+        HTTPException.__init__(self, kind.status, detail, own | dict(headers or {}))
         self.kind = kind
-        self.detail = detail
-        self.headers = dict(headers or {})
-        if kind.status == HTTPStatus.SERVICE_UNAVAILABLE:
-            self.headers["Retry-After"] = str(RETRY_AFTER_S)
-        elif kind is UNAUTHORIZED:
-            self.headers["WWW-Authenticate"] = "Bearer"
 
     def details(self, request_id: str) -> ProblemDetails:
         """The problem details object."""

@@ -14,10 +14,9 @@ from starlette.middleware.cors import CORSMiddleware
 
 from service import budget, log, quota
 from service.http import docs, routes, stream, v2
-from service.http.body import Buffer
 from service.http.middleware import Envelope
 from service.http.page import Page
-from service.http.state import State
+from service.http.state import Buffer, State
 from service.inference.queue import InferenceQueue
 from service.metrics import Metrics
 from service.models.registry import RegistrySource
@@ -94,7 +93,7 @@ def _lifespan(settings: Settings, give_up: GiveUp, given: Source | None) -> Call
         source = given or (RegistrySource(settings) if settings.registered else FolderSource(Path(settings.model)))
         with Workspace() as workspace:
             watcher = Watcher(source, workspace, queue, metrics, settings, give_up)
-            state = State(settings, metrics, queue, watcher, Buffer(settings.buffer_bytes))
+            state = State(settings, metrics, queue, watcher, Buffer(settings.buffer_bytes), asyncio.get_running_loop())
             metrics.streams.set_function(lambda: len(state.streams))
             app.state.service = state
             watching = asyncio.create_task(watcher.run())

@@ -47,46 +47,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/model/card": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * The model card
-         * @description What the model is for, what it saw, how it fails. Markdown.
-         */
-        get: operations["card_model_card_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/model/card.html": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * The model card, as HTML
-         * @description The same as a fragment of HTML, without head, scripts or styles; older bundles have none.
-         */
-        get: operations["card_html_model_card_html_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/model/{name}": {
         parameters: {
             query?: never;
@@ -98,7 +58,8 @@ export interface paths {
          * A file of the served model
          * @description A file of the bundle, as the manifest names it: model.onnx, model.int8.onnx, golden/….
          *
-         *     With `?sha256=` of the manifest it may be cached for ever, and a swap in between is noticed; without, a cache has to
+         *     `card` is the model card in Markdown, `card.html` the same as a fragment of HTML, which older bundles have not. With
+         *     `?sha256=` of the manifest a file may be cached for ever, and a swap in between is noticed; without, a cache has to
          *     ask each time (ETag).
          */
         get: operations["file_model__name__get"];
@@ -139,7 +100,7 @@ export interface paths {
         };
         /**
          * Alive?
-         * @description This process answers.
+         * @description This process answers, and its event loop turns.
          */
         get: operations["healthz_healthz_get"];
         put?: never;
@@ -699,78 +660,6 @@ export interface operations {
             };
         };
     };
-    card_model_card_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/markdown; charset=utf-8": string;
-                };
-            };
-            /** @description the client has it already (If-None-Match) */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description a problem; /docs lists the kinds */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    card_html_model_card_html_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/html": string;
-                };
-            };
-            /** @description the client has it already (If-None-Match) */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description a problem; /docs lists the kinds */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     file_model__name__get: {
         parameters: {
             query?: {
@@ -779,7 +668,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description as the manifest lists it */
+                /** @description as the manifest lists it, or card, card.html */
                 name: string;
             };
             cookie?: never;
@@ -828,7 +717,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/plain; version=0.0.4; charset=utf-8": string;
+                    "text/plain": string;
                 };
             };
             /** @description a problem; /docs lists the kinds */
