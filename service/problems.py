@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from bundle.errors import NotAPicture, TooManyPixels, UserError
@@ -20,8 +20,6 @@ RETRY_AFTER_S: Final = 1  # Retry-After knows whole seconds only; a queue emptie
 
 class ProblemDetails(BaseModel):
     """Problem details, RFC 9457."""
-
-    model_config = ConfigDict(title="Problem", extra="forbid")
 
     type: str = Field(description="kind of problem, an address in /docs")
     title: str

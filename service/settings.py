@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bundle.errors import UserError
@@ -44,11 +44,6 @@ def _host(value: str) -> str:
     return value.lower()
 
 
-def _network(value: str) -> str:
-    ipaddress.ip_network(value)  # its ValueError says what is wrong
-    return value
-
-
 def _address(value: str) -> str:
     if value != "localhost":
         ipaddress.ip_address(value)  # its ValueError says what is wrong
@@ -78,7 +73,7 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 Key = Annotated[SecretStr, AfterValidator(_strong)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_split)]
 Hosts = Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], NoDecode, BeforeValidator(_split)]
-Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], NoDecode, BeforeValidator(_split)]
+Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_split)]
 
 
 class Settings(BaseSettings):

@@ -48,7 +48,7 @@ class Server(uvicorn.Server):
             log_config=None,
             access_log=False,
             proxy_headers=bool(settings.trusted_proxies),
-            forwarded_allow_ips=list(settings.trusted_proxies),
+            forwarded_allow_ips=[str(each) for each in settings.trusted_proxies],
             server_header=False,
             ws_max_size=settings.frame_bytes,
             ws_ping_interval=PING_S,

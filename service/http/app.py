@@ -31,8 +31,9 @@ DESCRIPTION: Final = (
     "Live pictures go over the WebSocket `/stream`: binary frames in, one answer each, the newest frame wins."
 )
 PROBLEM: Final = {
+    "model": ProblemDetails,
     "description": "a problem; /docs lists the kinds",
-    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
 }
 
 GiveUp = Callable[[str], None]
@@ -115,19 +116,14 @@ async def _pass_on(_: Request, error: Exception) -> Response:
 
 
 def _complete_document(app: FastAPI) -> None:
-    """Add what no route has in its signature; the rest follows from the types."""
+    """Say in the document that the key is needed only where one is set; the rest follows from the types."""
     generate = app.openapi
 
     def complete() -> dict[str, Any]:
-        if app.openapi_schema is not None:
-            return app.openapi_schema
-        document = generate()  # which FastAPI keeps, and so all that is added to it here
-        for model in (ProblemDetails, v2.InferRequest):
-            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-            document["components"]["schemas"] |= schema.pop("$defs", {}) | {schema["title"]: schema}
-        for operation in (each for path in document["paths"].values() for each in path.values()):
-            if "security" in operation:
-                operation["security"] = [{}, *operation["security"]]  # needed only where a key is set
-        return document
+        if app.openapi_schema is None:  # it is kept, and so is what is changed here
+            for operation in (each for path in generate()["paths"].values() for each in path.values()):
+                if "security" in operation:
+                    operation["security"].insert(0, {})
+        return generate()
 
     app.openapi = complete  # type: ignore[method-assign]  # FastAPI's own way of extending the document

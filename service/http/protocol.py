@@ -110,7 +110,7 @@ class Protocol(HttpToolsProtocol):
         most, host = self.settings.connections, self.client[0] if self.client else ""
         if len(self.connections) > most:
             return "connections"
-        if host and any(ipaddress.ip_address(host) in ipaddress.ip_network(n) for n in self.settings.trusted_proxies):
+        if host and any(ipaddress.ip_address(host) in each for each in self.settings.trusted_proxies):
             return None
         clients = [getattr(other, "client", None) for other in self.connections]
         same = sum(client is not None and client[0] == host for client in clients)

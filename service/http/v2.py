@@ -62,7 +62,8 @@ class InferResponse(BaseModel):
     outputs: list[Tensor]
 
 
-_SCHEMA: Final = {"$ref": "#/components/schemas/InferRequest"}
+_SCHEMA: Final = InferRequest.model_json_schema(ref_template="#/components/schemas/{model}")
+del _SCHEMA["$defs"]  # the answer has a tensor, too, so it is among the components
 _BODY: Final = {"requestBody": {"required": True, "content": {"application/json": {"schema": _SCHEMA}}}}
 
 open_router = APIRouter(prefix="/v2")
@@ -98,8 +99,9 @@ async def metadata(own: Service, name: str) -> Metadata:
 
 @router.get("/ready", summary="Is the model ready? (Open Inference Protocol)")
 async def model_ready(own: Service, name: str) -> dict[str, bool]:
-    """It is."""
-    return {"ready": _named(own, name).version != ""}
+    """It is, or there is a problem."""
+    _named(own, name)
+    return {"ready": True}
 
 
 @router.post(

@@ -72,7 +72,7 @@ UNSAFE: dict[str, tuple[dict[str, str], str]] = {
     "threads": ({"threads": "1000"}, "THREADS: Input should be less than or equal to 64"),
     "no key": ({"require_key": "true"}, "REQUIRE_KEY is set, and there is no API_KEY"),
     "host": ({"allowed_hosts": "https://a.example"}, "'https://a.example' is no host name"),
-    "proxy": ({"trusted_proxies": "nginx"}, "TRUSTED_PROXIES: 'nginx' does not appear to be an IPv4 or IPv6"),
+    "proxy": ({"trusted_proxies": "nginx"}, "TRUSTED_PROXIES: value is not a valid IPv4 or IPv6 network"),
 }
 
 

@@ -160,7 +160,7 @@ export interface paths {
         };
         /**
          * Is the model ready? (Open Inference Protocol)
-         * @description It is.
+         * @description It is, or there is a problem.
          */
         get: operations["model_ready_v2_models__name__ready_get"];
         put?: never;
@@ -457,6 +457,31 @@ export interface components {
             outputs: components["schemas"]["Tensor"][];
         };
         /**
+         * ProblemDetails
+         * @description Problem details, RFC 9457.
+         */
+        ProblemDetails: {
+            /**
+             * Type
+             * @description kind of problem, an address in /docs
+             */
+            type: string;
+            /** Title */
+            title: string;
+            /** Status */
+            status: number;
+            /**
+             * Detail
+             * @description what is wrong and what to do
+             */
+            detail: string;
+            /**
+             * Request Id
+             * @description also in the header X-Request-ID and in the log
+             */
+            request_id: string;
+        };
+        /**
          * Ready
          * @description A model is loaded and reproduced its golden frames.
          */
@@ -491,11 +516,8 @@ export interface components {
             datatype: string;
             /** Shape */
             shape?: number[];
-            /**
-             * Data
-             * @default null
-             */
-            data: unknown[] | null;
+            /** Data */
+            data?: unknown[] | null;
             /** Parameters */
             parameters?: {
                 [key: string]: unknown;
@@ -524,53 +546,6 @@ export interface components {
             threshold: number;
             /** Temperature */
             temperature: number;
-        };
-        /**
-         * Problem
-         * @description Problem details, RFC 9457.
-         */
-        Problem: {
-            /**
-             * Type
-             * @description kind of problem, an address in /docs
-             */
-            type: string;
-            /** Title */
-            title: string;
-            /** Status */
-            status: number;
-            /**
-             * Detail
-             * @description what is wrong and what to do
-             */
-            detail: string;
-            /**
-             * Request Id
-             * @description also in the header X-Request-ID and in the log
-             */
-            request_id: string;
-        };
-        /**
-         * InferRequest
-         * @description Frames: ``image``, UINT8 [batch, size, size, 3]; of the outputs only the names count.
-         */
-        InferRequest: {
-            /**
-             * Id
-             * @default null
-             */
-            id: string | null;
-            /** Inputs */
-            inputs: components["schemas"]["Tensor"][];
-            /**
-             * Outputs
-             * @default null
-             */
-            outputs: components["schemas"]["Tensor"][] | null;
-            /** Parameters */
-            parameters?: {
-                [key: string]: unknown;
-            };
         };
     };
     responses: never;
@@ -619,7 +594,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                    "application/json": components["schemas"]["ProblemDetails"];
                 };
             };
         };
@@ -655,7 +631,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                    "application/json": components["schemas"]["ProblemDetails"];
                 };
             };
         };
@@ -697,7 +674,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                    "application/json": components["schemas"]["ProblemDetails"];
                 };
             };
         };
@@ -726,7 +704,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                    "text/plain": components["schemas"]["ProblemDetails"];
                 };
             };
         };
@@ -757,7 +736,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                    "application/json": components["schemas"]["ProblemDetails"];
                 };
             };
         };
@@ -786,7 +766,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                    "application/json": components["schemas"]["ProblemDetails"];
                 };
             };
         };
@@ -817,7 +798,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                    "application/json": components["schemas"]["ProblemDetails"];
                 };
             };
         };
@@ -850,7 +832,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                    "application/json": components["schemas"]["ProblemDetails"];
                 };
             };
         };
@@ -866,7 +849,18 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["InferRequest"];
+                "application/json": {
+                    /** Id */
+                    id?: string | null;
+                    /** Inputs */
+                    inputs: components["schemas"]["Tensor"][];
+                    /** Outputs */
+                    outputs?: components["schemas"]["Tensor"][] | null;
+                    /** Parameters */
+                    parameters?: {
+                        [key: string]: unknown;
+                    };
+                };
             };
         };
         responses: {
@@ -885,7 +879,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                    "application/json": components["schemas"]["ProblemDetails"];
                 };
             };
         };
@@ -916,7 +911,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                    "application/json": components["schemas"]["ProblemDetails"];
                 };
             };
         };
@@ -947,7 +943,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                    "application/json": components["schemas"]["ProblemDetails"];
                 };
             };
         };
