@@ -87,7 +87,7 @@ class Server(uvicorn.Server):
         if model is not None and not self._said:
             self._said = True
             with suppress(OSError):  # nobody reads our stdout
-                print(f"{self._address} serves {model.version}", flush=True)
+                print(f"{self._address}{self.app.state.entrance} serves {model.version}", flush=True)
         return await super().on_tick(counter)
 
 

@@ -62,7 +62,8 @@ class Protocol(HttpToolsProtocol):
         self._start_timer()
         self._read += len(data)
         super().data_received(data)
-        if self._read > (MAX_HEAD if self._in_head else MAX_REFUSED) and not self.transport.is_closing():
+        is_refused = self._in_head or self._is_idle  # else somebody reads it, and counts
+        if is_refused and self._read > (MAX_HEAD if self._in_head else MAX_REFUSED) and not self.transport.is_closing():
             self._end(_TOO_LONG)
 
     def on_message_begin(self) -> None:
