@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
-from service import budget, log, quota
+from service import budget, log
 from service.http import docs, routes, stream, v2
 from service.http.middleware import Envelope
 from service.http.page import Page
@@ -85,13 +85,7 @@ def _lifespan(settings: Settings, give_up: GiveUp, given: Source | None) -> Call
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         budget.limit_arenas()
         metrics: Metrics = app.state.metrics
-        queue = InferenceQueue(
-            limit=settings.queue,
-            threads=settings.threads or quota.cores(),
-            deadline_s=settings.deadline_s,
-            address_share=settings.address_share,
-            metrics=metrics,
-        )
+        queue = InferenceQueue(settings, metrics)
         source = given or (RegistrySource(settings) if settings.registered else FolderSource(Path(settings.model)))
         with Workspace() as workspace:
             watcher = Watcher(source, workspace, queue, metrics, settings, give_up)

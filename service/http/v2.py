@@ -97,13 +97,6 @@ async def metadata(own: Service, name: str) -> Metadata:
     )
 
 
-@router.get("/ready", summary="Is the model ready? (Open Inference Protocol)")
-async def model_ready(own: Service, name: str) -> dict[str, bool]:
-    """It is, or there is a problem."""
-    _named(own, name)
-    return {"ready": True}
-
-
 @router.post(
     "/infer",
     summary="The model's numbers for frames (Open Inference Protocol)",

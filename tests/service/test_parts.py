@@ -18,6 +18,7 @@ from starlette.types import Message
 import bundle
 from bundle.engine import Engine, load
 from bundle.errors import TruncatedPicture
+from service import settings
 from service.http import body
 from service.http.auth import is_our_name
 from service.http.state import Buffer
@@ -125,7 +126,7 @@ def test_a_model_that_was_replaced_is_let_go_at_once(tmp_path: Path) -> None:
     make_bundle(tmp_path / "promoted")
 
     async def answer_and_replace() -> weakref.ref[Engine]:
-        queue = InferenceQueue(limit=4, threads=2, deadline_s=2, address_share=1, metrics=Metrics())
+        queue = InferenceQueue(settings.read({"threads": "2"}), Metrics())
         queue.model = load(bundle.load(tmp_path / "promoted"), None, 2)
         old = weakref.ref(queue.model)
         job = partial(identify, picture("red"), memory=10_000_000, metrics=Metrics())

@@ -151,26 +151,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v2/models/{name}/ready": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Is the model ready? (Open Inference Protocol)
-         * @description It is, or there is a problem.
-         */
-        get: operations["model_ready_v2_models__name__ready_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v2/models/{name}/infer": {
         parameters: {
             query?: never;
@@ -790,40 +770,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Metadata"];
-                };
-            };
-            /** @description a problem; /docs lists the kinds */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                    "application/json": components["schemas"]["ProblemDetails"];
-                };
-            };
-        };
-    };
-    model_ready_v2_models__name__ready_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        [key: string]: boolean;
-                    };
                 };
             };
             /** @description a problem; /docs lists the kinds */
