@@ -45,14 +45,16 @@ TIMEOUT: Final = Kind("timeout", 408, "The request took too long to arrive")
 TOO_LARGE: Final = Kind("too-large", 413, "The picture is too large")
 UNSUPPORTED: Final = Kind("unsupported", 415, "This is no picture that is taken")
 UNUSABLE: Final = Kind("unusable", 422, "The picture can't be used")
+TOO_MANY: Final = Kind("too-many", 429, "More was sent in than is taken")
 INTERNAL: Final = Kind("internal", 500, "Something is wrong in the service")
 OVERLOADED: Final = Kind("overloaded", 503, "More is asked than can be answered in time")
 TOO_LATE: Final = Kind("too-late", 503, "The picture waited longer than its deadline")
 NOT_READY: Final = Kind("not-ready", 503, "No model is ready")
+FULL: Final = Kind("full", 507, "There is no room to keep it")
 
 KINDS: Final = (
-    *(BAD_REQUEST, UNAUTHORIZED, NOT_FOUND, METHOD, TIMEOUT, TOO_LARGE, UNSUPPORTED, UNUSABLE),
-    *(INTERNAL, OVERLOADED, TOO_LATE, NOT_READY),
+    *(BAD_REQUEST, UNAUTHORIZED, NOT_FOUND, METHOD, TIMEOUT, TOO_LARGE, UNSUPPORTED, UNUSABLE, TOO_MANY),
+    *(INTERNAL, OVERLOADED, TOO_LATE, NOT_READY, FULL),
 )
 _BY_STATUS: Final = {kind.status: kind for kind in reversed(KINDS)}
 _BY_ERROR: Final[dict[type[Exception], Kind]] = {NotAPicture: UNSUPPORTED, TooManyPixels: TOO_LARGE}

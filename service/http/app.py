@@ -13,7 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from service import budget, log
+from service.feedback import Feedback
 from service.http import docs, routes, stream, v2
+from service.http.body import FORM_LIMITS
 from service.http.middleware import Envelope
 from service.http.page import Page
 from service.http.state import Buffer, State
@@ -63,6 +65,9 @@ def create_app(
     )
     for router in (routes.router, routes.open_router, v2.router, v2.open_router, stream.router, docs.router):
         app.include_router(router)
+    if settings.feedback is not None:
+        app.state.feedback = Feedback(settings.feedback, settings)
+        app.include_router(routes.feedback_router, form_limits=FORM_LIMITS)
     app.mount("/docs/", docs.ASSETS)
     app.router.default = Page(directory=settings.page, check_dir=False)  # a mount at / would hide other methods
     _complete_document(app)
@@ -75,7 +80,7 @@ def create_app(
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID"],
-            expose_headers=["ETag", "Retry-After", "X-Request-ID"],
+            expose_headers=["ETag", "Retry-After", "X-Feedback", "X-Request-ID"],
         )
     return app
 

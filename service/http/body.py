@@ -15,7 +15,7 @@ from service.http.state import State
 from service.problems import BAD_REQUEST, OVERLOADED, TIMEOUT, TOO_LARGE, Problem
 
 FIELD: Final = "image"
-FORM_LIMITS: Final[dict[str, Any]] = {"max_files": 4, "max_fields": 16, "max_part_size": 4_096}
+FORM_LIMITS: Final[Any] = {"max_files": 4, "max_fields": 16, "max_part_size": 4_096}
 MAX_CONTENT_TYPE: Final = 1_024  # bytes; clients send about 70
 _HOW: Final = f"send one form field `{FIELD}` with the file, as `curl -F {FIELD}=@photo.jpg` does"
 

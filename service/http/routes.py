@@ -7,19 +7,21 @@ from functools import partial
 from pathlib import PurePath
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, File, Form, Path, Query, Request, Response, UploadFile
 from fastapi.responses import FileResponse, PlainTextResponse
 from pydantic import BaseModel, Field
 
 import bundle
 from bundle.answer import Answer
+from bundle.engine import Engine
 from bundle.manifest import Manifest
 from service import metrics
+from service.feedback import Feedback
 from service.http import body, state
 from service.http.auth import need_key
 from service.http.state import Service
 from service.inference.identify import identify as infer
-from service.problems import NOT_FOUND, Problem
+from service.problems import BAD_REQUEST, NOT_FOUND, TOO_LARGE, Problem
 
 FOREVER: Final = "public, max-age=31536000, immutable"
 ASK_AGAIN: Final = "no-cache"  # a cache may keep it, but has to ask whether it is still the same
@@ -41,6 +43,8 @@ _PICTURE: Final = {
 }
 _ANY_FILE: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"*/*": {"schema": _FILE}}}}
 _CACHED: Final[dict[int | str, dict[str, Any]]] = {304: {"description": "the client has it already (If-None-Match)"}}
+
+VERSION: Final = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"  # as manifests have it
 
 Name = Annotated[str, Path(description="as the manifest lists it, or card, card.html", examples=["model.onnx"])]
 Sha256 = Annotated[
@@ -65,6 +69,7 @@ class Ready(BaseModel):
 
 open_router = APIRouter()  # without a key
 router = APIRouter(dependencies=[Depends(need_key)], route_class=body.LimitedRoute)
+feedback_router = APIRouter(dependencies=[Depends(need_key)], route_class=body.LimitedRoute)
 
 
 @router.post(
@@ -91,6 +96,7 @@ async def model(request: Request, own: Service) -> Response:
     """Labels, input, figures, lineage, sha256 of every file."""
     manifest = own.queue.served().bundle.path(bundle.MANIFEST).read_bytes()
     headers = {"ETag": f'"{hashlib.sha256(manifest).hexdigest()}"', "Cache-Control": ASK_AGAIN}
+    headers |= {"X-Feedback": "on"} if own.settings.feedback else {}
     return _unless_known(request, headers) or Response(manifest, 200, headers, "application/json")
 
 
@@ -117,6 +123,35 @@ async def file(request: Request, own: Service, name: Name, sha256: Sha256 = None
     headers = {"ETag": f'"{entry.sha256}"', "Cache-Control": FOREVER if sha256 else ASK_AGAIN, "Accept-Ranges": "none"}
     media = MEDIA.get(PurePath(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
     return _unless_known(request, headers) or FileResponse(bundle.path(name), 200, headers, media)
+
+
+@feedback_router.post("/feedback", summary="That answer is wrong", status_code=204)
+async def feedback(
+    request: Request,
+    own: Service,
+    *,
+    picture: Annotated[UploadFile, File(description="the picture (JPEG, PNG or WebP); it is kept, without metadata")],
+    label: Annotated[str, Form(max_length=200, description="the right label; empty for none of these")] = "",
+    model: Annotated[str, Form(pattern=VERSION, description="version of the model that answered")],
+    answer: Annotated[str, Form(max_length=200, description="its label; empty for none of these")] = "",
+    score: Annotated[float, Form(ge=0, le=1, description="its score")],
+) -> Response:
+    """Keep a picture, and the right label, for who trains the model; only where the service is set up for it."""
+    client = state.client_of(request.scope)
+    store: Feedback = request.app.state.feedback
+    store.count(client)
+    if (picture.size or 0) > own.settings.frame_bytes:
+        raise Problem(TOO_LARGE, f"the picture is larger than {own.settings.frame_bytes / 1e6:g} MB; scale it down")
+    data = await picture.read()
+    about = {"model": model, "answer": answer or None, "score": score, "label": label}
+
+    def job(served: Engine, _: float) -> int:
+        if label and label not in served.labels:
+            raise Problem(BAD_REQUEST, f"the labels are {', '.join(served.labels)[:1_000]}, or empty for none of these")
+        return store.keep(data, about)
+
+    store.add(client, await own.queue.run(job, client))
+    return Response(status_code=204)
 
 
 @open_router.get("/healthz", summary="Alive?")

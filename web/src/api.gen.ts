@@ -211,6 +211,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/feedback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * That answer is wrong
+         * @description Keep a picture, and the right label, for who trains the model; only where the service is set up for it.
+         */
+        post: operations["feedback_feedback_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -267,6 +287,36 @@ export interface components {
             timing_ms: components["schemas"]["Timing"];
             /** @description where in the frame the label shows; only where it is asked for (explain=1), null without a label */
             evidence?: components["schemas"]["Evidence"] | null;
+        };
+        /** Body_feedback_feedback_post */
+        Body_feedback_feedback_post: {
+            /**
+             * Picture
+             * @description the picture (JPEG, PNG or WebP); it is kept, without metadata
+             */
+            picture: string;
+            /**
+             * Label
+             * @description the right label; empty for none of these
+             * @default
+             */
+            label: string;
+            /**
+             * Model
+             * @description version of the model that answered
+             */
+            model: string;
+            /**
+             * Answer
+             * @description its label; empty for none of these
+             * @default
+             */
+            answer: string;
+            /**
+             * Score
+             * @description its score
+             */
+            score: number;
         };
         /**
          * Evidence
@@ -882,6 +932,38 @@ export interface operations {
                         [key: string]: boolean;
                     };
                 };
+            };
+            /** @description a problem; /docs lists the kinds */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                    "application/json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    feedback_feedback_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["Body_feedback_feedback_post"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description a problem; /docs lists the kinds */
             default: {
