@@ -186,7 +186,8 @@ class Studio:
             self.bump()
 
     async def _follow(self) -> None:
-        """Make a draft whenever the photos are others, and measure it when nothing more comes."""
+        """Make a draft whenever the photos are others; it is measured beside that, as the next one has not to wait."""
+        measuring: asyncio.Task[None] | None = None
         while True:
             await self._again.wait()
             self._again.clear()
@@ -197,12 +198,15 @@ class Studio:
                 self._why_no_draft = str(error)
             self._look_now()
             self.bump()
-            if self._draft and not self._measured and not self._again.is_set():
-                made, rows = self._draft, self._rows
-                found = await asyncio.to_thread(self._compare, made, rows)
-                if made is self._draft:
-                    self._measured = found
-                    self.bump()
+            if self._draft and not self._measured and (measuring is None or measuring.done()):
+                measuring = asyncio.create_task(self._measure())
+
+    async def _measure(self) -> None:
+        while (made := self._draft) and not self._measured:
+            found = await asyncio.to_thread(self._compare, made, self._rows)
+            if made is self._draft:
+                self._measured = found
+                self.bump()
 
     def _fit(self) -> None:
         promoted = bundle.load(self.promoted)

@@ -9,7 +9,7 @@ from starlette.datastructures import UploadFile
 
 from pipeline.core.errors import PipelineError, StorageError
 from service.http.state import Service
-from service.problems import BAD_REQUEST, NOT_FOUND, TOO_LARGE, UNUSABLE, Kind, Problem
+from service.problems import BAD_REQUEST, NOT_FOUND, TOO_LARGE, Kind, Problem
 from studio.album import MOST_FRAMES
 from studio.errors import StudioError
 from studio.guard import Guard
@@ -21,7 +21,7 @@ MOST_BYTES: Final = 500_000_000  # of one burst
 KINDS: Final = {
     404: NOT_FOUND,
     409: Kind("busy", 409, "The photos are in use"),
-    422: UNUSABLE,
+    422: Kind("refused", 422, "That can't be done"),
     507: Kind("disk-full", 507, "There is no room"),
 }
 
