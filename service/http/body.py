@@ -43,6 +43,8 @@ class _Body:
         self._own: State = state.of(request)
         self._request = request
         self._until = asyncio.get_running_loop().time() + self._own.settings.timeout_s
+        announced = request.headers.get("content-length", "")
+        self._announced = int(announced) if announced.isdecimal() else 0
 
     async def receive(self) -> Message:
         """The next part of the body.
@@ -52,10 +54,7 @@ class _Body:
                 no room for it now.
         """
         settings = self._own.settings
-        announced = self._request.headers.get("content-length", "")
-        too_large = Problem(TOO_LARGE, f"the body is larger than {settings.body_bytes / 1e6:g} MB; send a smaller one")
-        if announced.isdecimal() and int(announced) > settings.body_bytes:
-            raise too_large
+        self._limit(self._announced)
         try:
             async with asyncio.timeout_at(self._until):
                 message = await self._request.receive()
@@ -63,12 +62,15 @@ class _Body:
             why = f"the body did not arrive in {settings.timeout_s:g} s; send it faster, or a smaller picture"
             raise Problem(TIMEOUT, why) from error
         count = len(message.get("body", b""))
-        if self.held + count > settings.body_bytes:
-            raise too_large
+        self._limit(self.held + count)
         if not self._own.buffer.take(count):
             raise Problem(OVERLOADED, "too much is being uploaded at the moment; try again in a second")
         self.held += count
         return message
+
+    def _limit(self, count: int) -> None:
+        if count > (most := self._own.settings.body_bytes):
+            raise Problem(TOO_LARGE, f"the body is larger than {most / 1e6:g} MB; send a smaller one")
 
 
 async def picture(request: Request) -> bytes:
