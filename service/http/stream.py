@@ -118,10 +118,10 @@ class Stream:
                 self._drop_waiting()
                 if self._state.buffer.take(len(frame)):
                     self._waiting = (self.received, frame)
-                    self._arrived.set()
                 else:
                     self._count("dropped")
                 self.received += 1
+                self._arrived.set()
 
     async def _answer_all(self) -> None:
         settings = self._state.settings

@@ -55,7 +55,7 @@ def test_a_body_that_is_announced_too_large_is_refused_before_it_is_sent(service
 
 
 def test_a_client_that_sends_ten_times_too_much_first_still_gets_to_read_why_not(service: Running) -> None:
-    """Within LINGER_S, which a busy machine may need for many times more."""
+    """The connection is not closed while it sends, which could take the answer away from it."""
     answer = httpx.post(f"{service.url}/identify", content=b"\0" * 10_000_000)
     assert answer.status_code == 413
     assert answer.json()["type"] == "/docs#too-large"
