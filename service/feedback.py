@@ -10,6 +10,7 @@ import os
 import secrets
 import time
 from collections import Counter, deque
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -75,7 +76,7 @@ class Feedback:
             PictureError: it can't be decoded.
             Problem: there is no room.
         """
-        if sum(each.stat().st_size for each in self._folder.iterdir()) >= self._settings.feedback_bytes:
+        if _bytes_in(self._folder) >= self._settings.feedback_bytes:
             raise Problem(FULL, "the folder for such pictures is full; the operator has to empty it")
         memory = self._settings.decode_bytes
         most = min(pixel_limit(data, memory), int(memory / BYTES_PER_PIXEL["other"]))  # as it may not be reduced
@@ -94,6 +95,14 @@ class Feedback:
                 raise Problem(FULL, "the disk for such pictures is full; the operator has to make room") from error
             raise
         return len(told) + encoded.tell()
+
+
+def _bytes_in(folder: Path) -> int:
+    count = 0
+    for each in folder.iterdir():
+        with suppress(FileNotFoundError):  # somebody collects them at the moment
+            count += each.stat().st_size
+    return count
 
 
 def _write(path: Path, data: bytes) -> None:
