@@ -11,6 +11,8 @@ from studio.errors import StudioError
 HELP = """\
 commands:
   serve    the page at http://127.0.0.1:8000, which can be taught (the command where none is named)
+  review   list the photos that should be looked at, and carry out decisions on them (docs/review.md)
+  pull     bring what users of a deployed service have sent in
 
 The service's settings are environment variables here as well: PORT, THREADS, … (`python -m service --help`)."""
 
@@ -38,6 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if given and given[0] == "serve":
         given.pop(0)
     try:
+        if given and given[0] in ("review", "pull"):
+            from studio.review import command
+
+            return command.main(given)
         return _serve(given)
     except (UserError, PipelineError, StudioError) as error:
         print(f"error: {error}", file=sys.stderr)

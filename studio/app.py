@@ -12,6 +12,7 @@ from studio import draft, routes
 from studio.errors import StudioError
 from studio.guard import Guard, Sign
 from studio.live import Studio
+from studio.review import routes as review
 from studio.source import DraftFirst
 
 
@@ -22,7 +23,8 @@ def maker(studio: Studio, guard: Guard) -> Callable[[Settings, GiveUp], FastAPI]
         app = create_app(settings, give_up, DraftFirst(studio.promoted, draft.FOLDER))
         app.state.studio, app.state.guard, app.state.entrance = studio, guard, guard.entrance
         app.include_router(routes.open_router)
-        app.include_router(routes.router, dependencies=[Depends(guard)])
+        for router in (routes.router, review.router):
+            app.include_router(router, dependencies=[Depends(guard)])
         for kind in (StudioError, PipelineError):
             app.add_exception_handler(kind, _told)
         app.add_middleware(Sign)

@@ -144,7 +144,7 @@ class Base:
         """Answer each photo by a head that was fitted without its part, and calibrate on the answers.
 
         A label of one part can't be left out, as nothing would be left of it: its photos are not among the judged.
-        Of a large set a sample stands for all, chosen by hash, and every new photo.
+        Of a large set a sample stands for all, chosen by hash, half of it new photos if there are so many.
 
         Args:
             lesson: the photos.
@@ -153,7 +153,8 @@ class Base:
         new = self.is_new(lesson.photos)
         if len(new) > MOST_JUDGED:
             order = np.argsort([row.sha256 for row in lesson.photos.rows])
-            sample = new | np.isin(np.arange(len(new)), order[:MOST_JUDGED])
+            fresh = order[new[order]][: MOST_JUDGED // 2]
+            sample = np.isin(np.arange(len(new)), [*fresh, *order[~new[order]][: MOST_JUDGED - len(fresh)]])
             lesson, new = lesson.take(sample), new[sample]
         photos = lesson.photos
         targets, parts = photos.targets, photos.parts()
