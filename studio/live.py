@@ -58,6 +58,7 @@ class Studio:
         self._why_no_draft = ""
         self._busy = ""
         self._author = ""
+        self._model = ""  # version that answers
         self._job: Job | None = None
         self._running: tuple[dvc.Run, asyncio.Task[None]] | None = None
         self._look_now: Callable[[], None] = lambda: None
@@ -147,6 +148,12 @@ class Studio:
         """End the run, if there is one."""
         if self._running:
             self._running[0].cancel()
+
+    def answers_with(self, model: str) -> None:
+        """``model`` is the version that answers now: another one than before is a change like any other."""
+        if model != self._model:
+            self._model = model
+            self.bump()
 
     def bump(self) -> None:
         """Something has changed: tell who waits."""
