@@ -76,7 +76,7 @@ class Metrics:
         self.loaded = Gauge("service_model_loaded_timestamp_seconds", loaded, registry=own)
         self.swaps = Counter(
             "service_model_swaps",
-            "New models, by outcome: taken, or why not (unreachable, absent, damaged, unwritable, refused)",
+            "New models, by outcome: taken, or why not (unreachable, absent, tainted, damaged, unwritable, refused)",
             ["outcome"],
             registry=own,
         )
