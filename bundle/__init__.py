@@ -14,6 +14,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 from bundle.folder import (
     DEFAULT_FOLDER,
+    HEAD,
     MANIFEST,
     Bundle,
     fingerprint,
@@ -38,6 +39,7 @@ sys.modules.setdefault("openvino.tools", None)  # type: ignore[arg-type]  # Pyth
 
 __all__ = [
     "DEFAULT_FOLDER",
+    "HEAD",
     "MANIFEST",
     "SCHEMA_VERSION",
     "Bundle",

@@ -4,6 +4,8 @@
                       calibrated, id_score float32 [batch], 0..1: how sure that it is one of the labels at
                       all (in-distribution score), and evidence float32 [batch, labels, height, width]: the
                       class activation map, whose mean over the places plus the bias is the label's logit
+    head.onnx         the last bytes of model.onnx: the head. What comes before them is the body, which models of other
+                      photos share, so that whoever holds one model needs some KB for the next; older bundles have none
     model.int8.onnx   the same, quantised, where it passed its gates
     golden/           a few pictures, whose answers stand in the manifest
     MODEL_CARD.md     what the model is for and how it fails; written once it is measured
@@ -28,6 +30,7 @@ from bundle.errors import BundleError
 from bundle.manifest import SCHEMA_VERSION, FileEntry, Manifest
 
 MANIFEST: Final = "manifest.json"
+HEAD: Final = "head.onnx"
 DEFAULT_FOLDER: Final = Path("models/promoted")
 
 _MAKE_ONE: Final = "`make run` (or `dvc repro`) makes one"

@@ -1,28 +1,30 @@
-"""The album: photos come into data/images and leave it, with their rows in the manifest and a step in the journal."""
+"""The album: photos come into data/images, change and leave, with their rows in the manifest and a step in the journal.
+
+Every step is a list of changes of rows (`studio.journal.Change`), and one way carries them all out: photos that come
+are copied in, the manifest is written, photos that leave are moved to a folder of removed ones. So an undo of any step
+is a step too: the changes that still hold, the other way round.
+"""
 
 import hashlib
-import shutil
-from collections.abc import Callable, Iterable, Sequence
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-from PIL import Image
-
-from bundle import decode
-from bundle.errors import PictureError
-from pipeline.core import files
 from pipeline.core.errors import StorageError
-from pipeline.data import manifest
 from pipeline.data.manifest import OWN, Row, normal, why_illegal
 from pipeline.data.settings import DataSettings
+from studio.burst import different
 from studio.errors import NotFoundError, StudioError
-from studio.journal import NAME, Journal, Photo, Step, Teach, Undo
+from studio.journal import NAME, Change, Journal, Kind, Settled, Step
+from studio.store import Store, names_of
 
 STAGING = Path(".studio/staging")
-MOST_FRAMES = 200  # of one burst
-DARK = 4.0  # a frame whose grey values spread less than this (of 255) shows nothing
-SAME = 3.0  # frames that differ by less than this (mean, of 255, at 32 x 32 pixels) show the same
+FORGOTTEN = "forgotten.jsonl"  # beside the journal: hashes of photos that must not come back
+MOST_FRAMES = 1000  # of one burst
 LICENCE = "own"
 
 
@@ -35,31 +37,44 @@ class Album:
         Args:
             data: where the photos and their manifest lie.
             size: pixels a side of the model's frame; smaller pictures are refused.
-            staging: where photos wait until their step is written; on the same disk as ``data``.
+            staging: where photos wait until their step is written; on the same disk as ``data``. Photos that leave lie
+                in ``removed`` beside it, named after the sha256 of their bytes.
 
         Raises:
             DataError: the manifest or the journal is damaged. StorageError: nothing can be written.
         """
-        self.data, self.size, self.staging = data, size, staging
+        self.data, self.size = data, size
+        self.store = Store(data, staging)
         self.journal = Journal(data.images.parent / NAME)
-        for step in self.journal.unfinished():
-            self._carry_out(step)
-        shutil.rmtree(staging, ignore_errors=True)
+        self._finish()
+        self.store.clear()
+
+    def rows(self) -> list[Row]:
+        """The manifest."""
+        return self.store.rows()
 
     def labels(self) -> dict[str, int]:
         """Number of photos by label, the label of none of them among them."""
         found: dict[str, int] = {}
-        for row in manifest.read(self.data.manifest):
+        for row in self.rows():
             found[row.label] = found.get(row.label, 0) + 1
         return found
 
-    def teach(self, label: str, frames: Sequence[bytes], author: str) -> Teach:
-        """Keep the frames of one burst as photos of ``label``; near-identical neighbours count once.
+    def forgotten(self) -> set[str]:
+        """Hashes of the photos that were forgotten on request."""
+        path = self.data.images.parent / FORGOTTEN
+        return {json.loads(line)["sha256"] for line in path.read_text().splitlines()} if path.exists() else set()
+
+    def teach(self, label: str, frames: Sequence[bytes], author: str) -> Step:
+        """Keep the frames of one burst as photos of ``label``; near-identical ones count once.
 
         Args:
             label: an old one, or a new one.
             frames: JPEG, PNG or WebP files, in the order in which they were taken.
             author: who took them.
+
+        Returns:
+            The step; its ``sent`` says which of the frames each photo is.
 
         Raises:
             StudioError: the label or a frame can't be used; nothing was kept.
@@ -70,69 +85,188 @@ class Album:
             raise StudioError("say who takes the photos: git knows no user.name here, so give an author")
         if not 1 <= len(frames) <= MOST_FRAMES:
             raise StudioError(f"{len(frames)} frames; hold the button for 1 to {MOST_FRAMES} of them")
-        kept = self._different(frames)
+        sent = different(frames, self.size)
         number, at = self.journal.next, datetime.now(UTC)
-        photos = tuple(
-            Photo(file=f"{label}/{at:%Y%m%d-%H%M%S}-{number}-{i:03}.jpg", sha256=hashlib.sha256(data).hexdigest())
-            for i, data in enumerate(kept, start=1)
-        )
-        step = Teach(step=number, at=at, label=label, author=author, photos=photos)
-        try:
-            for photo, data in zip(photos, kept, strict=True):
-                files.write_bytes(self.staging / photo.file, data)
-            self._do(step)
-        finally:
-            shutil.rmtree(self.staging, ignore_errors=True)
-        return step
+        burst = f"{at:%Y%m%d-%H%M%S}-{number}"
+        rows = [
+            Row(
+                file=f"{label}/{burst}-{i:03}.jpg",
+                label=label,
+                group=f"burst:{burst}",
+                kind="captured",
+                source_package=OWN,
+                source_version="",
+                source_path=f"{label}/{burst}-{i:03}.jpg",
+                author=author,
+                licence=LICENCE,
+                sha256_of_source=hashlib.sha256(frames[index]).hexdigest(),
+                notes=f"taken {at.isoformat(timespec='seconds')}",
+            )
+            for i, index in enumerate(sent, start=1)
+        ]
+        return self.add(rows, [frames[index] for index in sent], label=label, author=author, sent=tuple(sent))
 
-    def undo(self, step: int, only: Iterable[str] = ()) -> Undo:
-        """Let the photos of a step leave, or ``only`` some of its files.
+    def add(self, rows: Sequence[Row], pictures: Sequence[bytes], **facts: Any) -> Step:
+        """Take ``pictures`` in with their rows, as a step of kind teach with these ``facts``; raises like `teach`."""
+        hashes = [hashlib.sha256(data).hexdigest() for data in pictures]
+        if (forgotten := self.forgotten()) and (again := [i for i, sha in enumerate(hashes, 1) if sha in forgotten]):
+            raise StudioError(f"picture {again[0]} was forgotten on request and can't come back; leave it out")
+        numbers = self.journal.numbers([row.file for row in rows])
+        changes = [
+            Change(photo=photo, sha256=sha, after=row) for photo, sha, row in zip(numbers, hashes, rows, strict=True)
+        ]
+        try:
+            for sha, data in zip(hashes, pictures, strict=True):
+                self.store.stage(sha, data)
+            return self._do("teach", changes, **facts)
+        finally:
+            self.store.clear()
+
+    def relabel(self, names: Iterable[str], label: str) -> Step:
+        """Move photos to another label, old or new; raises like `edit`."""
+        label = self._label(label)
+        taken = names_of(self.rows())
+
+        def moved(row: Row) -> Row:
+            if row.label == label:
+                return row
+            return replace(row, label=label, file=self.store.free(f"{label}/{row.file.split('/', 1)[1]}", taken))
+
+        return self.edit("relabel", names, moved, label=label)
+
+    def remove(self, names: Iterable[str], why: str = "") -> Step:
+        """Let photos leave; raises like `edit`."""
+        return self.edit("remove", names, lambda _: None, why=why)
+
+    def group(self, names: Iterable[str]) -> Step:
+        """Put photos of one sitting into one group, so that they stay on one side of a split; raises like `edit`."""
+        group = f"sitting:{self.journal.next}"
+        return self.edit("group", names, lambda row: replace(row, group=group))
+
+    def describe(self, names: Iterable[str], author: str = "", licence: str = "") -> Step:
+        """Fill in who took photos and under which licence they come; what is empty stays. Raises like `edit`."""
+        if not (author.strip() or licence.strip()):
+            raise StudioError("give an author or a licence")
+        return self.edit(
+            "describe",
+            names,
+            lambda row: replace(row, author=author.strip() or row.author, licence=licence.strip() or row.licence),
+        )
+
+    def settle(self, kinds: Mapping[str, Iterable[str]]) -> Step:
+        """Note that flags are wrong: kinds of flags by the hash of a picture. They are never raised again.
 
         Raises:
-            NotFoundError: no such step, or nothing of it is there any more.
+            StudioError: no flag is given. StorageError: the disk is full; nothing has changed.
+        """
+        settled = tuple(Settled(sha256=sha, kinds=tuple(sorted(each))) for sha, each in kinds.items())
+        if not settled:
+            raise StudioError("no picture is chosen")
+        return self._do("settle", settled=settled)
+
+    def edit(self, kind: Kind, names: Iterable[str], change: Callable[[Row], Row | None], **facts: Any) -> Step:
+        """Change rows: ``change`` takes that of each file of ``names`` and returns the new one, or None.
+
+        Raises:
+            NotFoundError: a file is not there. StudioError: nothing would change.
             StorageError: the disk is full; nothing has changed.
         """
-        if not isinstance(self.journal.steps.get(step), Teach):
-            raise NotFoundError(f"there is no step {step} in which photos were taken")
-        wanted = set(only)
-        photos = tuple(photo for photo in self.journal.photos(step) if not wanted or photo.file in wanted)
-        if not photos:
-            raise NotFoundError(f"nothing of step {step} is left to be undone")
-        undone = Undo(step=self.journal.next, at=datetime.now(UTC), of=step, photos=photos)
-        self._do(undone)
-        return undone
+        chosen = list(dict.fromkeys(names))
+        at = {row.file: (index, row) for index, row in enumerate(self.rows())}
+        changes = []
+        for photo, name in zip(self.journal.numbers(chosen), chosen, strict=True):
+            if name not in at:
+                raise NotFoundError(f"{name} is not among the photos (any more); load the page again")
+            place, row = at[name]
+            if (after := change(row)) != row:
+                changes.append(
+                    Change(photo=photo, sha256=self.store.sha256(name), before=row, after=after, place=place)
+                )
+        if not changes:
+            raise StudioError("nothing would change: the photos are so already" if chosen else "no photo is chosen")
+        return self._do(kind, changes, **facts)
 
-    def _do(self, step: Step) -> None:
+    def undo(self, step: int, only: Iterable[str] = ()) -> Step:
+        """Take back a step, an undo too: what still holds of it, or ``only`` that of some files.
+
+        A later step that changed the same photo wins: what it did stays, and ``why`` of the new step says so.
+
+        Raises:
+            NotFoundError: no such step, or nothing of it is left to be undone.
+            StorageError: the disk is full; nothing has changed.
+        """
+        done = self.journal.steps.get(step)
+        if not done:
+            raise NotFoundError(f"there is no step {step}")
+        wanted, rows, forgotten = set(only), self.rows(), self.forgotten()
+        at = {row.file: (index, row) for index, row in enumerate(rows)}
+        taken, holding = names_of(rows), {change.photo for change in self.journal.changes(step)}
+        changes, stays = [], Counter[str]()
+        for change in done.changes:
+            now = self.journal.rows[change.photo]
+            names = {row.file for row in (now, change.before, change.after) if row}
+            if (wanted and not wanted & names) or not self.journal.stands(done, change.photo):
+                continue
+            if change.sha256 in forgotten:
+                stays["forgotten"] += 1
+            elif change.photo not in holding:
+                stays["changed by later steps"] += 1
+            elif now and now.file in at:
+                place, row = at[now.file]
+                after, sha = self._restored(change, row, taken), self.store.sha256(row.file)
+                if after == row:
+                    stays["changed by hand"] += 1
+                    continue
+                changes.append(Change(photo=change.photo, sha256=sha, before=row, after=after, place=place))
+            elif change.before and not now and self.store.is_kept(change.sha256):
+                row = replace(change.before, file=self.store.free(change.before.file, taken))
+                changes.append(Change(photo=change.photo, sha256=change.sha256, after=row, place=change.place))
+            else:
+                stays["not there any more"] += 1
+        settled = tuple(
+            each
+            for each in done.settled
+            if self.journal.stands(done, each.sha256) and (not wanted or each.sha256 in wanted)
+        )
+        why = "not undone: " + ", ".join(f"{number} {what}" for what, number in stays.items()) if stays else ""
+        if not changes and not settled:
+            raise NotFoundError(f"nothing of step {step} is left to be undone" + f" ({why})" * bool(why))
+        return self._do("undo", changes, of=step, why=why, settled=settled)
+
+    def _do(self, kind: Kind, changes: Sequence[Change] = (), **facts: Any) -> Step:
+        self._finish()
+        step = Step(step=self.journal.next, at=datetime.now(UTC), kind=kind, changes=tuple(changes), **facts)
         self.journal.append(step)
         try:
-            self._carry_out(step)
+            if changes:
+                self.store.bring(changes)
         except StorageError:
-            if isinstance(step, Teach):
-                for photo in step.photos:
-                    (self.data.images / photo.file).unlink(missing_ok=True)
-                self.journal.take_back(step)
+            self.journal.take_back()
             raise
-
-    def _carry_out(self, step: Step) -> None:
-        """Do what a step says, as far as it is not done yet."""
-        rows = manifest.read(self.data.manifest) if self.data.manifest.exists() else []
-        names = {photo.file for photo in step.photos}
-        others = [row for row in rows if row.file not in names]
-        if isinstance(step, Teach):
-            for photo in step.photos:
-                place, waiting = self.data.images / photo.file, self.staging / photo.file
-                place.parent.mkdir(parents=True, exist_ok=True)
-                if waiting.exists():
-                    waiting.replace(place)
-            manifest.write(self.data.manifest, [*others, *map(_row_of(step), step.photos)])
-        else:
-            manifest.write(self.data.manifest, others)
-            for photo in step.photos:
-                place = self.data.images / photo.file
-                place.unlink(missing_ok=True)
-                if place.parent.is_dir() and not any(place.parent.iterdir()):
-                    place.parent.rmdir()
+        self.store.carry_away(changes)
         self.journal.finish(step)
+        return step
+
+    def _finish(self) -> None:
+        """Carry out what a crash, or a full disk, has left unfinished: the last step at most."""
+        for step in self.journal.unfinished():
+            if step.changes:
+                self.store.bring(step.changes)
+                self.store.carry_away(step.changes)
+            self.journal.finish(step)
+
+    def _restored(self, change: Change, row: Row, taken: set[str]) -> Row | None:
+        """The row without what ``change`` did to it, where no later step has changed the same; None where it came."""
+        if change.before is None or change.after is None:
+            return None
+        back = {
+            name: getattr(change.before, name)
+            for name in change.changed
+            if getattr(row, name) == getattr(change.after, name)
+        }
+        if "file" in back:
+            back["file"] = self.store.free(back["file"], taken)
+        return replace(row, **back)
 
     def _label(self, name: str) -> str:
         name = normal(name.strip())
@@ -142,44 +276,3 @@ class Album:
             if other != name and other.casefold() == name.casefold():
                 raise StudioError(f"there is a label {other!r} already; take it, or another name than {name!r}")
         return name
-
-    def _different(self, frames: Sequence[bytes]) -> list[bytes]:
-        """Frames that can be used, without those that show what the one before shows."""
-        kept: list[bytes] = []
-        last: np.ndarray[tuple[int, ...], np.dtype[np.float64]] | None = None
-        for number, data in enumerate(frames, start=1):
-            try:
-                image = decode.open_rgb(data, min_side=self.size)
-            except PictureError as error:
-                raise StudioError(f"frame {number} can't be used: {error}") from error
-            if min(image.size) < self.size:
-                raise StudioError(f"frame {number} is {image.width} x {image.height}; at least {self.size} are needed")
-            small = np.asarray(image.convert("L").resize((32, 32), Image.Resampling.BOX), float)
-            if small.std() < DARK:
-                continue  # the lens is covered, or the camera has just been opened
-            if last is not None and np.abs(small - last).mean() < SAME:
-                continue
-            last = small
-            kept.append(data)
-        if not kept:
-            raise StudioError("the frames show nothing (all one colour); is the lens covered?")
-        return kept
-
-
-def _row_of(step: Teach) -> Callable[[Photo], Row]:
-    def row(photo: Photo) -> Row:
-        return Row(
-            file=photo.file,
-            label=step.label,
-            group=f"burst:{step.at:%Y%m%d-%H%M%S}-{step.step}",
-            kind="captured",
-            source_package=OWN,
-            source_version="",
-            source_path=photo.file,
-            author=step.author,
-            licence=LICENCE,
-            sha256_of_source=photo.sha256,
-            notes=f"taken {step.at.isoformat(timespec='seconds')}",
-        )
-
-    return row

@@ -79,6 +79,7 @@ def export() -> None:
     with files.replace_dir(FOLDER) as folder:
         for model, variant in models.values():
             files.write_bytes(folder / variant.file, model)
+        files.write_bytes(folder / bundle.HEAD, models["fp32"][0].removeprefix(graph.bare_body(body)))
         write_photos(folder / PHOTOS, {row.sha256: row.split for row in photos.rows})
         origin = asdict(runs.lineage())
         manifest = Manifest(

@@ -50,21 +50,43 @@ def by(body: bytes, photos: Sequence[Photo], size: int, *, progress: Progress | 
     Raises:
         DataError: a photo is missing or damaged.
     """
-    code = b"".join(Path(str(module)).read_bytes() for module in (bundle.decode.__file__, frames.__file__, __file__))
-    packages = " ".join(version(package) for package in ("openvino", "pillow"))
-    cache = graph.FOLDER / f"{hashlib.sha256(body + code + packages.encode()).hexdigest()[:16]}.npz"
-    kept = _read(cache)
-    missing = list({photo.sha256: photo for photo in photos if photo.sha256 not in kept}.values())
-    for start in range(0, len(missing), AT_ONCE):
-        some = missing[start : start + AT_ONCE]
-        pixels = frames.served_frames([photo.path for photo in some], size)
-        (maps,) = graph.infer(body, [graph.FEATURES], pixels)
-        kept |= zip((photo.sha256 for photo in some), maps.mean((2, 3)), strict=True)
-        if progress:
-            progress(len(photos) - len(missing) + start + len(some), len(photos))
-    if missing:
-        files.write_npz(cache, {"sha256": np.array(list(kept)), "features": np.stack(list(kept.values()))})
-    return np.stack([kept[photo.sha256] for photo in photos])
+    return Features(graph.bare_body(body), size).of(photos, progress=progress)
+
+
+class Features:
+    """What one body sees in photos; what it has seen is kept, here and in its cache."""
+
+    def __init__(self, bare: bytes, size: int) -> None:
+        """Read the cache.
+
+        Args:
+            bare: see `pipeline.models.graph.bare_body`.
+            size: pixels a side of a frame.
+        """
+        code = b"".join(
+            Path(str(module)).read_bytes() for module in (bundle.decode.__file__, frames.__file__, __file__)
+        )
+        packages = " ".join(version(package) for package in ("openvino", "pillow"))
+        self._cache = graph.FOLDER / f"{hashlib.sha256(bare + code + packages.encode()).hexdigest()[:16]}.npz"
+        self._bare, self._size = bare, size
+        self._network: graph.Network | None = None  # compiled when there is something to see
+        self._kept = _read(self._cache)
+
+    def of(self, photos: Sequence[Photo], *, progress: Progress | None = None) -> NDArray[np.float32]:
+        """Float32 [photos, features]; raises as `by`."""
+        missing = list({photo.sha256: photo for photo in photos if photo.sha256 not in self._kept}.values())
+        for start in range(0, len(missing), AT_ONCE):
+            some = missing[start : start + AT_ONCE]
+            pixels = frames.served_frames([photo.path for photo in some], self._size)
+            self._network = self._network or graph.Network(graph.seeing(self._bare), self._size)
+            (maps,) = self._network.infer([graph.FEATURES], pixels)
+            self._kept |= zip((photo.sha256 for photo in some), maps.mean((2, 3)), strict=True)
+            if progress:
+                progress(len(photos) - len(missing) + start + len(some), len(photos))
+        if missing:
+            kept = self._kept
+            files.write_npz(self._cache, {"sha256": np.array(list(kept)), "features": np.stack(list(kept.values()))})
+        return np.stack([self._kept[photo.sha256] for photo in photos])
 
 
 def _read(cache: Path) -> dict[str, NDArray[np.float32]]:

@@ -116,19 +116,35 @@ def _serialised(model: onnx.ModelProto, metadata: dict[str, str]) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def with_head(body: bytes, head: Head, temperature: float, labels: Sequence[str]) -> bytes:
-    """What is served: ``body``, ``head`` and softmax, with the labels in the metadata.
+def bare_body(body: bytes) -> bytes:
+    """``body`` without its output and its metadata: what every model that is made of it begins with."""
+    model = onnx.load_from_string(body)
+    del model.graph.output[:]
+    return _serialised(model, {})
+
+
+def seeing(bare: bytes) -> bytes:
+    """A `bare_body` with its output `FEATURES`."""
+    maps = helper.make_tensor_value_info(FEATURES, onnx.TensorProto.FLOAT, ["batch", None, None, None])
+    declared = onnx.ModelProto(graph=onnx.GraphProto(output=[maps]))
+    return bare + bytes(declared.SerializeToString(deterministic=True))
+
+
+def head_part(head: Head, temperature: float, labels: Sequence[str]) -> bytes:
+    """``head`` and softmax, with the labels in the metadata: put after a `bare_body`, what is served.
+
+    Serialised messages that follow one another are one message, their lists joined (Protocol Buffers, "Last One Wins"
+    and repeated fields). So who holds a model needs some KB for another one with the same body.
 
     The head is a convolution of the last feature map with a 1x1 kernel, averaged over the places afterwards: the same
     numbers as a linear layer on the average, and before averaging it is the class activation map (Zhou et al. 2016).
 
     Args:
-        body: see `export_body`.
         head: of the labels' outputs, and of one more where there are pictures of none of them.
         temperature: what the logits are divided by.
         labels: names of the first outputs.
     """
-    model, count = onnx.load_from_string(body), len(labels)
+    count, part = len(labels), onnx.ModelProto()
     nodes = [
         helper.make_node("Conv", [FEATURES, HEAD_WEIGHTS], ["maps"]),
         helper.make_node("ReduceMean", ["maps", "places"], ["means"], keepdims=0),
@@ -147,17 +163,48 @@ def with_head(body: bytes, head: Head, temperature: float, labels: Sequence[str]
             helper.make_node("Gather", ["shares", "ood"], ["ood_share"], axis=1),
             helper.make_node("Sub", ["one", "ood_share"], [OUTPUTS[1]]),
         ]
-        model.graph.initializer.append(numpy_helper.from_array(np.float32(1), "one"))
+        part.graph.initializer.append(numpy_helper.from_array(np.float32(1), "one"))
     values = {HEAD_WEIGHTS: head.weights[:, :, None, None] / temperature, HEAD_BIAS: head.bias / temperature}
     for name, value in values.items():
-        model.graph.initializer.append(numpy_helper.from_array(value.astype(np.float32), name))
+        part.graph.initializer.append(numpy_helper.from_array(value.astype(np.float32), name))
     for name, value in constants.items():
-        model.graph.initializer.append(numpy_helper.from_array(np.array(value, np.int64), name))
+        part.graph.initializer.append(numpy_helper.from_array(np.array(value, np.int64), name))
     shapes = zip((*OUTPUTS, EVIDENCE), (["batch", count], ["batch"], ["batch", count, None, None]), strict=True)
-    model.graph.node.extend(nodes)
-    del model.graph.output[:]
-    model.graph.output.extend(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, s) for name, s in shapes)
-    return _serialised(model, {"labels": json.dumps(list(labels), ensure_ascii=False)})
+    part.graph.node.extend(nodes)
+    part.graph.output.extend(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, s) for name, s in shapes)
+    helper.set_model_props(part, {"labels": json.dumps(list(labels), ensure_ascii=False)})
+    return bytes(part.SerializeToString(deterministic=True))
+
+
+def with_head(body: bytes, head: Head, temperature: float, labels: Sequence[str]) -> bytes:
+    """What is served: ``body`` and a head; see `head_part`."""
+    return bare_body(body) + head_part(head, temperature, labels)
+
+
+class Network:
+    """A graph, compiled by the engine that serves: one frame a request, and a request a core."""
+
+    def __init__(self, model: bytes, size: int) -> None:
+        """Compile ``model`` for frames of ``size`` pixels a side."""
+        core = openvino.Core()
+        read = core.read_model(model)
+        read.reshape([1, size, size, 3])
+        options = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "THROUGHPUT", "ENABLE_CPU_PINNING": False}
+        self._model = core.compile_model(read, "CPU", options)
+
+    def infer(self, outputs: Sequence[str], frames: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        """Each of ``outputs`` for all ``frames`` uint8 [n, size, size, 3]."""
+        queue = openvino.AsyncInferQueue(self._model)
+        found: list[list[NDArray[np.float32]]] = [[] for _ in frames]
+
+        def keep(request: Any, index: int) -> None:
+            found[index] = [request.get_tensor(name).data.copy() for name in outputs]
+
+        queue.set_callback(keep)
+        for index, frame in enumerate(frames):
+            queue.start_async({INPUT: frame[None]}, index)
+        queue.wait_all()
+        return [np.concatenate(column) for column in zip(*found, strict=True)]
 
 
 def run(served: bytes, frames: NDArray[np.uint8]) -> Output:
@@ -166,19 +213,5 @@ def run(served: bytes, frames: NDArray[np.uint8]) -> Output:
 
 
 def infer(model: bytes, outputs: Sequence[str], frames: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-    """Each of ``outputs`` for all frames, by the engine that serves, one frame a request and a request a core."""
-    core = openvino.Core()
-    read = core.read_model(model)
-    read.reshape([1, *frames.shape[1:]])
-    options = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "THROUGHPUT", "ENABLE_CPU_PINNING": False}
-    queue = openvino.AsyncInferQueue(core.compile_model(read, "CPU", options))
-    found: list[list[NDArray[np.float32]]] = [[] for _ in frames]
-
-    def keep(request: Any, index: int) -> None:
-        found[index] = [request.get_tensor(name).data.copy() for name in outputs]
-
-    queue.set_callback(keep)
-    for index, frame in enumerate(frames):
-        queue.start_async({INPUT: frame[None]}, index)
-    queue.wait_all()
-    return [np.concatenate(column) for column in zip(*found, strict=True)]
+    """As `Network.infer`, for a ``model`` that is used once."""
+    return Network(model, frames.shape[1]).infer(outputs, frames)

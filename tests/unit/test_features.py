@@ -1,10 +1,12 @@
 """Features are computed once a photo, kept by content, and the same whatever else is asked for beside it."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.core.errors import DataError
@@ -16,15 +18,21 @@ BACKBONE, SIZE = "efficientnet_lite0", 32
 
 
 class Counted:
-    """`graph.infer`, and how many frames each call of it was given."""
+    """How many frames each call of `graph.Network.infer` was given."""
 
     def __init__(self) -> None:
         self.calls: list[int] = []
-        self.real = graph.infer
 
-    def __call__(self, model: bytes, outputs: list[str], pixels: np.ndarray) -> list[np.ndarray]:
-        self.calls.append(len(pixels))
-        return self.real(model, outputs, pixels)
+    def network(self) -> type[graph.Network]:
+        """The network that counts."""
+        calls = self.calls
+
+        class Counting(graph.Network):
+            def infer(self, outputs: Sequence[str], frames: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+                calls.append(len(frames))
+                return super().infer(outputs, frames)
+
+        return Counting
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +46,7 @@ def counted(bodies: dict[int, bytes], tmp_path: Path, monkeypatch: pytest.Monkey
     """An empty folder, and the count."""
     monkeypatch.chdir(tmp_path)
     counted = Counted()
-    monkeypatch.setattr(graph, "infer", counted)
+    monkeypatch.setattr(graph, "Network", counted.network())
     monkeypatch.setattr(graph, "pretrained", lambda _, size: bodies[size])
     return counted
 
