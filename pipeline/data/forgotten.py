@@ -1,4 +1,4 @@
-"""Photos that were forgotten (data/forgotten.jsonl): a receipt a line, with hashes, so that none comes back.
+"""Photos that were forgotten (data/forgotten.jsonl): a receipt a line, a photo a receipt, so that none comes back.
 
 `python -m studio forget` appends to it; whatever takes photos in asks it.
 """
@@ -28,16 +28,16 @@ class Learnt(BaseModel):
 
 
 class Receipt(BaseModel):
-    """What was forgotten, when and why, what of it was removed where, and what could not be reached."""
+    """A photo that was forgotten: when, why, what was removed where, and what could not be reached. No picture, no name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    id: str  # of the request: a resumed one has a receipt for each time that it got further
+    sha256: Sha256
+    request: str  # photos that were forgotten together; one that was resumed has a receipt for each time
     at: AwareDatetime
     why: str
-    photos: tuple[Sha256, ...]
     versions: tuple[Learnt, ...]
-    removed: dict[str, int]  # number of files or rows, by place
+    removed: dict[str, int]  # number of files or rows that the request removed, by place
     open: dict[str, str]  # places that could not be cleaned yet, and why
     unreachable: tuple[str, ...]  # what no command of this machine can clean, and what to do about it
 
@@ -66,14 +66,14 @@ def read(data: DataSettings) -> list[Receipt]:
 
 def hashes(data: DataSettings) -> frozenset[str]:
     """The sha256 of every photo that was forgotten; raises like `read`."""
-    return frozenset(photo for receipt in read(data) for photo in receipt.photos)
+    return frozenset(receipt.sha256 for receipt in read(data))
 
 
-def append(data: DataSettings, receipt: Receipt) -> None:
-    """Add a receipt, whole or not at all.
+def append(data: DataSettings, receipts: Iterable[Receipt]) -> None:
+    """Add receipts, all or none of them.
 
     Raises:
         DataError: the file is damaged. StorageError: it can't be written.
     """
-    lines: Iterable[str] = (each.model_dump_json() + "\n" for each in (*read(data), receipt))
+    lines: Iterable[str] = (each.model_dump_json() + "\n" for each in (*read(data), *receipts))
     files.write_text(path(data), "".join(lines))

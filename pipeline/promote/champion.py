@@ -186,7 +186,7 @@ def replace_tainted(reg: Registry, models: Path, refused: frozenset[str], why: s
         TrackingError: the store can't be read or written. StorageError: models/promoted/ can't be written.
     """
     folder, present, clean = models / PROMOTED, reg.champion(), None
-    if present and not present.tainted and not _knew(folder, refused):
+    if not must_go(reg, models, refused):
         return None
     stack = reversed(history.replay(history.read(models))[0])
     earlier = [*([present] if present else ()), *(found for e in stack if (found := reg.find(e.fingerprint)))]
@@ -201,15 +201,21 @@ def replace_tainted(reg: Registry, models: Path, refused: frozenset[str], why: s
             print(f"{version.name} can't take its place: {error}")
     if clean:
         _record(models, "forget", clean, present, why)
-    elif folder.exists() and (_knew(folder, refused) or present):
+    else:
         with files.replace_dir(folder) as new:
             files.write_text(new / WORD, f"{why}; no clean model is there: `dvc repro` makes one\n")
     return clean
 
 
-def _knew(folder: Path, refused: frozenset[str]) -> bool:
-    """Whether the bundle in ``folder`` knew one of the photos; False where it keeps no list."""
-    return (folder / PHOTOS).exists() and not refused.isdisjoint(read_photos(folder / PHOTOS))
+def must_go(reg: Registry, models: Path, refused: frozenset[str]) -> bool:
+    """Whether the champion is tainted, or the model in models/promoted/ knew one of the photos; see `replace_tainted`.
+
+    Raises:
+        TrackingError: the store can't be read. DataError: the model's list of photos is damaged.
+    """
+    folder, present = models / PROMOTED, reg.champion()
+    known = read_photos(folder / PHOTOS) if (folder / PHOTOS).exists() else {}
+    return not refused.isdisjoint(known) or bool(present and present.tainted and not (folder / WORD).exists())
 
 
 def _bring_back(reg: Registry, models: Path, version: Version) -> None:
