@@ -27,9 +27,9 @@ model: setup data ## the same without serving: set up, fetch the photos, run eve
 	@$(IN_VENV) python -m pipeline.evaluate.summary
 
 .PHONY: serve
-serve: setup page ## serve the promoted model and the page on http://127.0.0.1:8000 (Ctrl-C ends it)
-	@.venv-service/bin/python -m service || { status=$$?; \
-		echo "the service ended (status $$status); the lines above say why, \`make serve\` starts it again" >&2; exit $$status; }
+serve: setup page ## serve the promoted model and the page, which can be taught, on http://127.0.0.1:8000 (Ctrl-C ends it)
+	@$(IN_VENV) python -m studio || { status=$$?; \
+		echo "the studio ended (status $$status); the lines above say why, \`make serve\` starts it again" >&2; exit $$status; }
 
 .PHONY: photos
 photos: setup data ## train on the photos that you put into data/images/<label>/
@@ -117,6 +117,10 @@ verify: setup ## rebuild the model twice in fresh clones and compare the bytes
 .PHONY: bench-pipeline
 bench-pipeline: setup ## time every stage in a fresh clone, and the memory that it takes
 	@$(IN_VENV) python -m scripts.bench.pipeline
+
+.PHONY: bench-teach
+bench-teach: setup promoted ## time how soon the page answers with what it was taught; kill the studio 100 times (about 25 minutes)
+	@$(IN_VENV) python -m scripts.bench.teach
 
 .PHONY: bench
 bench: setup ## compare the service with other ways to serve the same model, side by side (about 11 minutes; needs wrk)

@@ -27,6 +27,8 @@ FORGOTTEN = "forgotten.jsonl"  # beside the journal: hashes of photos that must 
 MOST_FRAMES = 1000  # of one burst
 LICENCE = "own"
 
+Coming = Sequence[tuple[Row, bytes]]  # photos that are taken in: their rows and files
+
 
 class Album:
     """The photos of ``data``, which one process changes at a time."""
@@ -80,7 +82,7 @@ class Album:
             StudioError: the label or a frame can't be used; nothing was kept.
             StorageError: the disk is full; nothing was kept.
         """
-        label = self._label(label)
+        label = self.usable(label)
         if not author.strip():
             raise StudioError("say who takes the photos: git knows no user.name here, so give an author")
         if not 1 <= len(frames) <= MOST_FRAMES:
@@ -104,27 +106,12 @@ class Album:
             )
             for i, index in enumerate(sent, start=1)
         ]
-        return self.add(rows, [frames[index] for index in sent], label=label, author=author, sent=tuple(sent))
+        coming = [(row, frames[index]) for row, index in zip(rows, sent, strict=True)]
+        return self.edit("teach", (), coming=coming, label=label, author=author, sent=tuple(sent))
 
-    def add(self, rows: Sequence[Row], pictures: Sequence[bytes], **facts: Any) -> Step:
-        """Take ``pictures`` in with their rows, as a step of kind teach with these ``facts``; raises like `teach`."""
-        hashes = [hashlib.sha256(data).hexdigest() for data in pictures]
-        if (forgotten := self.forgotten()) and (again := [i for i, sha in enumerate(hashes, 1) if sha in forgotten]):
-            raise StudioError(f"picture {again[0]} was forgotten on request and can't come back; leave it out")
-        numbers = self.journal.numbers([row.file for row in rows])
-        changes = [
-            Change(photo=photo, sha256=sha, after=row) for photo, sha, row in zip(numbers, hashes, rows, strict=True)
-        ]
-        try:
-            for sha, data in zip(hashes, pictures, strict=True):
-                self.store.stage(sha, data)
-            return self._do("teach", changes, **facts)
-        finally:
-            self.store.clear()
-
-    def relabel(self, names: Iterable[str], label: str) -> Step:
-        """Move photos to another label, old or new; raises like `edit`."""
-        label = self._label(label)
+    def relabel(self, names: Iterable[str], label: str, coming: Coming = ()) -> Step:
+        """Move photos to another label, old or new, and take in those that are ``coming``; raises like `edit`."""
+        label = self.usable(label)
         taken = names_of(self.rows())
 
         def moved(row: Row) -> Row:
@@ -132,11 +119,11 @@ class Album:
                 return row
             return replace(row, label=label, file=self.store.free(f"{label}/{row.file.split('/', 1)[1]}", taken))
 
-        return self.edit("relabel", names, moved, label=label)
+        return self.edit("relabel", names, moved, coming, label=label)
 
-    def remove(self, names: Iterable[str], why: str = "") -> Step:
-        """Let photos leave; raises like `edit`."""
-        return self.edit("remove", names, lambda _: None, why=why)
+    def remove(self, names: Iterable[str], why: str = "", settled: Mapping[str, Iterable[str]] | None = None) -> Step:
+        """Let photos leave, and settle flags of others as `settle` does; raises like `edit`."""
+        return self.edit("remove", names, lambda _: None, why=why, settled=_settled(settled or {}))
 
     def group(self, names: Iterable[str]) -> Step:
         """Put photos of one sitting into one group, so that they stay on one side of a split; raises like `edit`."""
@@ -159,32 +146,53 @@ class Album:
         Raises:
             StudioError: no flag is given. StorageError: the disk is full; nothing has changed.
         """
-        settled = tuple(Settled(sha256=sha, kinds=tuple(sorted(each))) for sha, each in kinds.items())
-        if not settled:
-            raise StudioError("no picture is chosen")
-        return self._do("settle", settled=settled)
+        return self.edit("settle", (), settled=_settled(kinds))
 
-    def edit(self, kind: Kind, names: Iterable[str], change: Callable[[Row], Row | None], **facts: Any) -> Step:
-        """Change rows: ``change`` takes that of each file of ``names`` and returns the new one, or None.
+    def edit(
+        self,
+        kind: Kind,
+        names: Iterable[str],
+        change: Callable[[Row], Row | None] = lambda row: row,
+        coming: Coming = (),
+        **facts: Any,
+    ) -> Step:
+        """Do a step of any kind.
+
+        Args:
+            kind: what it is.
+            names: files of the photos that it changes.
+            change: takes the row of each and returns the new one, or None for a photo that leaves.
+            coming: rows and bytes of photos that are taken in.
+            facts: other fields of the step.
 
         Raises:
-            NotFoundError: a file is not there. StudioError: nothing would change.
+            NotFoundError: a file is not there. StudioError: nothing would change, or a photo was forgotten.
             StorageError: the disk is full; nothing has changed.
         """
         chosen = list(dict.fromkeys(names))
         at = {row.file: (index, row) for index, row in enumerate(self.rows())}
+        numbers = iter(self.journal.numbers([*chosen, *(row.file for row, _ in coming)]))
         changes = []
-        for photo, name in zip(self.journal.numbers(chosen), chosen, strict=True):
+        for name in chosen:
             if name not in at:
                 raise NotFoundError(f"{name} is not among the photos (any more); load the page again")
-            place, row = at[name]
+            (place, row), photo = at[name], next(numbers)
             if (after := change(row)) != row:
-                changes.append(
-                    Change(photo=photo, sha256=self.store.sha256(name), before=row, after=after, place=place)
-                )
-        if not changes:
+                sha256 = self.store.sha256(name)
+                changes.append(Change(photo=photo, sha256=sha256, before=row, after=after, place=place))
+        if not changes and not coming and not facts.get("settled"):
             raise StudioError("nothing would change: the photos are so already" if chosen else "no photo is chosen")
-        return self._do(kind, changes, **facts)
+        forgotten = self.forgotten()
+        try:
+            for number, (row, data) in enumerate(coming, start=1):
+                sha256 = hashlib.sha256(data).hexdigest()
+                if sha256 in forgotten:
+                    raise StudioError(f"picture {number} was forgotten on request and can't come back; leave it out")
+                self.store.stage(sha256, data)
+                changes.append(Change(photo=next(numbers), sha256=sha256, after=row))
+            return self._do(kind, changes, **facts)
+        finally:
+            self.store.clear()
 
     def undo(self, step: int, only: Iterable[str] = ()) -> Step:
         """Take back a step, an undo too: what still holds of it, or ``only`` that of some files.
@@ -268,7 +276,12 @@ class Album:
             back["file"] = self.store.free(back["file"], taken)
         return replace(row, **back)
 
-    def _label(self, name: str) -> str:
+    def usable(self, name: str) -> str:
+        """The name of a label as it is spelt here.
+
+        Raises:
+            StudioError: it can't be used, or another label has it but for upper and lower case.
+        """
         name = normal(name.strip())
         if why := why_illegal(name):
             raise StudioError(f"the label {name!r} can't be used: {why}")
@@ -276,3 +289,7 @@ class Album:
             if other != name and other.casefold() == name.casefold():
                 raise StudioError(f"there is a label {other!r} already; take it, or another name than {name!r}")
         return name
+
+
+def _settled(kinds: Mapping[str, Iterable[str]]) -> tuple[Settled, ...]:
+    return tuple(Settled(sha256=sha, kinds=tuple(sorted(each))) for sha, each in kinds.items())

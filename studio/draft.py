@@ -5,9 +5,11 @@ No torch, no new body: what the body sees of each photo is kept, and a head is f
 """
 
 import hashlib
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,7 @@ from pipeline.core import files
 from pipeline.data.settings import DataSettings
 from pipeline.data.split import SplitRow
 from pipeline.metrics.calibration import Calibration
-from pipeline.metrics.predictions import PREDICTIONS, read
+from pipeline.metrics.predictions import PHOTOS, PREDICTIONS, read, read_photos
 from pipeline.models import crossval, graph
 from pipeline.models.crossval import FOLDS
 from pipeline.models.features import Features
@@ -31,7 +33,7 @@ from studio.errors import StudioError
 FOLDER = Path("models/draft")
 MODEL = "model.onnx"
 VARIANT: VariantName = "fp32"
-MOST_JUDGED = 2_500  # photos that temperature and threshold are taken from; on more of them the fits take seconds
+MOST_JUDGED = 800  # photos that temperature and threshold are taken from; fits on more of them take seconds
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,11 @@ class Lesson:
 
     photos: Photos
     features: NDArray[np.float32]
+
+    @cached_property
+    def space(self) -> Space:
+        """Coordinates of all photos."""
+        return Space(self.features)
 
     def take(self, where: NDArray[np.bool_]) -> "Lesson":
         """The photos for which ``where`` [n] holds."""
@@ -67,6 +74,7 @@ class Draft:
     """What was made: the bundle's version, the photos, and how they are judged."""
 
     version: str
+    parent: str  # version of the promoted model that it began with
     lesson: Lesson
     judged: Judged
 
@@ -86,7 +94,7 @@ class Base:
             DataError: the table of its photos is damaged.
         """
         manifest = promoted.manifest
-        if not {bundle.HEAD, PREDICTIONS} <= manifest.files.keys():
+        if not {bundle.HEAD, PREDICTIONS, PHOTOS} <= manifest.files.keys():
             raise StudioError(
                 f"{promoted.folder} is of an older version and can't be taught; `dvc repro` makes it anew"
             )
@@ -94,11 +102,13 @@ class Base:
         self.size, self.strength = manifest.input.size, float(manifest.metrics["strength"])
         self.body = promoted.read(manifest.variants[VARIANT].file).removesuffix(promoted.read(bundle.HEAD))
         self.features = Features(self.body, self.size)
-        self.known = {row.sha256: row.truth for row in read(promoted.path(PREDICTIONS)) if row.variant == VARIANT}
+        answers = [row for row in read(promoted.path(PREDICTIONS)) if row.variant == VARIANT]
+        self.known = {row.sha256: row.truth for row in answers}
+        sides = read_photos(promoted.path(PHOTOS))
+        self.split = {row.sha256: (row.group, sides[row.sha256]) for row in answers if row.sha256 in sides}
         self.golden = {each.file: promoted.read(each.file) for each in manifest.golden}
         frames = np.stack([decode.decode(data, self.size) for data in self.golden.values()])
-        (maps,) = graph.Network(graph.seeing(self.body), self.size).infer([graph.FEATURES], frames)
-        self.golden_features: NDArray[np.float32] = maps.mean((2, 3))
+        self.golden_features = self.features.see(frames)
 
     def knows(self, rows: Sequence[SplitRow]) -> bool:
         """Whether ``rows`` are the photos, labelled as they are now, that it was made of."""
@@ -127,14 +137,14 @@ class Base:
         """
         lesson = self.lesson(rows, data)
         judged, photos = self.judge(lesson), lesson.photos
-        head = Space(lesson.features).fitted(photos.targets, len(photos.outputs), self.strength)
-        return Draft(self._write(head, judged.calibration, photos, folder), lesson, judged)
+        head = lesson.space.fitted(photos.targets, len(photos.outputs), self.strength)
+        return Draft(self._write(head, judged.calibration, photos, folder), self.manifest.version, lesson, judged)
 
     def judge(self, lesson: Lesson, *, as_before: bool = False) -> Judged:
         """Answer each photo by a head that was fitted without its part, and calibrate on the answers.
 
         A label of one part can't be left out, as nothing would be left of it: its photos are not among the judged.
-        Of a large set a sample stands for all, chosen by hash, and every new photo.
+        Of a large set a sample stands for all, chosen by hash, half of it new photos if there are so many.
 
         Args:
             lesson: the photos.
@@ -143,14 +153,15 @@ class Base:
         new = self.is_new(lesson.photos)
         if len(new) > MOST_JUDGED:
             order = np.argsort([row.sha256 for row in lesson.photos.rows])
-            sample = new | np.isin(np.arange(len(new)), order[:MOST_JUDGED])
+            fresh = order[new[order]][: MOST_JUDGED // 2]
+            sample = np.isin(np.arange(len(new)), [*fresh, *order[~new[order]][: MOST_JUDGED - len(fresh)]])
             lesson, new = lesson.take(sample), new[sample]
         photos = lesson.photos
         targets, parts = photos.targets, photos.parts()
         folds = parts.coarse(FOLDS).index
         kept = ~new if as_before else np.ones(len(new), bool)
         outputs = len(photos.outputs)
-        logits = crossval.out_of_fold(Space(lesson.features), targets, folds, outputs, self.strength, kept)
+        logits = crossval.out_of_fold(lesson.space, targets, folds, outputs, self.strength, kept)
         several = [target for target in np.unique(targets) if len(np.unique(folds[targets == target])) > 1]
         where = np.isin(targets, several)
         photos, index, logits = photos.take(where), parts.index[where], logits[where]
@@ -189,6 +200,12 @@ class Base:
             version = f"draft-{bundle.fingerprint(sealed)[:8]}"
             bundle.seal(new, sealed.model_copy(update={"version": version}))
         return version
+
+
+def remove(folder: Path = FOLDER) -> None:
+    """There is nothing to learn that the promoted model does not know."""
+    files.recover_dir(folder)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _dense(index: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -168,8 +168,8 @@ class Journal:
         """Hash and kind of every flag that was found in order."""
         return {
             (each.sha256, kind)
-            for step in self.steps.values()
-            if step.kind == "settle"
+            for step in list(self.steps.values())  # another thread may add one
+            if step.kind != "undo"
             for each in step.settled
             if self.stands(step, each.sha256)
             for kind in each.kinds
@@ -182,6 +182,16 @@ class Journal:
         if step.kind == "undo" and step.of:
             words += f" of step {step.of} ({self.said(step.of)})"
         return f"{words}: {step.why}" if step.why else words
+
+    def taken_in(self) -> set[str]:
+        """Hashes of the photos that steps have brought, whatever has become of them; undone ones left out."""
+        return {
+            change.sha256
+            for step in list(self.steps.values())
+            if step.kind != "undo"
+            for change in step.changes
+            if change.before is None and self.stands(step, change.photo)
+        }
 
     def append(self, step: Step) -> None:
         """Write a step.

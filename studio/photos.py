@@ -1,13 +1,12 @@
-"""The photos as they lie there now, with what validate last said of those that it has seen."""
+"""The photos as they lie there now, with what the promoted model's pipeline said of those that it has seen."""
 
 import hashlib
-from pathlib import Path
+from collections.abc import Mapping
 
-from pipeline.core.errors import DataError
 from pipeline.data import manifest
 from pipeline.data.manifest import source_of
 from pipeline.data.settings import DataSettings
-from pipeline.data.split import SPLIT, TRAIN, SplitRow, read_split
+from pipeline.data.split import TRAIN, SplitRow
 
 
 class Collection:
@@ -17,33 +16,27 @@ class Collection:
         self._data = data
         self._hashes: dict[str, tuple[tuple[int, int], str]] = {}  # by file: time and size, and the sha256
 
-    def rows(self) -> list[SplitRow]:
+    def rows(self, split: Mapping[str, tuple[str, str]]) -> list[SplitRow]:
         """A row of each photo of the manifest whose file is there.
 
-        Group and side are validate's where it has seen the very photo; a new one's group is the manifest's, and it
-        teaches. So a photo of the test split stays unknown to a draft as well.
+        A new photo's group is the manifest's, and it teaches; a photo of the test split stays unknown to a draft as
+        well.
+
+        Args:
+            split: group and side of photos that the pipeline has seen, by their sha256.
 
         Raises:
             DataError: the manifest is damaged.
         """
-        rows = manifest.read(self._data.manifest)
-        try:
-            known = {row.file: row for row in read_split(SPLIT)} if SPLIT.exists() else {}
-        except DataError:
-            known = {}  # being written, or of another version: the next run of validate makes it
-        found = []
+        rows, found = manifest.read(self._data.manifest), []
         for row, source in zip(rows, source_of(rows), strict=True):
-            if (sha256 := self._sha256(row.file)) is None:
-                continue
-            seen = known.get(row.file)
-            if seen and (seen.sha256, seen.label) == (sha256, row.label):
-                found.append(SplitRow(row.file, row.label, seen.group, row.kind, seen.split, sha256, source))
-            else:
-                found.append(SplitRow(row.file, row.label, row.group, row.kind, TRAIN, sha256, source))
+            if sha256 := self._sha256(row.file):
+                group, side = split.get(sha256, (row.group, TRAIN))
+                found.append(SplitRow(row.file, row.label, group, row.kind, side, sha256, source))
         return found
 
-    def _sha256(self, file: str) -> str | None:
-        path: Path = self._data.images / file
+    def _sha256(self, file: str) -> str:
+        path = self._data.images / file
         try:
             stat = path.stat()
             state = stat.st_mtime_ns, stat.st_size
@@ -52,5 +45,5 @@ class Collection:
                     kept = state, hashlib.file_digest(stream, "sha256").hexdigest()
                 self._hashes[file] = kept
         except OSError:
-            return None  # it has gone, or can't be read: validate names it
+            return ""  # it has gone, or can't be read: validate names it
         return kept[1]

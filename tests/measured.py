@@ -67,6 +67,7 @@ def scores(rows: Sequence[Prediction], labels: Sequence[str] = LABELS) -> Scores
         open_set_accuracy=share(right + confusion[-1][-1], len(rows)),
         log_loss=sound,
         calibration_error=sound,
+        overconfidence=sound,
         recall=recall,
         precision=recall,
         confusion=confusion,

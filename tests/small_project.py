@@ -30,7 +30,7 @@ promote:
     fnr: 0.5
     fnr_of_label: 0.8
     fpr: 1.0
-    calibration_error: 0.6
+    overconfidence: 0.6
     latency_ms: 1000.0
   small_set:
     below: 0

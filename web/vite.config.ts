@@ -95,9 +95,10 @@ export default defineConfig(({ mode }) => ({
   server: {
     headers: ISOLATED,
     proxy: Object.fromEntries(
-      ["/identify", "/model", "/readyz", "/healthz", "/stream"].map((path) => [
+      ["/identify", "/model", "/readyz", "/healthz", "/stream", "/studio"].map((path) => [
         path,
-        { target: SERVICE, ws: path === "/stream", changeOrigin: true },
+        // the studio answers pages of its own origin only
+        { target: SERVICE, ws: path === "/stream", changeOrigin: true, headers: { origin: SERVICE } },
       ]),
     ),
   },

@@ -115,14 +115,19 @@ def reliability_bins(confidence: Floats, right: NDArray[np.bool_], bins: int = B
     ]
 
 
-def calibration_error(confidence: Floats, right: NDArray[np.bool_], bins: int = BINS) -> float:
+def calibration_error(
+    confidence: Floats, right: NDArray[np.bool_], bins: int = BINS, *, only_over: bool = False
+) -> float:
     """Debiased L2 calibration error, 0..1: how far confidence [n] and share right differ.
 
     The plain estimate of Naeini et al. 2015 is far from 0 on few pictures even for a perfectly calibrated model; this
     one takes the variance of each bin's share right off (Kumar, Liang & Ma 2019, "Verified uncertainty calibration").
+    With ``only_over`` only the bins count in which fewer answers are right than their confidence says.
     """
     total = 0.0
     for each in reliability_bins(confidence, right, bins):
+        if only_over and each.confidence <= each.accuracy:
+            continue
         variance = each.accuracy * (1 - each.accuracy) / (each.count - 1) if each.count > 1 else 0.0
         total += each.count / len(confidence) * ((each.confidence - each.accuracy) ** 2 - variance)
     return float(np.sqrt(max(total, 0.0)))

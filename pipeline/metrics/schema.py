@@ -35,6 +35,7 @@ class Scores(_Frozen):
     open_set_accuracy: Figure  # of all pictures, those that get the answer they should: label, or "none of these"
     log_loss: Figure  # of the labels' pictures, nats
     calibration_error: Figure  # of the labels' pictures, debiased (see `pipeline.metrics.calibration`)
+    overconfidence: Figure  # the part of it that comes from answers that are surer than right
     recall: dict[str, Figure]  # served accuracy of each label
     precision: dict[str, Figure]  # of the pictures that are answered with the label, those that show it
     confusion: list[list[int]]  # pictures [truth, answer], the labels in their order and "none of these" last

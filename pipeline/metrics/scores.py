@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,9 +75,11 @@ def score(answers: Answers, seed: int) -> Scores:
     few = Clusters(answers.clusters, seed, MOST_RESAMPLES)
     by_score = np.argsort(answers.id_score, kind="stable")
 
-    def error(weights: NDArray[np.intp]) -> float:
+    def error(weights: NDArray[np.intp], *, only_over: bool = False) -> float:
         drawn = np.repeat(np.arange(len(truth)), np.where(shown, weights, 0))
-        return calibration_error(confidence[drawn], (best == truth)[drawn]) if len(drawn) else float("nan")
+        if not len(drawn):
+            return float("nan")
+        return calibration_error(confidence[drawn], (best == truth)[drawn], only_over=only_over)
 
     return Scores(
         served_accuracy=clusters.mean(answer == truth, shown),
@@ -87,6 +90,7 @@ def score(answers: Answers, seed: int) -> Scores:
         open_set_accuracy=clusters.mean(answer == truth),
         log_loss=clusters.mean(losses, shown),
         calibration_error=few.statistic(error, int(shown.sum())),
+        overconfidence=few.statistic(partial(error, only_over=True), int(shown.sum())),
         recall={name: clusters.mean(answer == i, truth == i) for i, name in enumerate(answers.labels)},
         precision={name: clusters.mean(truth == i, answer == i) for i, name in enumerate(answers.labels)},
         confusion=confusion_matrix(truth, answer, labels=[*range(len(answers.labels)), -1]).tolist(),

@@ -77,16 +77,20 @@ class Features:
         missing = list({photo.sha256: photo for photo in photos if photo.sha256 not in self._kept}.values())
         for start in range(0, len(missing), AT_ONCE):
             some = missing[start : start + AT_ONCE]
-            pixels = frames.served_frames([photo.path for photo in some], self._size)
-            self._network = self._network or graph.Network(graph.seeing(self._bare), self._size)
-            (maps,) = self._network.infer([graph.FEATURES], pixels)
-            self._kept |= zip((photo.sha256 for photo in some), maps.mean((2, 3)), strict=True)
+            seen = self.see(frames.served_frames([photo.path for photo in some], self._size))
+            self._kept |= zip((photo.sha256 for photo in some), seen, strict=True)
             if progress:
                 progress(len(photos) - len(missing) + start + len(some), len(photos))
         if missing:
             kept = self._kept
             files.write_npz(self._cache, {"sha256": np.array(list(kept)), "features": np.stack(list(kept.values()))})
         return np.stack([self._kept[photo.sha256] for photo in photos])
+
+    def see(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Features [n, features] of frames uint8 [n, size, size, 3], which are not kept."""
+        self._network = self._network or graph.Network(graph.seeing(self._bare), self._size)
+        (maps,) = self._network.infer([graph.FEATURES], pixels)
+        return np.asarray(maps.mean((2, 3)))
 
 
 def _read(cache: Path) -> dict[str, NDArray[np.float32]]:

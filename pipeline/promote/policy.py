@@ -38,7 +38,7 @@ class Ceilings(Settings):
     fnr: Share
     fnr_of_label: Share
     fpr: Share
-    calibration_error: Share
+    overconfidence: Share
     parity: Margin
     size_mb: Positive
     latency_ms: Positive
@@ -147,7 +147,7 @@ def _rows(
         ("rejected (FNR)", scores.fnr, "<=", high.fnr, few),
         ("others accepted (FPR)", scores.fpr, "<=", high.fpr, one),
         ("none of these, AUROC", scores.auroc, ">=", low.auroc, one),
-        ("calibration error", scores.calibration_error, "<=", high.calibration_error, few),
+        ("overconfidence", scores.overconfidence, "<=", high.overconfidence, few),
         # The file itself, on pictures that it was not trained on: those from elsewhere are answered by refitted heads.
         ("served accuracy, test split", test, ">=", low.served_accuracy_low, few),
         ("same answer as fp32", facts.agreement, ">=", low.agreement, 0),

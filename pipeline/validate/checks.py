@@ -146,6 +146,58 @@ def check_set(found: Mapping[str, Measures | Problem], ood_label: str, settings:
         yield Problem("imbalance", (large, small), message)
 
 
+@dataclass(frozen=True)
+class Answers:
+    """What heads make of pictures of whose groups they saw none: of those whose label has two groups or more."""
+
+    used: NDArray[np.intp]  # indices of the pictures that are answered
+    names: list[str]  # the labels, sorted
+    targets: NDArray[np.intp]  # index of each one's own label [used]
+    probabilities: NDArray[np.float64]  # [used, labels]
+
+    @property
+    def answers(self) -> NDArray[np.intp]:
+        """Index of the most probable label of each [used]."""
+        return np.asarray(self.probabilities.argmax(axis=1))
+
+    def errors(self, accuracy: float) -> list[int]:
+        """Places in ``used`` of likely label errors by confident learning, the least probable label first.
+
+        C. G. Northcutt, L. Jiang, I. L. Chuang: Confident Learning: Estimating Uncertainty in Dataset Labels, JAIR 70
+        (2021), by cleanlab 2.9, whose metadata and LICENSE file say Apache-2.0 (releases from 2.0 on were AGPL before).
+
+        Args:
+            accuracy: balanced; below it nothing is said, as every other picture would be named.
+        """
+        from cleanlab.filter import find_label_issues  # here, as it takes 0.7 s to import
+
+        if balanced_accuracy_score(self.targets, self.answers) < accuracy:
+            return []
+        ranked = find_label_issues(
+            self.targets, self.probabilities, return_indices_ranked_by="self_confidence", n_jobs=1
+        )
+        return [int(i) for i in ranked if self.answers[i] != self.targets[i]]
+
+
+def answer(
+    labels: Sequence[str], features: NDArray[np.float32], groups: Sequence[str], settings: ValidateSettings
+) -> Answers | None:
+    """Have each picture answered out of fold; None where there are fewer than two labels of two groups.
+
+    Args:
+        features: of the pretrained backbone, [pictures, features].
+        groups: pictures of one group are in one fold. Labels with a single group are left out.
+    """
+    number = Counter(label for label, _ in set(zip(labels, groups, strict=True)))
+    used = [index for index, label in enumerate(labels) if number[label] > 1]
+    names, targets = np.unique([labels[index] for index in used], return_inverse=True)
+    if len(names) < 2:
+        return None
+    folds = crossval.grouped_folds([groups[index] for index in used], targets, settings.label_error_folds, SEED)
+    logits = crossval.out_of_fold(features[used], targets, folds, len(names), settings.label_error_strength)
+    return Answers(np.array(used), names.tolist(), targets, softmax(logits, axis=1))
+
+
 def check_labels(
     files: Sequence[str],
     labels: Sequence[str],
@@ -153,34 +205,15 @@ def check_labels(
     groups: Sequence[str],
     settings: ValidateSettings,
 ) -> Iterator[Problem]:
-    """Find likely label errors by confident learning on out-of-fold probabilities; the least probable label first.
-
-    C. G. Northcutt, L. Jiang, I. L. Chuang: Confident Learning: Estimating Uncertainty in Dataset Labels, JAIR 70
-    (2021), by cleanlab 2.9, whose metadata and LICENSE file say Apache-2.0 (releases from 2.0 on were AGPL before).
-    Nothing is said where the features don't tell the labels apart, as every other picture would be named.
-
-    Args:
-        features: of the pretrained backbone, [pictures, features].
-        groups: pictures of one group are in one fold. Labels with a single group are left out.
-    """
-    from cleanlab.filter import find_label_issues  # here, as it takes 0.7 s to import
-
-    number = Counter(label for label, _ in set(zip(labels, groups, strict=True)))
-    used = [index for index, label in enumerate(labels) if number[label] > 1]
-    names, targets = np.unique([labels[index] for index in used], return_inverse=True)
-    if len(names) < 2:
+    """Find likely label errors, see `answer` and `Answers.errors`; the least probable label first."""
+    seen = answer(labels, features, groups, settings)
+    if not seen:
         return
-    folds = crossval.grouped_folds([groups[index] for index in used], targets, settings.label_error_folds, SEED)
-    logits = crossval.out_of_fold(features[used], targets, folds, len(names), settings.label_error_strength)
-    probabilities = softmax(logits, axis=1)
-    answers = probabilities.argmax(axis=1)
-    if balanced_accuracy_score(targets, answers) < settings.label_error_accuracy:
-        return
-    for i in find_label_issues(targets, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1):
-        if answers[i] != targets[i]:
-            file, label, other = files[used[i]], names[targets[i]], names[answers[i]]
-            message = (
-                f"{file}: by the other pictures it is rather {other} ({probabilities[i, answers[i]]:.0%}) than {label} "
-                f"({probabilities[i, targets[i]]:.0%}); move it to {other}/ if that is right"
-            )
-            yield Problem("label_error", (file,), message)
+    for i in seen.errors(settings.label_error_accuracy):
+        file, own, other = files[seen.used[i]], seen.targets[i], seen.answers[i]
+        label, rather, probabilities = seen.names[own], seen.names[other], seen.probabilities[i]
+        message = (
+            f"{file}: by the other pictures it is rather {rather} ({probabilities[other]:.0%}) than {label} "
+            f"({probabilities[own]:.0%}); move it to {rather}/ if that is right"
+        )
+        yield Problem("label_error", (file,), message)

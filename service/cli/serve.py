@@ -87,7 +87,7 @@ class Server(uvicorn.Server):
         while not hasattr(state, "service") or state.service.queue.model is None:
             await asyncio.sleep(READY_S)
         with suppress(OSError):  # nobody reads our stdout
-            print(f"{url(listening)} serves {state.service.queue.model.version}", flush=True)
+            print(f"{url(listening)}{state.entrance} serves {state.service.queue.model.version}", flush=True)
 
 
 def main(settings: Settings, make: Make = create_app) -> int:

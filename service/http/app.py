@@ -67,6 +67,7 @@ def create_app(
     app.router.default = Page(directory=settings.page, check_dir=False)  # a mount at / would hide other methods
     _complete_document(app)
     app.state.metrics = Metrics()
+    app.state.entrance = ""  # path of the page, after the address
     app.add_middleware(Envelope, settings=settings)
     if settings.cors_origins:
         app.add_middleware(

@@ -77,6 +77,13 @@ def test_the_calibration_error_is_the_distance_of_confidence_from_share_right() 
     right = np.tile([True, False], 500)
     assert calibration_error(np.full(1000, 0.9), right) == pytest.approx(0.4, abs=0.004)
     assert calibration_error(np.full(1000, 0.5), right) == 0
+    assert calibration_error(np.full(1000, 0.1), right) == pytest.approx(0.4, abs=0.004)
+
+
+def test_only_answers_that_are_surer_than_right_are_overconfident() -> None:
+    right = np.tile([True, False], 500)
+    assert calibration_error(np.full(1000, 0.1), right, only_over=True) == 0
+    assert calibration_error(np.full(1000, 0.9), right, only_over=True) == pytest.approx(0.4, abs=0.004)
 
 
 def test_the_error_of_a_calibrated_model_is_near_0_on_few_pictures_where_the_plain_estimate_is_not() -> None:

@@ -56,7 +56,7 @@ def test_a_good_first_model_passes_without_reservation() -> None:
         ("fnr", (0.2, 0.15, 0.27, 180), "rejected (FNR)"),
         ("fpr", (0.5, 0.4, 0.6, 60), "others accepted (FPR)"),
         ("auroc", (0.7, 0.6, 0.8, 240), "none of these, AUROC"),
-        ("calibration_error", (0.2, 0.15, 0.25, 180), "calibration error"),
+        ("overconfidence", (0.2, 0.15, 0.25, 180), "overconfidence"),
         ("recall__text", (0.5, 0.38, 0.62, 60), "served, text"),
     ],
 )

@@ -1,8 +1,8 @@
 import { createRoot } from "react-dom/client";
+import { App } from "./app";
 import { isolate } from "./pwa/isolate";
 import { Session } from "./session/session";
 import { STANDALONE } from "./shared/endpoints";
-import { App } from "./ui/app";
 import { ErrorBoundary } from "./ui/error-boundary";
 import "./ui/page.css";
 

@@ -6,8 +6,6 @@ import { Problem } from "../shared/problem";
 import { drawSquare, type Picture } from "../shared/square";
 import type { Crop } from "./crop.worker";
 
-export const QUALITY = 0.95; // docs/page.md says what the probabilities lose by it
-
 const NO_MEMORY = /memory|allocat/i;
 
 export type Cropped = Required<Pick<Frame, "bitmap" | "jpeg">>;
@@ -31,11 +29,10 @@ export class Cropper {
    *
    * @param size px
    * @param at performance.now() when the picture came
-   * @param encoded whether the frame is needed as JPEG, too
+   * @param quality of the JPEG, 0..1; null where the frame is needed as a bitmap alone
    */
-  async crop(picture: Picture, size: number, at: number, encoded: boolean): Promise<Frame> {
+  async crop(picture: Picture, size: number, at: number, quality: number | null): Promise<Frame> {
     const begun = performance.now();
-    const quality = encoded ? QUALITY : null;
     try {
       const { bitmap, jpeg } = await this.beside(picture, size, quality).catch((error: unknown) => {
         if (this.closed) throw new Problem("closed");

@@ -9,6 +9,7 @@ import { FrameScheduler } from "./scheduler";
 
 const SILENT_MS = 4000; // without a frame from a camera that is on
 const BUSY_MS = 3000; // until a camera that another program has is tried again
+const QUALITY = 0.95; // of a JPEG for the service; docs/page.md says what the probabilities lose by it
 const LARGEST = 1600; // px, longer side of a still as it is shown
 
 export type PictureState =
@@ -61,6 +62,11 @@ export class PictureSource {
       () => listener.maxInFlight(),
     );
     this.unwatch = watchCameras(() => void this.camerasChanged());
+  }
+
+  /** What shows the camera's picture now; null while there is none, or it stands still. */
+  get live(): HTMLVideoElement | null {
+    return this.state.kind === "live" && this.video.videoWidth ? this.video : null;
   }
 
   close(): void {
@@ -161,7 +167,8 @@ export class PictureSource {
 
   private async frame(picture: Promise<Picture>, at: number, dropped: number): Promise<void> {
     try {
-      const frame = await this.cropper.crop(await picture, this.size, at, this.listener.encoded());
+      const quality = this.listener.encoded() ? QUALITY : null;
+      const frame = await this.cropper.crop(await picture, this.size, at, quality);
       await this.listener.take(frame, dropped);
     } catch (error) {
       const problem = asProblem(error, "closed"); // it is ending, or a still was closed for another one meanwhile

@@ -6,7 +6,7 @@ import { keptManifest } from "../inference/local/files";
 import { type Answered, InferenceRouter, type Mode } from "../inference/router";
 import { History } from "../results/history";
 import type { Answer, Frame } from "../shared/answer";
-import { fetchManifest, type Manifest } from "../shared/api";
+import { fetchServed, type Served } from "../shared/api";
 import { Backoff } from "../shared/backoff";
 import { STANDALONE } from "../shared/endpoints";
 import { asProblem, type Code, Problem } from "../shared/problem";
@@ -54,6 +54,11 @@ export class Session {
     this.drawn.add(draw);
     return () => this.drawn.delete(draw);
   };
+
+  /** What shows the camera's picture now; null while there is none, or it stands still. */
+  get live(): HTMLVideoElement | null {
+    return this.picture?.live ?? null;
+  }
 
   get seen(): History {
     return this.history;
@@ -161,6 +166,11 @@ export class Session {
     if (STANDALONE || LOAD_AGAIN.includes(state.local.problem.code)) void this.loadLocal();
   }
 
+  /** The service is known to have this model now: it is taken over at once, whoever answers. */
+  serves(version: string): void {
+    if (this.state.kind === "answering" && this.state.manifest.version !== version) void this.lookAgain(0);
+  }
+
   /** One quiet line, for a while. */
   notice(text: string): void {
     clearTimeout(this.noticeTimer);
@@ -192,8 +202,8 @@ export class Session {
   private async findModel(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        const manifest = await this.manifest(signal);
-        if (!signal.aborted) await this.adopt(manifest);
+        const served = await this.served(signal);
+        if (!signal.aborted) await this.adopt(served);
         return;
       } catch (error) {
         const problem = asProblem(error, "service-down");
@@ -205,12 +215,12 @@ export class Session {
   }
 
   /** A page without a service that is offline goes on with the model that it has whole. Rejects with a Problem. */
-  private async manifest(signal: AbortSignal): Promise<Manifest> {
+  private async served(signal: AbortSignal): Promise<Served> {
     try {
-      return await fetchManifest(signal);
+      return await fetchServed(signal);
     } catch (error) {
       const kept = STANDALONE && !signal.aborted ? await keptManifest() : null;
-      if (kept) return kept;
+      if (kept) return { manifest: kept, studio: "none" };
       throw error;
     }
   }
@@ -220,13 +230,14 @@ export class Session {
     const state = this.state;
     const kept = await keptManifest();
     if (!kept || state.kind === "seeking" || kept.version === state.manifest.version) return;
-    await this.adopt(kept);
+    await this.adopt({ manifest: kept, studio: "none" });
   }
 
-  private async adopt(manifest: Manifest): Promise<void> {
+  private async adopt(served: Served): Promise<void> {
+    const { manifest } = served;
     const before = this.state;
     if (before.kind === "answering" && before.manifest.version === manifest.version) return;
-    this.dispatch({ kind: "manifest", manifest });
+    this.dispatch({ kind: "manifest", served });
     if (!this.router) {
       this.router = new InferenceRouter(manifest, {
         connection: (problem) => this.connection(problem),
@@ -337,13 +348,14 @@ export class Session {
   }
 
   /** Another model may be served, with other labels. */
-  private async lookAgain(): Promise<void> {
-    if (performance.now() - this.lookedAt < BEAT_MS) return;
-    this.lookedAt = performance.now();
+  private async lookAgain(least = BEAT_MS): Promise<void> {
+    const now = performance.now();
+    if (now - this.lookedAt < least) return;
+    this.lookedAt = now;
     const { signal } = this.ended;
     try {
-      const manifest = await fetchManifest(signal);
-      if (!signal.aborted) await this.adopt(manifest);
+      const served = await fetchServed(signal);
+      if (!signal.aborted && now === this.lookedAt) await this.adopt(served);
     } catch {
       // the answers tell what is wrong
     }

@@ -3,7 +3,7 @@
 import type { Opened } from "../camera/camera";
 import type { PictureState } from "../camera/picture-source";
 import type { Mode } from "../inference/router";
-import type { Manifest } from "../shared/api";
+import type { Manifest, Served } from "../shared/api";
 import { STANDALONE } from "../shared/endpoints";
 import { Problem } from "../shared/problem";
 import type { Preferences } from "./preferences";
@@ -42,6 +42,8 @@ export type Seeking = Always & { readonly kind: "seeking" };
 export type Answering = Always & {
   readonly kind: "answering";
   readonly manifest: Manifest;
+  /** whether photos and models can be changed from the page */
+  readonly studio: Served["studio"];
   readonly local: LocalState;
   /** why answers come in a poorer way than they might */
   readonly connectionError: Problem | null;
@@ -55,7 +57,7 @@ export type SessionEvent =
   | { kind: "picture"; picture: PictureState }
   | { kind: "cameras"; cameras: readonly MediaDeviceInfo[] }
   | { kind: "opened"; camera: Opened }
-  | { kind: "manifest"; manifest: Manifest }
+  | { kind: "manifest"; served: Served }
   | { kind: "request-failed"; problem: Problem }
   | { kind: "answered" }
   | { kind: "connection"; problem: Problem | null }
@@ -96,7 +98,7 @@ export function reduce(state: SessionState, event: SessionEvent): SessionState {
     case "opened":
       return { ...state, camera: event.camera.deviceId, facesUser: event.camera.facesUser };
     case "manifest":
-      return adopted(state, event.manifest);
+      return adopted(state, event.served);
     case "request-failed":
       return { ...state, requestError: event.problem };
     case "answered":
@@ -116,8 +118,8 @@ export function reduce(state: SessionState, event: SessionEvent): SessionState {
   }
 }
 
-function adopted(state: SessionState, manifest: Manifest): Answering {
-  const known = { manifest, requestError: null };
+function adopted(state: SessionState, served: Served): Answering {
+  const known = { ...served, requestError: null };
   if (state.kind === "answering") return { ...state, ...known };
   return { ...state, ...known, kind: "answering", local: { kind: "absent" }, connectionError: null, slow: null };
 }

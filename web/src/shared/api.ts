@@ -36,9 +36,19 @@ export async function request(url: string, init: RequestInit = {}): Promise<Resp
   return response;
 }
 
-export async function fetchManifest(signal?: AbortSignal): Promise<Manifest> {
+/** What is served: a model, and whether a studio stands behind it, which knows this browser ("open") or not ("locked"). */
+export interface Served {
+  manifest: Manifest;
+  studio: "none" | "locked" | "open";
+}
+
+export async function fetchServed(signal?: AbortSignal): Promise<Served> {
   const response = await request(manifestUrl(), { cache: "no-cache", signal: signal ?? null });
-  return (await response.json()) as Manifest;
+  const studio = response.headers.get("X-Studio");
+  return {
+    manifest: (await response.json()) as Manifest,
+    studio: studio === "locked" || studio === "open" ? studio : "none",
+  };
 }
 
 /** The model card, as HTML without scripts. Rejects with a Problem: "service-refused" where the model has none. */

@@ -11,6 +11,7 @@ const PATHS = {
   close: "M6 6l12 12M18 6L6 18",
   camera: "M4 8h3l2-2.5h6L17 8h3v11H4zM12 16.5a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7z",
   why: "M12 4v2.5M12 17.5V20M4 12h2.5M17.5 12H20M12 15a3 3 0 1 0 0-6 3 3 0 0 0 0 6z",
+  teach: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5M12 8.5v7M8.5 12h7",
 } as const;
 
 function Icon({ name }: { name: keyof typeof PATHS }) {

@@ -16,10 +16,12 @@ interface Props {
   drawerButton: RefObject<HTMLButtonElement | null>;
   drawerOpen: boolean;
   toggleDrawer: () => void;
+  /** null where nothing can be taught */
+  teach?: { button: RefObject<HTMLButtonElement | null>; open: boolean; toggle: () => void } | null;
 }
 
 /** The picture, what is wrong with it, and the few buttons that belong to it. */
-export function Stage({ session, state, file, drawerButton, drawerOpen, toggleDrawer }: Props) {
+export function Stage({ session, state, file, drawerButton, drawerOpen, toggleDrawer, teach }: Props) {
   const video = useRef<HTMLVideoElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const [ratio, setRatio] = useState(0); // width of the picture by its height; 0: there is none
@@ -91,7 +93,7 @@ export function Stage({ session, state, file, drawerButton, drawerOpen, toggleDr
           {instead && <Gallery session={session} labels={labels} />}
         </div>
       )}
-      {local?.kind === "loading" && !drawerOpen && !problem && (
+      {local?.kind === "loading" && !local.replacing && !drawerOpen && !problem && (
         <div className="problem" data-place="under">
           <Loading local={local} />
         </div>
@@ -101,6 +103,18 @@ export function Stage({ session, state, file, drawerButton, drawerOpen, toggleDr
       </p>
       <div className="buttons">
         <Buttons session={session} state={state} file={file} />
+        {teach && (
+          <IconButton
+            ref={teach.button}
+            data-testid="teach-toggle"
+            icon="teach"
+            label="Teach"
+            aria-expanded={teach.open}
+            aria-pressed={teach.open}
+            aria-controls="teach"
+            onClick={teach.toggle}
+          />
+        )}
         <IconButton
           ref={drawerButton}
           className="last"

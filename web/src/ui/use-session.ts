@@ -1,14 +1,18 @@
-/** How views follow the session. */
+/** How views follow the session, and other stores. */
 
 import { useEffect, useRef, useState, useSyncExternalStore } from "react";
 import type { Numbers } from "../results/history";
 import type { Session } from "../session/session";
-import type { SessionState } from "../session/state";
 
 const NUMBERS_MS = 500; // between two changes of the numbers; faster ones can't be read
 
-export function useSession(session: Session): SessionState {
-  return useSyncExternalStore(session.subscribe, session.get);
+interface Store<T> {
+  get: () => T;
+  subscribe: (draw: () => void) => () => void;
+}
+
+export function useStore<T>(store: Store<T>): T {
+  return useSyncExternalStore(store.subscribe, store.get);
 }
 
 /** The numbers of the last half minute, twice a second; null while nobody looks at them. */

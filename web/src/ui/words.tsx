@@ -16,13 +16,20 @@ interface Recognised {
 
 const NOTHING: Recognised = { label: undefined, reason: "" };
 
+interface Props {
+  session: Session;
+  /** version of a model that was taught in the page and is not kept yet */
+  draft?: string | undefined;
+}
+
 /** The words, each as strong as the model is sure; under them what it is where it is none of them, and why. */
-export function Words({ session }: { session: Session }) {
+export function Words({ session, draft }: Props) {
   const room = useRef<HTMLElement>(null);
   const list = useRef<HTMLUListElement>(null);
   const none = useRef<HTMLParagraphElement>(null);
   const painter = useRef<WordPainter | null>(null);
   const [{ label, reason }, setRecognised] = useState(NOTHING);
+  const [model, setModel] = useState(""); // whose answer is shown
   const [spoken, setSpoken] = useState("");
   const themeKey = useThemeKey();
 
@@ -37,6 +44,7 @@ export function Words({ session }: { session: Session }) {
       labels: ({ labels }) => made.setLabels(labels),
       answer: (answer, latched) => {
         made.show(answer, latched);
+        setModel(answer.model);
         announcer.say(latched ?? "none of these");
         const now = performance.now();
         if (latched === shown.label && now - shownAt < REASON_MS) return;
@@ -66,9 +74,16 @@ export function Words({ session }: { session: Session }) {
   return (
     <section ref={room} className="said" aria-label="What it is">
       <ul ref={list} className="words" data-testid="words" data-answer="" data-model="" />
-      <p ref={none} className="none" data-testid="none" data-lit={label === null}>
-        none of these{reason && <span className="reason">: {reason}</span>}
-      </p>
+      <div className="under">
+        <p ref={none} className="none" data-testid="none" data-lit={label === null}>
+          none of these{reason && <span className="reason">: {reason}</span>}
+        </p>
+        {draft && model === draft && (
+          <p className="draft" data-testid="draft">
+            draft
+          </p>
+        )}
+      </div>
       <p className="hidden" data-testid="announcement" aria-live="polite">
         {spoken}
       </p>

@@ -113,3 +113,12 @@ test("a page without a camera says so, and goes on with pictures", async () => {
   await until(() => expect(session.get().picture.kind).toBe("failed"));
   await answered("plant of m-1");
 });
+
+test("a model that is known to be served is taken over at once, with no answer that tells of it", async () => {
+  await answering();
+  for (const version of ["draft-1", "draft-2"]) {
+    served = { version };
+    session.serves(version);
+    await until(() => expect(session.get()).toMatchObject({ manifest: { version } }));
+  }
+});

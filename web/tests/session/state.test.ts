@@ -15,7 +15,7 @@ import { manifestOf } from "../manifest";
 const START = initial({ mode: "server", mirror: null, camera: "", shortcuts: true });
 const BROKEN = new Problem("socket-lost");
 const after = (state: SessionState, ...events: SessionEvent[]): SessionState => events.reduce(reduce, state);
-const KNOWN = after(START, { kind: "manifest", manifest: manifestOf() }) as Answering;
+const KNOWN = after(START, { kind: "manifest", served: { manifest: manifestOf(), studio: "none" } }) as Answering;
 const LOADING = after(KNOWN, { kind: "mode", mode: "device" }, { kind: "local-loading" });
 const READY = after(LOADING, { kind: "local-ready" });
 const code = (state: SessionState): string | undefined => problemOf(state)?.code;
@@ -54,7 +54,7 @@ describe("while the model is sought", () => {
   test("why it is not found is told, and is over when it is", () => {
     const failed = after(START, { kind: "request-failed", problem: new Problem("model-unavailable") });
     expect(code(failed)).toBe("model-unavailable");
-    const found = after(failed, { kind: "manifest", manifest: manifestOf() });
+    const found = after(failed, { kind: "manifest", served: { manifest: manifestOf(), studio: "none" } });
     expect([found.kind, code(found)]).toEqual(["answering", undefined]);
   });
 
@@ -99,7 +99,7 @@ describe("answers", () => {
     const next = after(
       READY,
       { kind: "request-failed", problem: new Problem("service-down") },
-      { kind: "manifest", manifest: manifestOf({ version: "m-2" }) },
+      { kind: "manifest", served: { manifest: manifestOf({ version: "m-2" }), studio: "none" } },
     ) as Answering;
     expect([next.manifest.version, next.local.kind, code(next)]).toEqual(["m-2", "ready", undefined]);
   });

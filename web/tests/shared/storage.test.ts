@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { apiKey, fetchManifest, rememberKey } from "../../src/shared/api";
+import { apiKey, fetchServed, rememberKey } from "../../src/shared/api";
 import { recall, remember } from "../../src/shared/storage";
 
 /** A browser whose user allows no storage: it throws at the mere sight of it. */
@@ -35,5 +35,5 @@ test("where storage is blocked, it lasts as long as the page", () => {
 test("where storage is blocked, the service is asked all the same", async () => {
   blocked();
   vi.stubGlobal("fetch", vi.fn().mockResolvedValue(new Response('{"version": "m-1"}')));
-  expect((await fetchManifest()).version).toBe("m-1");
+  expect((await fetchServed()).manifest.version).toBe("m-1");
 });

@@ -1,10 +1,10 @@
 import { act, cleanup, fireEvent, render, screen } from "@testing-library/react";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { App } from "../../src/app";
 import { Session } from "../../src/session/session";
 import { initial, reduce, type SessionEvent, type SessionState } from "../../src/session/state";
 import { type Code, Problem, WORDS } from "../../src/shared/problem";
 import { Answering } from "../../src/ui/answering";
-import { App } from "../../src/ui/app";
 import { Drawer } from "../../src/ui/drawer";
 import { ErrorBoundary } from "../../src/ui/error-boundary";
 import { Gallery } from "../../src/ui/gallery";
@@ -36,7 +36,10 @@ afterEach(() => {
 
 const START = initial({ mode: "server", mirror: null, camera: "", shortcuts: true });
 const state = (...events: SessionEvent[]): SessionState =>
-  ([{ kind: "manifest", manifest: manifestOf() }, ...events] as SessionEvent[]).reduce(reduce, START as SessionState);
+  ([{ kind: "manifest", served: { manifest: manifestOf(), studio: "none" } }, ...events] as SessionEvent[]).reduce(
+    reduce,
+    START as SessionState,
+  );
 const at = (name: string): HTMLElement => screen.getByTestId(name);
 
 function stage(given: SessionState, toggleDrawer = vi.fn()): void {

@@ -3,7 +3,7 @@
 import { apiKey, type Manifest } from "../../shared/api";
 import { fileUrl } from "../../shared/endpoints";
 import { Problem } from "../../shared/problem";
-import type { Asset } from "./files";
+import { type Asset, HEAD, MODEL } from "./files";
 import type { Start } from "./inference.worker";
 import { RUNTIME_SENT_BYTES } from "./runtime";
 
@@ -30,7 +30,8 @@ export function orderOf(manifest: Manifest): Start {
 function assetOf(manifest: Manifest, name: string): Asset {
   const entry = manifest.files?.[name];
   if (!entry) throw new Problem("model-unavailable", `the manifest does not list ${name}`);
-  return { url: fileUrl(name, entry.sha256), sha256: entry.sha256, bytes: entry.bytes };
+  const head = name === MODEL && manifest.files?.[HEAD] ? assetOf(manifest, HEAD) : undefined;
+  return { url: fileUrl(name, entry.sha256), sha256: entry.sha256, bytes: entry.bytes, head };
 }
 
 /** Bytes to fetch before the first answer: model, golden frames, and the runtime as it is sent. */

@@ -9,7 +9,12 @@ export interface Asset {
   /** hex */
   sha256: string;
   bytes: number;
+  /** of a model: the file with its last bytes, which alone differ from those of the model that it was taught on */
+  head?: Asset | undefined;
 }
+
+export const MODEL = "model.onnx"; // a body, and after it the bytes of HEAD
+export const HEAD = "head.onnx";
 
 // Above the folder of the built scripts: hosts put several pages on one origin, and each tidies up its own.
 const SCRIPT = import.meta.url;
@@ -20,27 +25,58 @@ const MANIFEST = new URL("/kept/manifest", self.location.href).href; // an addre
 export type Arrived = (bytes: number) => void;
 
 /**
- * The verified bytes, from the browser's store where they lie there. Rejects with a Problem.
+ * The verified bytes: from the browser's store where they lie there, or of a model whose body lies there the head alone.
+ * Rejects with a Problem.
  *
  * @param key API key, or ""
  */
 export async function load(asset: Asset, key: string, arrived: Arrived): Promise<Uint8Array<ArrayBuffer>> {
   const store = await openStore();
-  const kept = await store?.match(place(asset));
-  if (kept) {
-    const bytes = new Uint8Array(await kept.arrayBuffer());
-    if ((await sha256(bytes)) === asset.sha256) {
-      arrived(bytes.length);
-      return bytes;
-    }
-    await store?.delete(place(asset));
-  }
-  const bytes = await download(asset.url, { headers: key ? { "X-API-Key": key } : {} }, arrived);
-  if ((await sha256(bytes)) !== asset.sha256) {
-    throw new Problem("device-download", `${asset.url} is not what the manifest says`);
-  }
+  const kept = await stored(store, asset);
+  if (kept && (await sha256(kept)) === asset.sha256) return kept;
+  if (kept) await store?.delete(place(asset));
+  const bytes = (await withHead(store, asset, key, arrived)) ?? (await fetched(asset, key, arrived));
   await store?.put(place(asset), new Response(bytes)).catch(() => undefined); // no room: it is fetched again next time
   return bytes;
+}
+
+/** How many bytes of the file have to come over the network. Never rejects. */
+export async function missing(asset: Asset): Promise<number> {
+  const store = await openStore();
+  if (await store?.match(place(asset)).catch(() => undefined)) return 0;
+  return asset.head && (await bodyOf(store, asset, asset.head)) ? asset.head.bytes : asset.bytes;
+}
+
+async function fetched(asset: Asset, key: string, arrived: Arrived): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = await download(asset.url, { headers: key ? { "X-API-Key": key } : {} }, arrived);
+  if ((await sha256(bytes)) === asset.sha256) return bytes;
+  throw new Problem("device-download", `${asset.url} is not what the manifest says`);
+}
+
+/** The kept model's body and the new head; null where they do not give what is wanted. Never rejects. */
+async function withHead(
+  store: Cache | undefined,
+  asset: Asset,
+  key: string,
+  arrived: Arrived,
+): Promise<Uint8Array<ArrayBuffer> | null> {
+  try {
+    const body = asset.head && (await bodyOf(store, asset, asset.head));
+    if (!asset.head || !body) return null;
+    const head = await fetched(asset.head, key, arrived);
+    const whole = new Uint8Array(await new Blob([body, head]).arrayBuffer());
+    return (await sha256(whole)) === asset.sha256 ? whole : null;
+  } catch {
+    return null; // the whole file's way says what is wrong
+  }
+}
+
+/** Of the model that is kept what comes before its head, where that is as long as the wanted one's. Never rejects. */
+async function bodyOf(store: Cache | undefined, asset: Asset, head: Asset): Promise<Uint8Array<ArrayBuffer> | null> {
+  const files = (await keptManifest())?.files;
+  const [model, old] = [files?.[MODEL], files?.[HEAD]];
+  if (!model || !old || model.bytes - old.bytes !== asset.bytes - head.bytes) return null;
+  return (await stored(store, model))?.subarray(0, model.bytes - old.bytes) ?? null;
 }
 
 /**
@@ -105,8 +141,13 @@ export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
 }
 
 /** An address that nobody serves: files are found by their content, whatever they are called. */
-function place(asset: Asset): string {
-  return new URL(`/sha256/${asset.sha256}`, self.location.href).href;
+function place({ sha256 }: Pick<Asset, "sha256">): string {
+  return new URL(`/sha256/${sha256}`, self.location.href).href;
+}
+
+async function stored(store: Cache | undefined, asset: Pick<Asset, "sha256">): Promise<Uint8Array<ArrayBuffer> | null> {
+  const kept = await store?.match(place(asset)).catch(() => undefined);
+  return kept ? new Uint8Array(await kept.arrayBuffer()) : null;
 }
 
 async function openStore(): Promise<Cache | undefined> {

@@ -5,7 +5,7 @@ import { env, InferenceSession, Tensor } from "onnxruntime-web";
 import wasmUrl from "onnxruntime-web/ort-wasm-simd.wasm?url";
 import { Problem } from "../../shared/problem";
 import type { Picture } from "../../shared/square";
-import { type Asset, download, load } from "./files";
+import { type Asset, download, load, missing } from "./files";
 import { difference, type Golden } from "./golden";
 import { Pixels } from "./pixels";
 import { RUNTIME_BYTES, RUNTIME_SENT_BYTES } from "./runtime";
@@ -77,7 +77,11 @@ const api = {
   /** Rejects with a Problem where a file does not arrive whole, or the pipeline got other numbers. */
   async start({ model: network, golden, tolerance, size, key }: Start, progress: Progress): Promise<void> {
     const assets = [network, ...golden];
-    const arrived = adding(RUNTIME_SENT_BYTES + assets.reduce((sum, { bytes }) => sum + bytes, 0), progress);
+    const wanted = await Promise.all(assets.map(missing));
+    const arrived = adding(
+      wanted.reduce((sum, bytes) => sum + bytes, RUNTIME_SENT_BYTES),
+      progress,
+    );
     const scale = RUNTIME_SENT_BYTES / RUNTIME_BYTES; // what arrives of the runtime is decompressed
     const [wasm, weights, ...pictures] = await Promise.all([
       download(wasmUrl, {}, (bytes) => arrived(bytes * scale)),
