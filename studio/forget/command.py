@@ -30,16 +30,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     instead.add_argument("--list", action="store_true", help="what is not done")
 
 
+def main(argv: Sequence[str]) -> int:
+    """Run ``forget``; raises like `run`."""
+    parser = argparse.ArgumentParser(prog="python -m studio forget", description=__doc__)
+    add_arguments(parser)
+    return run(parser.parse_args(argv))
+
+
 def run(arguments: argparse.Namespace) -> int:
-    """Do it; 0, or 1 where something is open, refused or failed."""
-    try:
-        if arguments.list:
-            return _list()
+    """Forget, go on, or list; the exit status is 1 where something is left to do.
+
+    Raises:
+        StudioError, PipelineError: see `studio.forget.work.forget`.
+    """
+    if not arguments.list:
         receipts = work.resume(train=not arguments.no_train) if arguments.resume else _forget(arguments)
-    except (StudioError, PipelineError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    _report(receipts)
+        _report(receipts)
     return _list()
 
 
