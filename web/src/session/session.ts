@@ -270,7 +270,9 @@ export class Session {
     }
     const { router } = this;
     router.adopt(manifest);
-    if (before.kind === "answering") this.notice(`The model changed to ${manifest.version}.`);
+    // Where it is taught in the page, each step changes it, and the page shows what came of it.
+    if (before.kind === "answering" && served.studio === "none")
+      this.notice(`The model changed to ${manifest.version}.`);
     router.setExplain(before.explain);
     await router.use(before.mode);
     this.picture?.setSize(manifest.input.size);

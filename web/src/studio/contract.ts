@@ -10,11 +10,9 @@ export interface Label {
 
 export type Verdict = "better" | "not proven" | "worse" | "not measured";
 
-/** Shares of right answers, 0..1; null where there is too little to measure on. */
+/** In a sentence, with the shares of right answers before and after where there is enough to measure on. */
 export interface LabelMeasured {
   readonly label: string;
-  readonly right: number | null;
-  readonly before: number | null;
   readonly verdict: Verdict;
   readonly said: string;
 }
