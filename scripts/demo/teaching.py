@@ -20,7 +20,10 @@ OPENED_S: Final = 1.5  # after the camera has set out for the picture: the page 
 FIELD_S: Final = 0.5  # until the thumb is at the next thing
 LETTER_S: Final = 0.12  # from one letter to the next
 HOLD_S: Final = 2.4  # that the button is held
-LOOK_S: Final = 3.6  # from the release until Teach is closed: the draft answers by then
+LOOK_S: Final = 4.2  # from the release until Teach is closed: the draft answers by then
+
+# Of the photos, as git's user, so that the page does not ask for it.
+AUTHOR: Final = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "user.name", "GIT_CONFIG_VALUE_0": "demo"}
 
 Step = tuple[float, Callable[[], None]]  # seconds after the camera has set out, and what is done then
 
@@ -40,7 +43,7 @@ def classroom(folder: Path) -> Iterator[str]:
     if (kept := ROOT / graph.FOLDER).exists():
         shutil.copytree(kept, folder / graph.FOLDER)
     page = ROOT / Settings.model_fields["page"].default
-    with studio(folder, PYTHONPATH=str(ROOT), PAGE=str(page)) as one:
+    with studio(folder, PYTHONPATH=str(ROOT), PAGE=str(page), **AUTHOR) as one:
         yield one.entrance
 
 
@@ -72,7 +75,7 @@ class Teaching:
             *letters,
             (held, self._hold),
             (held + HOLD_S, self._release),
-            (held + HOLD_S + FIELD_S, self._swipe),
+            (held + HOLD_S + 2 * FIELD_S, self._scroll),
             (held + HOLD_S + LOOK_S, partial(self._tap, "teach-close")),
         ]
 
@@ -93,8 +96,6 @@ class Teaching:
         self._touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
         self.released = time.time()
 
-    def _swipe(self) -> None:
-        """Up, so that all of the photos that were taken is seen."""
-        box = self._at("shots").evaluate("(shots) => shots.getBoundingClientRect().toJSON()")
-        swipe = {"x": box["x"] + 60, "y": box["y"] - 14, "yDistance": -box["height"], "speed": 400}
-        self._touch.send("Input.synthesizeScrollGesture", swipe | {"gestureSourceType": "touch"})
+    def _scroll(self) -> None:
+        """As a thumb would, so that all of the photos that were taken is seen."""
+        self._at("shots").scroll_into_view_if_needed()

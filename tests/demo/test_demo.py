@@ -72,7 +72,7 @@ def test_the_projects_own_demo_shows_each_label_and_something_that_is_none() -> 
         ({"screen": {"width": 100, "height": 700}}, r"(?s)screen\.width.*input_value=100"),
         (
             {"shown": [SHORT["shown"][0], {**SHORT["shown"][1], "taught": "page"}]},
-            r"(?s)shown\.1.* needs 10\.5 seconds",
+            r"(?s)shown\.1.* needs 11\.1 seconds",
         ),  # type: ignore[index]
         ({"shown": [{**SHORT["shown"][0], "taught": "me", "seconds": 12}] * 2}, r"(?s)only the last .* taught"),  # type: ignore[index]
     ],
@@ -185,7 +185,7 @@ def test_the_text_alternative_says_what_the_page_said(tmp_path: Path) -> None:
 
 
 def test_the_text_alternative_says_what_was_taught_and_what_came_of_it(tmp_path: Path) -> None:
-    taught = {**SHORT["shown"][1], "seconds": 10, "taught": "leaflet"}  # type: ignore[index]
+    taught = {**SHORT["shown"][1], "seconds": 12, "taught": "leaflet"}  # type: ignore[index]
     wanted = script.read(written(tmp_path, shown=[SHORT["shown"][0], taught]))  # type: ignore[index]
     before = [phone.Said(100 + tenth / 10, 1.5 + tenth / 10, "", 30, 9) for tenth in range(60)]
     # Teach takes the place of the charts and their numbers.
@@ -231,7 +231,7 @@ def test_a_demo_that_teaches_is_really_recorded(tmp_path: Path) -> None:
         check=True,
     ).stdout
     film_seen = np.frombuffer(frames, np.uint8).reshape(-1, 700, 360, 3)
-    assert len(film_seen) == 360
+    assert len(film_seen) == round((1.5 + script.TEACHING_S) * 30)
     stage = film_seen[:, 60:280, 60:300].astype(int)
     assert np.abs(stage[30] - stage[5]).mean() > 1  # the picture moves
     assert sorted(path.name for path in tmp_path.iterdir()) == ["demo.mp4", "demo.txt", "demo.yaml"]
