@@ -28,7 +28,7 @@ class Learnt(BaseModel):
 
 
 class Receipt(BaseModel):
-    """A photo that was forgotten: when, why, what was removed where, and what could not be reached. No picture, no name."""
+    """A photo that was forgotten: when, why, what was removed where, what could not be reached. No picture, no name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
