@@ -46,7 +46,7 @@ class Metrics:
         text = "When the served model was made; time() less this is its age"
         self.created = gauge("service_model_created_timestamp_seconds", text)
         self.loaded = gauge("service_model_loaded_timestamp_seconds", "When the served model was taken over")
-        text = "New models, by outcome: taken, or why not (unreachable, absent, damaged, unwritable, refused)"
+        text = "New models, by outcome: taken, or why not (absent, tainted, damaged, unreachable, unwritable, refused)"
         self.swaps = counter("service_model_swaps", text, ["outcome"])
 
     def observe(self, answer: Answer) -> None:

@@ -149,6 +149,12 @@ class Studio:
         if self._running:
             self._running[0].cancel()
 
+    def serves(self, model: str) -> None:
+        """``model`` is the version that answers now: another one than before is a change like any other."""
+        if model != self._model:
+            self._model = model
+            self.bump()
+
     def bump(self) -> None:
         """Something has changed: tell who waits."""
         self.seq += 1
@@ -161,12 +167,6 @@ class Studio:
             await asyncio.wait_for(self._changed.wait(), seconds)
         except TimeoutError:
             return
-
-    def serves(self, model: str) -> None:
-        """The version that answers now."""
-        if model != self._model:
-            self._model = model
-            self.bump()
 
     def state(self) -> dict[str, Any]:
         """What the page shows."""

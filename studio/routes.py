@@ -16,7 +16,7 @@ from studio.guard import Guard
 from studio.live import Studio
 
 WAIT_S: Final = 20.0  # for a change of the state
-TICK_S: Final = 0.5  # how soon a waiting request notices that another model is served, or that the service stops
+TICK_S: Final = 0.1  # how soon a waiting request notices that another model is served, or that the service stops
 MOST_BYTES: Final = 500_000_000  # of one burst
 KINDS: Final = {
     404: NOT_FOUND,

@@ -62,8 +62,8 @@ class Ready(BaseModel):
     ready: bool = True
     model: str = Field(description="version of the model")
     trouble: str | None = Field(
-        description="why a newer model was not taken over, if so: unreachable, absent, damaged, unwritable or refused; "
-        "the log says more"
+        description="why a newer model was not taken over, if so: unreachable, absent, tainted, damaged, unwritable or "
+        "refused; the log says more"
     )
 
 

@@ -12,6 +12,7 @@ from starlette.types import Scope
 
 from service.inference.queue import InferenceQueue
 from service.metrics import Metrics
+from service.models.source import Tainted
 from service.models.watcher import Watcher
 from service.problems import NOT_READY, Problem
 from service.settings import Settings
@@ -56,6 +57,8 @@ class State:
         """
         if self.draining:
             raise Problem(NOT_READY, "the service stops; ask another one")
+        if self.queue.model is None and self.watcher.trouble == Tainted.outcome:
+            raise Problem(NOT_READY, "tainted: the model knew a photo that was forgotten; train and promote another")
         return {"ready": True, "model": self.queue.served().version, "trouble": self.watcher.trouble or None}
 
     def refusal(self, client: str) -> str | None:

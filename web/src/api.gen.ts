@@ -528,7 +528,7 @@ export interface components {
             model: string;
             /**
              * Trouble
-             * @description why a newer model was not taken over, if so: unreachable, absent, damaged, unwritable or refused; the log says more
+             * @description why a newer model was not taken over, if so: unreachable, absent, tainted, damaged, unwritable or refused; the log says more
              */
             trouble: string | null;
         };

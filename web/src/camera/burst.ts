@@ -7,7 +7,7 @@ import { FrameScheduler } from "./scheduler";
 export const MOST = 1000; // frames of one burst
 const EVERY_MS = 200; // between two frames
 const EARLY_MS = 20; // a camera's frame that comes so much sooner does as well
-const QUALITY = 0.92; // of the JPEG
+export const QUALITY = 0.92; // of the JPEG
 const LARGEST = 720; // px a side, unless the model asks for more
 const TIMES_INPUT = 1.5; // the least side that is of use, in sides of the model's input: training crops and turns photos
 
@@ -50,7 +50,7 @@ export class Burst {
     if (at - this.last < EVERY_MS - EARLY_MS) return;
     this.last = at;
     try {
-      const side = sideOf(this.video, this.input);
+      const side = sideOf(this.video.videoWidth, this.video.videoHeight, this.input);
       const { bitmap, jpeg } = await this.cropper.crop(await grab(this.video), side, at, QUALITY);
       bitmap.close();
       if (this.ended) return;
@@ -63,6 +63,6 @@ export class Burst {
 }
 
 /** px: the centre square as the camera gives it, never enlarged. */
-export function sideOf({ videoWidth, videoHeight }: HTMLVideoElement, input: number): number {
-  return Math.min(videoWidth, videoHeight, Math.max(LARGEST, Math.ceil(TIMES_INPUT * input)));
+export function sideOf(width: number, height: number, input: number): number {
+  return Math.min(width, height, Math.max(LARGEST, Math.ceil(TIMES_INPUT * input)));
 }

@@ -69,6 +69,11 @@ export class PictureSource {
     return this.state.kind === "live" && this.video.videoWidth ? this.video : null;
   }
 
+  /** What stands still now, whole; null while the camera's picture goes on. */
+  get held(): ImageBitmap | HTMLCanvasElement | null {
+    return this.still ?? (this.state.kind === "frozen" && this.canvas.width ? this.canvas : null);
+  }
+
   close(): void {
     clearTimeout(this.retry);
     this.unwatch();
@@ -155,8 +160,7 @@ export class PictureSource {
 
   /** What stands still is looked at again: the model, who answers, or what is asked has changed. */
   async lookAgain(): Promise<void> {
-    const { size } = this;
-    const held = this.still ?? (this.state.kind === "frozen" && this.canvas.width ? this.canvas : null);
+    const { size, held } = this;
     if (held && size) await this.frame(createImageBitmap(held), performance.now(), 0);
   }
 

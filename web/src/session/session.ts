@@ -1,6 +1,8 @@
 /** The session: events from camera, answers and people go through the reducer; what follows from them is done here. */
 
+import { QUALITY, sideOf } from "../camera/burst";
 import type { Wish } from "../camera/camera";
+import { Cropper, grab } from "../camera/cropper";
 import { PictureSource } from "../camera/picture-source";
 import { keptManifest } from "../inference/local/files";
 import { type Answered, InferenceRouter, type Mode } from "../inference/router";
@@ -58,6 +60,27 @@ export class Session {
   /** What shows the camera's picture now; null while there is none, or it stands still. */
   get live(): HTMLVideoElement | null {
     return this.picture?.live ?? null;
+  }
+
+  /** The picture of this moment, as a photo: square, at the camera's own quality. Rejects with a Problem. */
+  async photo(): Promise<Blob> {
+    const { picture, live, state } = this;
+    if (state.kind !== "answering" || !picture) throw new Problem("picture-failed", "there is no answer yet");
+    const held = picture.held;
+    const taken = live ? await grab(live) : held && (await createImageBitmap(held));
+    if (!taken) throw new Problem("picture-failed", "there is no picture now");
+    const [width, height] =
+      "displayWidth" in taken ? [taken.displayWidth, taken.displayHeight] : [taken.width, taken.height];
+    const cropper = new Cropper(); // beside the one of the answers, which go on
+    try {
+      const side = sideOf(width, height, state.manifest.input.size);
+      const { bitmap, jpeg } = await cropper.crop(taken, side, performance.now(), QUALITY);
+      bitmap.close();
+      if (!jpeg) throw new Problem("picture-failed");
+      return new Blob([jpeg], { type: "image/jpeg" });
+    } finally {
+      cropper.close();
+    }
   }
 
   get seen(): History {
@@ -247,7 +270,9 @@ export class Session {
     }
     const { router } = this;
     router.adopt(manifest);
-    if (before.kind === "answering") this.notice(`The model changed to ${manifest.version}.`);
+    // Where it is taught in the page, each step changes it, and the page shows what came of it.
+    if (before.kind === "answering" && served.studio === "none")
+      this.notice(`The model changed to ${manifest.version}.`);
     router.setExplain(before.explain);
     await router.use(before.mode);
     this.picture?.setSize(manifest.input.size);

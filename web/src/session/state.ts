@@ -44,6 +44,8 @@ export type Answering = Always & {
   readonly manifest: Manifest;
   /** whether photos and models can be changed from the page */
   readonly studio: Served["studio"];
+  /** whether the service keeps pictures that are sent in as wrong */
+  readonly feedback?: boolean;
   readonly local: LocalState;
   /** why answers come in a poorer way than they might */
   readonly connectionError: Problem | null;

@@ -40,6 +40,8 @@ export async function request(url: string, init: RequestInit = {}): Promise<Resp
 export interface Served {
   manifest: Manifest;
   studio: "none" | "locked" | "open";
+  /** whether the service keeps pictures that are sent in as wrong */
+  feedback?: boolean;
 }
 
 export async function fetchServed(signal?: AbortSignal): Promise<Served> {
@@ -48,6 +50,7 @@ export async function fetchServed(signal?: AbortSignal): Promise<Served> {
   return {
     manifest: (await response.json()) as Manifest,
     studio: studio === "locked" || studio === "open" ? studio : "none",
+    feedback: response.headers.get("X-Feedback") === "on",
   };
 }
 

@@ -21,6 +21,10 @@ export function fileUrl(name: string, sha256: string): string {
   return at(STANDALONE ? `model/${path}` : `model/${path}?sha256=${sha256}`);
 }
 
+export function feedbackUrl(): string {
+  return at("feedback");
+}
+
 /** @param explain whether the answers are to say where in the picture their label was seen */
 export function identifyUrl(explain: boolean): string {
   return at(explain ? "identify?explain=1" : "identify");

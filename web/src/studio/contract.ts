@@ -10,11 +10,9 @@ export interface Label {
 
 export type Verdict = "better" | "not proven" | "worse" | "not measured";
 
-/** Shares of right answers, 0..1; null where there is too little to measure on. */
+/** In a sentence, with the shares of right answers before and after where there is enough to measure on. */
 export interface LabelMeasured {
   readonly label: string;
-  readonly right: number | null;
-  readonly before: number | null;
   readonly verdict: Verdict;
   readonly said: string;
 }
@@ -86,4 +84,51 @@ export interface Taught {
   readonly kept: readonly string[];
   readonly dropped: number;
   readonly sent: readonly number[];
+}
+
+export const KINDS = ["wrong", "label-error", "near-duplicate", "outlier", "blurred", "unlicensed"] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** A photo that a person should look at, or a picture that was sent in as wrong. */
+export interface Item {
+  /** sha256 of its bytes */
+  readonly id: string;
+  /** null for a picture that was sent in */
+  readonly file: string | null;
+  /** "" for none of these */
+  readonly label: string;
+  /** of heads that did not see it; null where none can say */
+  readonly thinks: null | {
+    /** null: none of these */
+    readonly label: string | null;
+    readonly probabilities: readonly number[];
+    readonly labels: readonly string[];
+  };
+  /** what matters most first; `other`: file of the photo that it is compared with */
+  readonly why: readonly { readonly kind: Kind; readonly said: string; readonly other: string | null }[];
+  readonly author: string;
+  readonly licence: string;
+}
+
+/** The worst first. `next`: where the rest begins, null where there is none */
+export interface Part {
+  readonly total: number;
+  readonly items: readonly Item[];
+  readonly next: string | null;
+}
+
+export type Action = "keep" | "relabel" | "remove" | "merge" | "group" | "describe" | "forget";
+
+/** What a decision needs besides the items. */
+export interface Given {
+  readonly label?: string;
+  readonly author?: string;
+  readonly licence?: string;
+  readonly why?: string;
+}
+
+/** Whether steps have made the photos teach better; shares of right answers, 0..1. */
+export interface Comparison {
+  readonly verdict: Verdict;
+  readonly said: string;
 }

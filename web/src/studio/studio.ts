@@ -59,7 +59,7 @@ export class Studio {
     frames.forEach((frame, index) => {
       form.append("frames", frame, `${index}.jpg`);
     });
-    return (await request(at("teach"), { method: "POST", body: form })).json();
+    return (await request(studioUrl("teach"), { method: "POST", body: form })).json();
   }
 
   /** Takes a step back, or only these photos of it. Resolves to what could not be taken back, or "". Rejects with a Problem. */
@@ -107,7 +107,7 @@ export class Studio {
     const late = setTimeout(() => end.abort(new DOMException("no answer", "TimeoutError")), WAIT_MS);
     try {
       const seen = state && !away ? `?seen=${state.seq}` : "";
-      const response = await request(at(`state${seen}`), { signal: end.signal });
+      const response = await request(studioUrl(`state${seen}`), { signal: end.signal });
       this.become({ access: "open", away: false, state: (await response.json()) as StudioState });
       this.backoff.reset();
     } finally {
@@ -132,13 +132,13 @@ export class Studio {
   }
 }
 
-function at(path: string): string {
+export function studioUrl(path: string): string {
   return new URL(`studio/${path}`, document.baseURI).href;
 }
 
-function post(path: string, body: unknown): Promise<Response> {
+export function post(path: string, body: unknown): Promise<Response> {
   const headers = { "Content-Type": "application/json" };
-  return request(at(path), { method: "POST", body: JSON.stringify(body), headers });
+  return request(studioUrl(path), { method: "POST", body: JSON.stringify(body), headers });
 }
 
 /** The token of the address that was opened, which does not stay there. */

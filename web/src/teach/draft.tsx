@@ -1,4 +1,4 @@
-import type { StudioState } from "../studio/contract";
+import type { LabelMeasured, StudioState } from "../studio/contract";
 import { plural } from "./label-choice";
 
 /** What is known of the model that has learnt what was taught, and the way to keep it. */
@@ -12,26 +12,21 @@ export function Draft({ state, keep }: { state: StudioState; keep: () => void })
     ) : null;
   }
   const { measured } = draft;
+  const news = measured?.labels.filter(({ verdict }) => verdict !== "not proven") ?? [];
+  const others = measured?.labels.filter(({ verdict }) => verdict === "not proven") ?? [];
   return (
     <section aria-label="The draft" data-testid="draft-known">
       <h3>The draft</h3>
       <p>
         {plural(draft.new, "photo")} more than the model that was kept
-        {draft.gone > 0 && `, ${draft.gone} fewer`}. {measured ? measured.said : "How good it is, is being measured."}
+        {draft.gone > 0 && `, ${draft.gone} fewer`}. {measured?.said ?? "How good it is, is being measured."}
       </p>
-      {measured && (
-        <ul className="measured">
-          {measured.labels.map(({ label, said, before, right, verdict }) => (
-            <li key={label} data-verdict={verdict}>
-              <span>{said}</span>
-              {before !== null && right !== null && (
-                <b>
-                  {percent(before)} → {percent(right)} %
-                </b>
-              )}
-            </li>
-          ))}
-        </ul>
+      <Labels of={news} />
+      {others.length > 0 && (
+        <details>
+          <summary>The other labels</summary>
+          <Labels of={others} />
+        </details>
       )}
       {job?.state !== "running" && (
         <p className="after">
@@ -45,6 +40,14 @@ export function Draft({ state, keep }: { state: StudioState; keep: () => void })
   );
 }
 
-function percent(share: number): string {
-  return (share * 100).toFixed(0);
+function Labels({ of }: { of: readonly LabelMeasured[] }) {
+  return (
+    <ul className="plain">
+      {of.map(({ label, verdict, said }) => (
+        <li key={label} data-verdict={verdict}>
+          {said}
+        </li>
+      ))}
+    </ul>
+  );
 }

@@ -42,7 +42,7 @@ export function Keeping({ job, cancel }: { job: Job; cancel: () => void }) {
         </>
       )}
       {reasons.length > 0 && (
-        <ul className="reasons">
+        <ul className="plain">
           {reasons.map((reason) => (
             <li key={reason}>{reason}</li>
           ))}

@@ -8,12 +8,14 @@ interface Props {
   teach: TeachState;
   teaching: Teaching;
   state: StudioState;
+  /** whether the model that answers does not know them yet */
+  learning: boolean;
   /** takes photos of a step back */
   undo: (step: number, files?: readonly string[]) => void;
 }
 
 /** What was taken: as it comes, then as photos that can be dropped, and what is to be decided about it. */
-export function Shots({ teach, teaching, state, undo }: Props) {
+export function Shots({ teach, teaching, state, learning, undo }: Props) {
   if (teach.kind === "ready") {
     return (
       <p className="quietly shots-line">
@@ -29,9 +31,10 @@ export function Shots({ teach, teaching, state, undo }: Props) {
       <>
         <p className="shots-line" data-testid="taught">
           <span>
-            {plural(files.length, "photo")} taught.
-            {collapsed > 0 && ` ${collapsed} more showed the same, or nothing.`}
-            {full && " More than a thousand frames are not taken at once."}
+            {files.length ? `${plural(files.length, "photo")} taught` : "All of it is taken back"}
+            {collapsed > 0 && files.length > 0 && `, ${collapsed} more showed the same or nothing`}.
+            {full && " A thousand frames are the most."}
+            {learning && " Learning…"}
           </span>
           {files.length > 0 && (
             <button type="button" className="link" data-testid="undo-taught" onClick={() => undo(step)}>
@@ -39,7 +42,7 @@ export function Shots({ teach, teaching, state, undo }: Props) {
             </button>
           )}
         </p>
-        <ul className="shots" data-testid="shots">
+        <ul className="shots scroll" data-testid="shots">
           {files.map((file, index) => (
             <li key={file}>
               <button type="button" aria-label={`Drop photo ${index + 1}`} onClick={() => undo(step, [file])}>
@@ -69,7 +72,7 @@ export function Shots({ teach, teaching, state, undo }: Props) {
       ) : (
         <p className="shots-line">{plural(shots.length, "frame")}</p>
       )}
-      <ul className="shots" data-testid="shots">
+      <ul className="shots scroll" data-testid="shots">
         {shots.slice(-SHOWN).map(({ url }) => (
           <li key={url}>
             <img src={url} alt="" draggable="false" />

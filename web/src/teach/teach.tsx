@@ -97,7 +97,7 @@ function Desk({ session, studio, teaching, state }: Omit<Props, "close"> & { sta
             />
           </label>
         )}
-        <Shots teach={teach} teaching={teaching} state={state} undo={undo} />
+        <Shots teach={teach} teaching={teaching} state={state} learning={learning(teach, state)} undo={undo} />
         {refused && (
           <p role="alert" data-testid="refused">
             {refused}

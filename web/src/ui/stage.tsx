@@ -18,10 +18,14 @@ interface Props {
   toggleDrawer: () => void;
   /** null where nothing can be taught */
   teach?: { button: RefObject<HTMLButtonElement | null>; open: boolean; toggle: () => void } | null;
+  /** opens the photos to look at; null where there is no studio that knows this browser */
+  review?: (() => void) | null;
+  /** says that the answer is wrong; null where nobody could be told */
+  wrong?: (() => void) | null;
 }
 
 /** The picture, what is wrong with it, and the few buttons that belong to it. */
-export function Stage({ session, state, file, drawerButton, drawerOpen, toggleDrawer, teach }: Props) {
+export function Stage({ session, state, file, drawerButton, drawerOpen, toggleDrawer, teach, review, wrong }: Props) {
   const video = useRef<HTMLVideoElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const [ratio, setRatio] = useState(0); // width of the picture by its height; 0: there is none
@@ -101,6 +105,17 @@ export function Stage({ session, state, file, drawerButton, drawerOpen, toggleDr
       <p className="notice" role="status" data-testid="notice">
         {state.notice}
       </p>
+      {wrong && ratio > 0 && (
+        <button
+          type="button"
+          className="wrong-toggle"
+          data-testid="wrong-toggle"
+          aria-haspopup="dialog"
+          onClick={wrong}
+        >
+          That's wrong
+        </button>
+      )}
       <div className="buttons">
         <Buttons session={session} state={state} file={file} />
         {teach && (
@@ -113,6 +128,15 @@ export function Stage({ session, state, file, drawerButton, drawerOpen, toggleDr
             aria-pressed={teach.open}
             aria-controls="teach"
             onClick={teach.toggle}
+          />
+        )}
+        {review && (
+          <IconButton
+            data-testid="review-toggle"
+            icon="review"
+            label="Review the photos"
+            aria-haspopup="dialog"
+            onClick={review}
           />
         )}
         <IconButton

@@ -71,9 +71,6 @@ test.each([
   [3840, 2160, 224, 720],
   [3840, 2160, 512, 768],
   [320, 240, 224, 240],
-])(
-  "a camera of %i x %i and a model of %i px give photos of %i px, never enlarged",
-  (videoWidth, videoHeight, input, side) => {
-    expect(sideOf({ videoWidth, videoHeight } as HTMLVideoElement, input)).toBe(side);
-  },
-);
+])("a camera of %i x %i and a model of %i px give photos of %i px, never enlarged", (width, height, input, side) => {
+  expect(sideOf(width, height, input)).toBe(side);
+});
