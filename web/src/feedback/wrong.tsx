@@ -19,7 +19,7 @@ export function useAnswer(session: Session): RefObject<Answer | null> {
       session.listen({
         labels: () => undefined,
         answer: (answer, latched) => {
-          if (answer.label === latched) newest.current = answer;
+          if (answer.label === latched || !newest.current) newest.current = answer;
         },
       }),
     [session],
