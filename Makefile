@@ -137,6 +137,10 @@ bench-scale: setup ## how many answers and users a core carries, and the limit o
 	@$(PYTHON) scripts/dev/environment.py requirements/bench.lock .venv-bench
 	@$(IN_VENV) python -m scripts.bench.capacity
 
+.PHONY: bench-review
+bench-review: setup data ## plant wrong labels and duplicates, and count what the review queue finds (about 4 minutes)
+	@$(IN_VENV) python -m scripts.bench.review
+
 .PHONY: bench-gif
 bench-gif: setup data ## compare the GIFs with ffmpeg's own and gifski's, on six clips (about 8 minutes; gifski from npm)
 	@$(IN_VENV) python -m scripts.bench.gif

@@ -22,8 +22,12 @@ examples:
   MLFLOW_TRACKING_URI=http://127.0.0.1:5000 MODEL=models:/art-text-plant@champion python -m service"""
 
 
-def build_parser(command: str) -> argparse.ArgumentParser:
-    """The options of a command."""
+def run(command: str, argv: Sequence[str]) -> int:
+    """Run a command; the exit status. What it needs is imported for it alone.
+
+    Raises:
+        UserError: it can't.
+    """
     parser = argparse.ArgumentParser(
         prog=f"python -m service {command}", formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -31,24 +35,11 @@ def build_parser(command: str) -> argparse.ArgumentParser:
         from service.cli import identify
 
         identify.add_arguments(parser)
-    else:
-        parser.description = "Serve a promoted model. Each option is also an environment variable, named in brackets."
-        parser.epilog = _HELP
-        settings.add_arguments(parser)
-    return parser
-
-
-def run(command: str, arguments: argparse.Namespace) -> int:
-    """Run a command; the exit status.
-
-    Raises:
-        UserError: it can't.
-    """
-    if command == "identify":
-        from service.cli import identify
-
-        return identify.run(arguments)
-    values = settings.read(vars(arguments))
+        return identify.run(parser.parse_args(argv))
+    parser.description = "Serve a promoted model. Each option is also an environment variable, named in brackets."
+    parser.epilog = _HELP
+    settings.add_arguments(parser)
+    values = settings.read(vars(parser.parse_args(argv)))
     if command == "health":
         from service.cli import health
 
@@ -70,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if argv is None else argv)
     command = given.pop(0) if given and given[0] in COMMANDS else "serve"
     try:
-        return run(command, build_parser(command).parse_args(given))
+        return run(command, given)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -9,6 +9,7 @@ import logging
 import os
 import select
 import sys
+import warnings
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ def set_up(level: str) -> None:
     """Send the log of this process, also that of uvicorn and asyncio, to stderr."""
     handler = _Lines()
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it warns of every form that is none
+    warnings.filterwarnings("ignore", "Unclosed file", ResourceWarning)  # of a form that breaks off, by Starlette
     # uvicorn says so at error level whenever its time for draining is over, also where nothing was left to cancel.
     logging.getLogger("uvicorn.error").addFilter(lambda record: not record.getMessage().startswith("Cancel 0 running"))
     for name in ("service", "uvicorn.error", "asyncio"):

@@ -1,5 +1,6 @@
 """What is measured, for Prometheus."""
 
+from functools import partial
 from typing import Final
 
 import prometheus_client
@@ -22,64 +23,31 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = own = CollectorRegistry()
+        counter, gauge = partial(Counter, registry=own), partial(Gauge, registry=own)
+        histogram = partial(Histogram, registry=own)
         ProcessCollector(registry=own)  # memory, processor time, open files
-        self.requests = Counter(
-            "service_requests",
-            "HTTP requests, by address and outcome: answered, disconnected, or the name of the problem",
-            ["endpoint", "outcome"],
-            registry=own,
-        )
-        self.seconds = Histogram(
-            "service_answer_seconds",
-            "Time of each answered picture, by part: decode, queue, inference, and total",
-            ["part"],
-            buckets=BUCKETS,
-            registry=own,
-        )
-        self.queue = Gauge("service_queue_depth", "Pictures that wait", registry=own)
-        self.connections = Gauge("service_connections", "Open connections", registry=own)
-        self.streams = Gauge("service_streams", "Open /stream connections", registry=own)
-        self.refused = Counter(
-            "service_refused",
-            "Pictures, streams and connections that were refused, by the limit that they met",
-            ["limit"],
-            registry=own,
-        )
-        self.frames = Counter(
-            "service_stream_frames",
-            "Frames of /stream, by outcome: answered, dropped for a newer one, or the name of the problem",
-            ["outcome"],
-            registry=own,
-        )
-        self.answers = Counter(
-            "service_answers",
-            "Answers by the likeliest label, and whether its score reached the threshold (yes) or not (no)",
-            ["label", "accepted"],
-            registry=own,
-        )
-        self.confidence = Histogram(
-            "service_confidence",
-            "Probability of the likeliest label, by that label",
-            ["label"],
-            buckets=CONFIDENCES,
-            registry=own,
-        )
-        self.model = Gauge(
-            "service_model_info",
-            "1 for the version of the model that is served, with the variant that runs: fp32, bf16 or int8",
-            ["version", "variant"],
-            registry=own,
-        )
-        created = "When the served model was made; time() less this is its age"
-        self.created = Gauge("service_model_created_timestamp_seconds", created, registry=own)
-        loaded = "When the served model was taken over"
-        self.loaded = Gauge("service_model_loaded_timestamp_seconds", loaded, registry=own)
-        self.swaps = Counter(
-            "service_model_swaps",
-            "New models, by outcome: taken, or why not (unreachable, absent, damaged, unwritable, refused)",
-            ["outcome"],
-            registry=own,
-        )
+        text = "HTTP requests, by address and outcome: answered, disconnected, or the name of the problem"
+        self.requests = counter("service_requests", text, ["endpoint", "outcome"])
+        text = "Time of each answered picture, by part: decode, queue, inference, and total"
+        self.seconds = histogram("service_answer_seconds", text, ["part"], buckets=BUCKETS)
+        self.queue = gauge("service_queue_depth", "Pictures that wait")
+        self.connections = gauge("service_connections", "Open connections")
+        self.streams = gauge("service_streams", "Open /stream connections")
+        text = "Pictures, streams and connections that were refused, by the limit that they met"
+        self.refused = counter("service_refused", text, ["limit"])
+        text = "Frames of /stream, by outcome: answered, dropped for a newer one, or the name of the problem"
+        self.frames = counter("service_stream_frames", text, ["outcome"])
+        text = "Answers by the likeliest label, and whether its score reached the threshold (yes) or not (no)"
+        self.answers = counter("service_answers", text, ["label", "accepted"])
+        text = "Probability of the likeliest label, by that label"
+        self.confidence = histogram("service_confidence", text, ["label"], buckets=CONFIDENCES)
+        text = "1 for the version of the model that is served, with the variant that runs: fp32, bf16 or int8"
+        self.model = gauge("service_model_info", text, ["version", "variant"])
+        text = "When the served model was made; time() less this is its age"
+        self.created = gauge("service_model_created_timestamp_seconds", text)
+        self.loaded = gauge("service_model_loaded_timestamp_seconds", "When the served model was taken over")
+        text = "New models, by outcome: taken, or why not (absent, tainted, damaged, unreachable, unwritable, refused)"
+        self.swaps = counter("service_model_swaps", text, ["outcome"])
 
     def observe(self, answer: Answer) -> None:
         """Count an answered picture."""

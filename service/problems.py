@@ -6,11 +6,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Final
 
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from bundle.errors import NotAPicture, TooManyPixels, UserError
@@ -21,8 +20,6 @@ RETRY_AFTER_S: Final = 1  # Retry-After knows whole seconds only; a queue emptie
 
 class ProblemDetails(BaseModel):
     """Problem details, RFC 9457."""
-
-    model_config = ConfigDict(title="Problem", extra="forbid")
 
     type: str = Field(description="kind of problem, an address in /docs")
     title: str
@@ -48,32 +45,28 @@ TIMEOUT: Final = Kind("timeout", 408, "The request took too long to arrive")
 TOO_LARGE: Final = Kind("too-large", 413, "The picture is too large")
 UNSUPPORTED: Final = Kind("unsupported", 415, "This is no picture that is taken")
 UNUSABLE: Final = Kind("unusable", 422, "The picture can't be used")
-HEADERS: Final = Kind("headers-too-large", 431, "The head of the request is too large")
+TOO_MANY: Final = Kind("too-many", 429, "More was sent in than is taken")
 INTERNAL: Final = Kind("internal", 500, "Something is wrong in the service")
 OVERLOADED: Final = Kind("overloaded", 503, "More is asked than can be answered in time")
 TOO_LATE: Final = Kind("too-late", 503, "The picture waited longer than its deadline")
 NOT_READY: Final = Kind("not-ready", 503, "No model is ready")
+FULL: Final = Kind("full", 507, "There is no room to keep it")
 
 KINDS: Final = (
-    *(BAD_REQUEST, UNAUTHORIZED, NOT_FOUND, METHOD, TIMEOUT, TOO_LARGE, UNSUPPORTED, UNUSABLE, HEADERS),
-    *(INTERNAL, OVERLOADED, TOO_LATE, NOT_READY),
+    *(BAD_REQUEST, UNAUTHORIZED, NOT_FOUND, METHOD, TIMEOUT, TOO_LARGE, UNSUPPORTED, UNUSABLE, TOO_MANY),
+    *(INTERNAL, OVERLOADED, TOO_LATE, NOT_READY, FULL),
 )
 _BY_STATUS: Final = {kind.status: kind for kind in reversed(KINDS)}
 _BY_ERROR: Final[dict[type[Exception], Kind]] = {NotAPicture: UNSUPPORTED, TooManyPixels: TOO_LARGE}
 
 
-class Problem(UserError):
+class Problem(UserError, HTTPException):
     """A request that is not answered, and what its sender can do."""
 
     def __init__(self, kind: Kind, detail: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(detail)
+        own = {503: {"Retry-After": str(RETRY_AFTER_S)}, 401: {"WWW-Authenticate": "Bearer"}}.get(kind.status, {})
+        HTTPException.__init__(self, kind.status, detail, own | dict(headers or {}))
         self.kind = kind
-        self.detail = detail
-        self.headers = dict(headers or {})
-        if kind.status == HTTPStatus.SERVICE_UNAVAILABLE:
-            self.headers["Retry-After"] = str(RETRY_AFTER_S)
-        elif kind is UNAUTHORIZED:
-            self.headers["WWW-Authenticate"] = "Bearer"
 
     def details(self, request_id: str) -> ProblemDetails:
         """The problem details object."""

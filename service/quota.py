@@ -41,10 +41,7 @@ def _groups(root: Path, controller: str) -> Iterator[Path]:
         else:
             continue
         group = PurePosixPath(path.lstrip("/"))
-        for each in (
-            group,
-            *group.parents,
-        ):  # the last is the mount itself, which in a container is the group
+        for each in (group, *group.parents):  # the last is the mount itself, which in a container is the group
             yield mount / each
 
 

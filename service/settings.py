@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bundle.errors import UserError
@@ -44,11 +44,6 @@ def _host(value: str) -> str:
     return value.lower()
 
 
-def _network(value: str) -> str:
-    ipaddress.ip_network(value)  # its ValueError says what is wrong
-    return value
-
-
 def _address(value: str) -> str:
     if value != "localhost":
         ipaddress.ip_address(value)  # its ValueError says what is wrong
@@ -78,7 +73,7 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 Key = Annotated[SecretStr, AfterValidator(_strong)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], NoDecode, BeforeValidator(_split)]
 Hosts = Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], NoDecode, BeforeValidator(_split)]
-Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], NoDecode, BeforeValidator(_split)]
+Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_split)]
 
 
 class Settings(BaseSettings):
@@ -125,6 +120,12 @@ class Settings(BaseSettings):
     """key that /identify, /stream, /model, /v2 and /metrics ask for"""
     require_key: bool = False
     """refuse to start without API_KEY"""
+    feedback: Path | None = None
+    """folder for pictures that people call wrong (POST /feedback); nothing is kept without it"""
+    feedback_bytes: Annotated[int, Field(ge=1_000_000)] = 1_000_000_000
+    """most bytes in that folder; beyond it 507, and 429 for who brought ADDRESS_SHARE of them"""
+    feedback_rate: Count = 60
+    """pictures a minute that are taken for it, ADDRESS_SHARE of them from one address; beyond it 429"""
 
     queue: Count = 16
     """pictures that may wait; beyond it 503 at once"""
@@ -166,6 +167,8 @@ class Settings(BaseSettings):
             raise ValueError("BUFFER_BYTES must hold at least one body and one frame")
         if self.require_key and self.api_key is None:
             raise ValueError("REQUIRE_KEY is set, and there is no API_KEY; set one, as `openssl rand -hex 16` gives it")
+        if self.feedback is not None and self.feedback.resolve().is_relative_to(self.page.resolve()):
+            raise ValueError("FEEDBACK lies inside PAGE, which everybody can read; name another folder")
         if self.model.startswith(REGISTRY):
             if not _NAMED.fullmatch(self.model):
                 raise ValueError(f"MODEL {self.model} must look like models:/NAME@champion")

@@ -12,6 +12,7 @@ HELP = """\
 commands:
   serve    the page at http://127.0.0.1:8000, which can be taught (the command where none is named)
   review   list the photos that should be looked at, and carry out decisions on them (docs/review.md)
+  forget   let photos leave every place that this machine can reach, and the models that knew them
   pull     bring what users of a deployed service have sent in
 
 The service's settings are environment variables here as well: PORT, THREADS, … (`python -m service --help`)."""
@@ -44,6 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from studio.review import command
 
             return command.main(given)
+        if given and given[0] == "forget":
+            from studio.forget import command as forgetting
+
+            return forgetting.main(given[1:])
         return _serve(given)
     except (UserError, PipelineError, StudioError) as error:
         print(f"error: {error}", file=sys.stderr)

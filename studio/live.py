@@ -58,6 +58,7 @@ class Studio:
         self._why_no_draft = ""
         self._busy = ""
         self._author = ""
+        self._model = ""
         self._job: Job | None = None
         self._running: tuple[dvc.Run, asyncio.Task[None]] | None = None
         self._look_now: Callable[[], None] = lambda: None
@@ -148,6 +149,12 @@ class Studio:
         if self._running:
             self._running[0].cancel()
 
+    def serves(self, model: str) -> None:
+        """``model`` is the version that answers now: another one than before is a change like any other."""
+        if model != self._model:
+            self._model = model
+            self.bump()
+
     def bump(self) -> None:
         """Something has changed: tell who waits."""
         self.seq += 1
@@ -161,15 +168,15 @@ class Studio:
         except TimeoutError:
             return
 
-    def state(self, model: str) -> dict[str, Any]:
-        """What the page shows; ``model`` is the version that answers now."""
+    def state(self) -> dict[str, Any]:
+        """What the page shows."""
         journal = self.album.journal
         shown = sorted(journal.steps)[: -MOST_STEPS - 1 : -1]
         return {
             "seq": self.seq,
             "labels": self._labels(),
             "author": self._author,
-            "model": model,
+            "model": self._model,
             "draft": self._shown_draft(),
             "why_no_draft": self._why_no_draft,
             "steps": [self._shown_step(journal.steps[number]) for number in shown],
@@ -293,9 +300,10 @@ class Studio:
     def _can_roll_back(self, step: int) -> bool:
         """Whether a keep made the present champion, and there was one before it."""
         job = self._job
-        if job is None or (job.id, job.outcome) != (step, "promoted") or self._base is None:
+        if job is None or (job.id, job.outcome) != (step, "promoted"):
             return False
-        return job.model == self._base.manifest.version and self._base.manifest.lineage.parent is not None
+        promoted = bundle.load_manifest(self.promoted)
+        return job.model == promoted.version and promoted.lineage.parent is not None
 
     def _roll_back(self, step: int) -> Step:
         import subprocess  # of the pipeline, as it needs MLflow, which the studio has no use for

@@ -16,7 +16,7 @@ from studio.guard import Guard
 from studio.live import Studio
 
 WAIT_S: Final = 20.0  # for a change of the state
-TICK_S: Final = 0.5  # how soon a waiting request notices that the service stops
+TICK_S: Final = 0.1  # how soon a waiting request notices that another model is served, or that the service stops
 MOST_BYTES: Final = 500_000_000  # of one burst
 KINDS: Final = {
     404: NOT_FOUND,
@@ -74,9 +74,11 @@ async def sign_in(request: Request, given: Token) -> Response:
 async def state(request: Request, own: Service, seen: Annotated[int, Query()] = 0) -> dict[str, Any]:
     """Everything; where ``seen`` is the newest, after the next change or 20 s."""
     studio, until = studio_of(request), time.monotonic() + WAIT_S
+    studio.serves(own.queue.served().version)
     while seen == studio.seq and time.monotonic() < until and not own.draining:
         await studio.changed(TICK_S)
-    return studio.state(own.queue.served().version)
+        studio.serves(own.queue.served().version)
+    return studio.state()
 
 
 @router.post("/teach")

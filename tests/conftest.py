@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-PROJECT = ("stale_configuration", "end_to_end", "own_photos", "make")  # of tests/pipeline
+PROJECT = ("stale_configuration", "end_to_end", "own_photos", "make", "keep")  # of tests/pipeline
 ORDER = ("pipeline", "e2e", "demo", "gif", "service")  # the other folders are done in seconds
 
 # Hypothesis' own limits (0.2 s an example, 1 s to make some) would let a test fail on a busy machine.

@@ -8,13 +8,14 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.core.errors import DataError
 from pipeline.data import folder as picture_folder
-from pipeline.data import manifest
+from pipeline.data import forgotten, manifest
 from pipeline.data.findings import shown
 from pipeline.data.manifest import OWN, Row, normal
 from pipeline.data.settings import DataSettings
 
 AUTHOR = "unknown"
 LICENCE = "unknown (added by user)"
+FORGOTTEN = "it was forgotten, see data/forgotten.jsonl; remove the file"
 SHOWN = 5  # names of each list on the terminal
 
 
@@ -22,7 +23,8 @@ def adopt(settings: DataSettings) -> None:
     """Bring the manifest in line with the folders and print what was done.
 
     Rows of files that are there are never changed; rows of deleted files are dropped; a photo that was moved
-    to another label keeps its author and licence. The manifest is written whole or not at all.
+    to another label keeps its author and licence. A photo that was forgotten is not taken again, under any name. The
+    manifest is written whole or not at all.
 
     Raises:
         DataError: the folder is missing or holds no picture, or the manifest is damaged; nothing is written.
@@ -41,6 +43,9 @@ def adopt(settings: DataSettings) -> None:
     known = {normal(row.file) for row in old}
     gone = [row for row in old if normal(row.file) not in present]
     new = [row_of(settings.images, file) for key, file in present.items() if key not in known]
+    refused = forgotten.hashes(settings)
+    why_not |= {row.file: FORGOTTEN for row in new if row.sha256_of_source in refused}
+    new = [row for row in new if row.file not in why_not]
     moved = _moved(gone, new)
     rows = [row for row in old if normal(row.file) in present] + [moved.get(row.file, row) for row in new]
     if rows != old:

@@ -18,6 +18,7 @@ from bundle.engine import Engine
 from bundle.errors import BundleError
 from pipeline.core import files
 from pipeline.core.errors import DataError, PipelineError, StorageError
+from pipeline.metrics.predictions import PHOTOS, read_photos
 from pipeline.promote import history
 from pipeline.promote.history import Action, Entry
 from pipeline.tracking import mlflow_model, runs
@@ -25,6 +26,7 @@ from pipeline.tracking.lineage import Lineage
 from pipeline.tracking.registry import Registry, Unreadable, Version
 
 PROMOTED = "promoted"  # in the folder of models
+WORD = "TAINTED"  # a file in its place, where there is no model left that may be served; a service reads it
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def lock(models: Path) -> Iterator[None]:
 
 
 def find(reg: Registry, models: Path, candidate: bundle.Bundle, scratch: Path) -> Champion | None:
-    """The champion, changing nothing.
+    """The champion, changing nothing; None where there is none, or where it may not be served any more.
 
     Its bundle is that of models/promoted/, else the registry's, fetched into ``scratch``, else ``candidate``, should
     that be the same model.
@@ -72,8 +74,10 @@ def find(reg: Registry, models: Path, candidate: bundle.Bundle, scratch: Path) -
         TrackingError: the store can't be read.
     """
     version, held, folder = reg.champion(), None, models / PROMOTED
+    if version and version.tainted:
+        return None
     try:
-        held = bundle.load(folder) if folder.exists() else None
+        held = bundle.load(folder) if folder.exists() and not (folder / WORD).exists() else None
     except BundleError as error:
         print(f"{folder} can't be read: {error}")
     if version is None:
@@ -160,6 +164,66 @@ def roll_back(reg: Registry, models: Path, to: str | None, why: str) -> tuple[Ve
     version = _target(reg, history.read(models), present, to)
     if version == present:
         raise DataError(f"{present.name} is the champion already")
+    _bring_back(reg, models, version)
+    _record(models, "rollback", version, present, why)
+    return present, version
+
+
+def replace_tainted(reg: Registry, models: Path, refused: frozenset[str], why: str) -> Version | None:
+    """Take a champion that may not be served any more out: the newest clean one before it takes its place.
+
+    Where there is none, or none can be read any more, models/promoted/ holds a word that says so, and the alias stays:
+    a service refuses the tainted version that it names.
+
+    Args:
+        refused: sha256 of photos; a model in models/promoted/ that knew one is taken out, registered or not.
+        why: for the history and the word.
+
+    Returns:
+        The version that took its place; None where none did, or the champion is clean.
+
+    Raises:
+        TrackingError: the store can't be read or written. StorageError: models/promoted/ can't be written.
+    """
+    folder, present, clean = models / PROMOTED, reg.champion(), None
+    if not must_go(reg, models, refused):
+        return None
+    stack = reversed(history.replay(history.read(models))[0])
+    earlier = [*([present] if present else ()), *(found for e in stack if (found := reg.find(e.fingerprint)))]
+    for version in earlier:
+        if version.tainted:
+            continue
+        try:
+            _bring_back(reg, models, version)
+            clean = version
+            break
+        except (DataError, Unreadable) as error:
+            print(f"{version.name} can't take its place: {error}")
+    if clean:
+        _record(models, "forget", clean, present, why)
+    else:
+        with files.replace_dir(folder) as new:
+            files.write_text(new / WORD, f"{why}; no clean model is there: `dvc repro` makes one\n")
+    return clean
+
+
+def must_go(reg: Registry, models: Path, refused: frozenset[str]) -> bool:
+    """Whether the champion is tainted, or the model in models/promoted/ knew one of the photos; see `replace_tainted`.
+
+    Raises:
+        TrackingError: the store can't be read. DataError: the model's list of photos is damaged.
+    """
+    folder, present = models / PROMOTED, reg.champion()
+    known = read_photos(folder / PHOTOS) if (folder / PHOTOS).exists() else {}
+    return not refused.isdisjoint(known) or bool(present and present.tainted and not (folder / WORD).exists())
+
+
+def _bring_back(reg: Registry, models: Path, version: Version) -> None:
+    """Put ``version`` into models/promoted/ and point the alias to it.
+
+    Raises:
+        DataError: it does not give its golden answers any more. Unreadable: the store has lost its files.
+    """
     with files.replace_dir(models / PROMOTED) as new:
         fetched = reg.fetch(version, new)
         try:
@@ -167,18 +231,19 @@ def roll_back(reg: Registry, models: Path, to: str | None, why: str) -> tuple[Ve
         except BundleError as error:
             raise DataError(f"version {version.number} can't be served any more: {error}") from error
         reg.set_alias(version)
-    _record(models, "rollback", version, present, why)
-    return present, version
 
 
 def _target(reg: Registry, entries: list[Entry], present: Version, to: str | None) -> Version:
-    if to and to.isdecimal():
-        return reg.get(int(to))
-    earlier = [e for e in history.replay(entries)[0] if e.fingerprint != present.fingerprint][-1:]
+    earlier = [e for e in reversed(history.replay(entries)[0]) if e.fingerprint != present.fingerprint]
     chosen = [e for e in reversed(entries) if e.bundle == to] if to else earlier
-    for entry in chosen:
-        if version := reg.find(entry.fingerprint):
+    found = [reg.get(int(to))] if to and to.isdecimal() else [reg.find(entry.fingerprint) for entry in chosen]
+    for version in found:
+        if version is None and not to:
+            break
+        if version and not version.tainted:
             return version
+    if tainted := [version for version in found if version]:
+        raise DataError(f"no model is left to go back to: {tainted[0].name} is tainted ({tainted[0].tainted})")
     if not to and not earlier:
         raise DataError(f"{present.name} is the only champion there was")
     wanted = to or earlier[0].bundle

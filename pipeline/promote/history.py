@@ -16,7 +16,7 @@ from pipeline.core import files
 from pipeline.core.errors import DataError
 
 FILE = "promotions.jsonl"
-Action = Literal["promote", "rollback", "repair"]
+Action = Literal["promote", "rollback", "repair", "forget"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Entry:
 
     ``version`` is the number in MLflow's registry, ``bundle`` the name in the manifest, ``previous`` the
     number of the champion before (None: there was none). Models are told apart by their fingerprint: a new
-    store counts its versions from 1 again. A repair writes down a champion that this file had missed.
+    store counts its versions from 1 again. A repair writes down a champion that this file had missed; forget, one that
+    took the place of a champion that knew a photo which was forgotten.
     """
 
     when: str  # ISO 8601, UTC
@@ -78,10 +79,11 @@ def replay(entries: Sequence[Entry]) -> tuple[list[Entry], dict[str, Entry]]:
     stack: dict[str, Entry] = {}
     removed: dict[str, Entry] = {}
     for entry in entries:
-        if entry.action == "rollback" and entry.fingerprint in stack:
+        if entry.action in ("rollback", "forget") and entry.fingerprint in stack:
             while (last := next(reversed(stack))) != entry.fingerprint:
                 del stack[last]
-                removed[last] = entry
+                if entry.action == "rollback":  # nobody found fault with the model of a photo that was forgotten
+                    removed[last] = entry
         stack.pop(entry.fingerprint, None)
         removed.pop(entry.fingerprint, None)
         stack[entry.fingerprint] = entry

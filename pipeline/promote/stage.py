@@ -24,6 +24,8 @@ from bundle.engine import Engine
 from bundle.errors import BundleError
 from pipeline.core import config, files
 from pipeline.core.errors import DataError, PipelineError, run_stage
+from pipeline.data import forgotten
+from pipeline.data.settings import DataSettings
 from pipeline.metrics.predictions import PHOTOS, PREDICTIONS, read, read_photos
 from pipeline.promote import champion, history, policy
 from pipeline.promote.champion import Champion
@@ -55,14 +57,18 @@ def promote(anyway: str | None = None) -> None:
         candidate = bundle.load(CANDIDATE)
     except BundleError as error:
         raise DataError(f"no candidate to promote: {error}") from error
-    new = Version.of(candidate)
+    new, known = Version.of(candidate), _forgotten(candidate)
+    if anyway is not None and not known.passed:
+        raise DataError(known.note)
     # Several experiments may run at once; they change nothing and need no lock.
     with nullcontext() if experiment else champion.lock(models), tempfile.TemporaryDirectory() as scratch:
         before = champion.find(registry, models, candidate, Path(scratch))
         if before and not experiment:
             before = champion.reconcile(registry, models, before)
-        former, word = before.version if before else None, "promoted"
-        if before and before.version.fingerprint == new.fingerprint:
+        former, word, why = before.version if before else None, "promoted", ""
+        if not known.passed:
+            word, decision = "refused", Decision((known,))
+        elif before and before.version.fingerprint == new.fingerprint:
             word, decision = "already champion", Decision(())
             if not experiment:
                 champion.renew(registry, models, candidate, before)
@@ -193,6 +199,13 @@ def _golden(candidate: bundle.Bundle) -> Gate:
     except BundleError as error:
         note = str(error)
     return Gate("golden frames", not note, None, f"within {candidate.manifest.golden_tolerance:g}", note)
+
+
+def _forgotten(candidate: bundle.Bundle) -> Gate:
+    knew = read_photos(candidate.path(PHOTOS)) if PHOTOS in candidate.manifest.files else {}
+    back = forgotten.hashes(config.load("data", DataSettings)) & knew.keys()
+    note = f"it knew {len(back)} photos that were forgotten; `dvc add data` and `dvc repro` make a model without them"
+    return Gate("forgotten photos", not back, len(back), "0", note if back else "")
 
 
 def _names(version: Version | None) -> dict[str, str] | None:

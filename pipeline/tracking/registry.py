@@ -10,6 +10,8 @@ of each file that the manifest lists gives the rest.
 
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from pipeline.tracking.runs import Run
 from pipeline.tracking.store import Store, explained
 
 CHAMPION = "champion"  # the alias
+TAINTED = "tainted"  # the tag of a version that knew a photo that was forgotten; its value says which and how
 FOLDER = "bundle"  # of a run's artifacts; in it one for each fingerprint: a training may be exported twice
 
 
@@ -36,12 +39,16 @@ class Unreadable(TrackingError):
 
 @dataclass(frozen=True)
 class Version:
-    """A model version: its number (0: not in the registry yet), the bundle's name and fingerprint, and the run."""
+    """A model version: its number (0: not in the registry yet), the bundle's name and fingerprint, and the run.
+
+    ``tainted`` says why it may not be served any more; empty where it may.
+    """
 
     number: int
     bundle: str
     fingerprint: str
     run_id: str
+    tainted: str = ""
 
     @classmethod
     def of(cls, found: Bundle) -> "Version":
@@ -77,10 +84,25 @@ class Registry:
         return self._version(self.store.call("get_model_version", self.model, str(number)))
 
     def find(self, fingerprint: str) -> Version | None:
-        """The version whose bundle has ``fingerprint``; the newest, should there be several."""
-        query = f"name = '{self.model}' and tags.fingerprint = '{fingerprint}'"
-        found = self.store.call("search_model_versions", query, order_by=["version_number DESC"])
-        return self._version(found[0]) if found else None
+        """The version whose bundle has ``fingerprint``; of several the newest that is not tainted, else the newest.
+
+        There are several where a photo of the test split was forgotten: the model without it has the same bytes.
+        """
+        found = list(self._search(f"tags.fingerprint = '{fingerprint}'"))
+        return next((version for version in found if not version.tainted), found[0] if found else None)
+
+    def versions(self) -> list[Version]:
+        """All versions that promote made, the newest first."""
+        return list(self._search("tags.fingerprint != ''"))
+
+    def _search(self, condition: str) -> Iterator[Version]:
+        token = None
+        while True:
+            query = f"name = '{self.model}' and {condition}"
+            found = self.store.call("search_model_versions", query, order_by=["version_number DESC"], page_token=token)
+            yield from map(self._version, found)
+            if not (token := found.token):
+                return
 
     def register(self, candidate: Bundle, run: Run) -> Version:
         """Keep ``candidate`` as a version; the one that is there, if it was registered before.
@@ -88,7 +110,7 @@ class Registry:
         The files go first, so that a version which exists has all of them, whenever this is interrupted.
         """
         new, client = Version.of(candidate), self.store.client
-        if known := self.find(new.fingerprint):
+        if (known := self.find(new.fingerprint)) and not known.tainted:
             return known
         with explained(self.store.place), tempfile.TemporaryDirectory() as scratch:
             mlflow_model.write(candidate, Path(scratch) / "model")
@@ -104,6 +126,10 @@ class Registry:
         self.store.call("log_artifacts", version.run_id, str(candidate.folder), version.path)
         for name, value in _tags(candidate).items():
             self.store.call("set_model_version_tag", self.model, str(version.number), name, value)
+
+    def taint(self, version: Version, why: str) -> None:
+        """Tag ``version`` as one that may not be served any more."""
+        self.store.call("set_model_version_tag", self.model, str(version.number), TAINTED, why)
 
     def set_alias(self, version: Version) -> None:
         """Point the alias to ``version``; what serves the alias takes it over."""
@@ -136,15 +162,32 @@ class Registry:
         Raises:
             DataError: the table is damaged.
         """
-        path = f"{version.path}/{PREDICTIONS}"
+        with self._file(version, PREDICTIONS) as path:
+            return read(path) if path else []
+
+    def photos(self, version: Version) -> dict[str, str] | None:
+        """The side of each photo that ``version`` knew, by sha256; None where its bundle has no such list.
+
+        Raises:
+            DataError: the table is damaged.
+        """
+        with self._file(version, PHOTOS) as path:
+            return read_photos(path) if path else None
+
+    @contextmanager
+    def _file(self, version: Version, name: str) -> Iterator[Path | None]:
+        """A copy of one file of a version's bundle, for as long as the block lasts; None where it has none."""
+        path = f"{version.path}/{name}"
         if path not in {file.path for file in self.store.call("list_artifacts", version.run_id, version.path)}:
-            return []
+            yield None
+            return
         with tempfile.TemporaryDirectory() as scratch:
-            return read(Path(self.store.call("download_artifacts", version.run_id, path, scratch)))
+            yield Path(self.store.call("download_artifacts", version.run_id, path, scratch))
 
     def _version(self, made: Any) -> Version:
         try:
-            return Version(int(made.version), made.tags["bundle"], made.tags["fingerprint"], made.run_id)
+            tags = made.tags
+            return Version(int(made.version), tags["bundle"], tags["fingerprint"], made.run_id, tags.get(TAINTED, ""))
         except KeyError as error:
             raise TrackingError(
                 f"version {made.version} of {self.model} was not made by promote (it has no tag {error}): move "

@@ -5,7 +5,7 @@ import csv
 import glob
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -23,10 +23,9 @@ DESCRIPTION: Final = """\
 Say what is in each photo (JPEG, PNG or WebP), by the promoted model: a label, or "none of these".
 
 A folder stands for all photos in it and below, a pattern in quotes ("holiday/**/*.jpg") for all that match.
-With --json it prints the object that the service answers with:
-  {"label": "plant" or null, "probabilities": {"art": 0.01, ...}, "score": 0.98, "threshold": 0.6, "model": "...",
-   "timing_ms": {...}}
-one on a line for several photos (JSON lines), each with its "file" besides; with --csv a row for each photo."""
+With --json it prints the object that the service answers with, one on a line (with its "file", if there are several):
+  {"label": "plant" or null, "probabilities": {...}, "score": 0.98, "threshold": 0.6, "model": "…", "timing_ms": {...}}
+with --csv a row for each photo."""
 
 EPILOG: Final = """\
 exit status: 0 every photo was answered; 1 a photo or the model could not be used (the others are answered all
@@ -34,10 +33,7 @@ the same, each error is a line on stderr); 2 wrong usage. On a terminal, stderr 
 
 examples:
   python -m service identify photo.jpg
-  python -m service identify --csv holiday > holiday.csv
-  python -m service identify --json photos/*.jpg | jq .label"""
-
-Print = Callable[[Path, Answer], None]
+  python -m service identify --csv holiday > holiday.csv"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,17 +57,24 @@ def run(arguments: argparse.Namespace) -> int:
     """
     model = engine.load(bundle.load(arguments.bundle), arguments.variant)
     photos, failed = list(_photos(arguments.photos)), False
-    show: Print = _line
-    if arguments.json:
-        show = _json_lines(several=len(photos) > 1)
-    elif arguments.csv:
-        show = _csv(model.labels)
+    rows = csv.writer(sys.stdout, lineterminator="\n")
+    if arguments.csv:
+        rows.writerow(["file", "label", "score", "threshold", *model.labels])
     with_progress = len(photos) > 1 and sys.stderr.isatty() and not sys.stdout.isatty()
     for number, (photo, error) in enumerate(photos, 1):
         try:
             if error is not None:
                 raise error
-            show(photo, model.identify(_read(photo)))
+            answer = model.identify(_read(photo))
+            values = answer.to_json()
+            if arguments.csv:
+                numbers = [values["score"], values["threshold"], *values["probabilities"].values()]
+                rows.writerow([str(photo), answer.label or "", *numbers])
+            elif arguments.json:
+                file = {"file": str(photo)} if len(photos) > 1 else {}
+                print(json.dumps(file | values, ensure_ascii=False))
+            else:
+                print(f"{_shown(photo)}  {_sentence(answer)}")
             sys.stdout.flush()
         except PictureError as why:
             failed = True
@@ -96,30 +99,10 @@ def _photos(names: Sequence[str]) -> Iterator[tuple[Path, PictureError | None]]:
         yield from ((file, None) for file in found) if found else [(path, PictureError(why))]
 
 
-def _json_lines(several: bool) -> Print:
-    def show(photo: Path, answer: Answer) -> None:
-        file = {"file": str(photo)} if several else {}
-        print(json.dumps(file | answer.to_json(), ensure_ascii=False))
-
-    return show
-
-
-def _csv(labels: Sequence[str]) -> Print:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["file", "label", "score", "threshold", *labels])
-
-    def show(photo: Path, answer: Answer) -> None:
-        values = answer.to_json()
-        row = [str(photo), answer.label or "", values["score"], values["threshold"]]
-        writer.writerow([*row, *values["probabilities"].values()])
-
-    return show
-
-
-def _line(photo: Path, answer: Answer) -> None:
+def _sentence(answer: Answer) -> str:
     likeliest = sorted(answer.probabilities.items(), key=lambda item: -item[1])[:SHOWN]
     probabilities = "  ".join(f"{label} {probability:.3f}" for label, probability in likeliest)
-    print(f"{_shown(photo)}  {answer.label or NONE_OF_THESE}  ({probabilities})")
+    return f"{answer.label or NONE_OF_THESE}  ({probabilities})"
 
 
 def _read(photo: Path) -> bytes:

@@ -18,16 +18,14 @@ from fastapi import FastAPI
 
 from bundle.errors import UserError
 from service import log
-from service.http import protocol
+from service.http import probes, protocol
 from service.http.app import GiveUp, create_app
-from service.http.probes import Probes
 from service.models.workspace import Workspace
 from service.settings import Settings
 
 BACKLOG: Final = 1_024
 KEEP_ALIVE_S: Final = 15  # how long a connection may be idle
 PING_S: Final = 10.0  # a /stream that answers no ping for so long is closed
-READY_S: Final = 0.05  # how often to look whether the first model is there
 
 Make = Callable[[Settings, GiveUp], FastAPI]
 
@@ -35,20 +33,22 @@ Make = Callable[[Settings, GiveUp], FastAPI]
 class Server(uvicorn.Server):
     """uvicorn's, which drains before it stops: not ready any more for DRAIN_S, but all is still answered."""
 
-    def __init__(self, settings: Settings, make: Make) -> None:
+    def __init__(self, settings: Settings, make: Make, address: str) -> None:
         self.status = 0
+        self._address = address
+        self._said = False
         self._draining = False
         self._settings = settings
-        self.application = make(settings, self.give_up)
-        http, websocket = protocol.limited(settings, self.application.state.metrics)
+        self.app = make(settings, self.give_up)
+        http, websocket = protocol.limited(settings, self.app.state.metrics)
         config = uvicorn.Config(
-            self.application,
+            self.app,
             http=http,
             ws=websocket,
             log_config=None,
             access_log=False,
             proxy_headers=bool(settings.trusted_proxies),
-            forwarded_allow_ips=list(settings.trusted_proxies),
+            forwarded_allow_ips=[str(each) for each in settings.trusted_proxies],
             server_header=False,
             ws_max_size=settings.frame_bytes,
             ws_ping_interval=PING_S,
@@ -58,7 +58,7 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=settings.grace_s,
         )
         super().__init__(config)
-        self.application.state.metrics.connections.set_function(lambda: len(self.server_state.connections))
+        self.app.state.metrics.connections.set_function(lambda: len(self.server_state.connections))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  # uvicorn's signature
         """SIGTERM or SIGINT: drain; the second time end at once."""
@@ -71,7 +71,7 @@ class Server(uvicorn.Server):
         """Stop after ``seconds``."""
         self._draining = True
         log.event(logging.INFO, "stopping")
-        if state := getattr(self.application.state, "service", None):
+        if state := getattr(self.app.state, "service", None):
             state.drain()
         asyncio.get_running_loop().call_later(seconds, setattr, self, "should_exit", True)
 
@@ -81,13 +81,14 @@ class Server(uvicorn.Server):
         self.status = 1
         self.drain(0)
 
-    async def say(self, listening: socket.socket) -> None:
+    async def on_tick(self, counter: int) -> bool:
         """Print one line once the first model is served."""
-        state = self.application.state
-        while not hasattr(state, "service") or state.service.queue.model is None:
-            await asyncio.sleep(READY_S)
-        with suppress(OSError):  # nobody reads our stdout
-            print(f"{url(listening)}{state.entrance} serves {state.service.queue.model.version}", flush=True)
+        model = self.app.state.service.queue.model
+        if model is not None and not self._said:
+            self._said = True
+            with suppress(OSError):  # nobody reads our stdout
+                print(f"{self._address}{self.app.state.entrance} serves {model.version}", flush=True)
+        return await super().on_tick(counter)
 
 
 def main(settings: Settings, make: Make = create_app) -> int:
@@ -100,21 +101,10 @@ def main(settings: Settings, make: Make = create_app) -> int:
     with Workspace():
         pass  # said here in one sentence if nothing can be written; the application's own comes as it starts
     with listen(settings, settings.port, "PORT") as listening:
-        probing = None if settings.probe_port is None else listen(settings, settings.probe_port, "PROBE_PORT")
-        server = Server(settings, make)
-        with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-            return runner.run(_serve(server, listening, probing))
-
-
-async def _serve(server: Server, listening: socket.socket, probing: socket.socket | None) -> int:
-    probes = Probes(server.application, probing) if probing else None
-    saying = asyncio.create_task(server.say(listening))
-    try:
-        await server.serve(sockets=[listening])
-    finally:
-        saying.cancel()
-        if probes:
-            probes.stop()
+        server = Server(settings, make, url(listening))
+        if settings.probe_port is not None:
+            probes.serve(server.app, listen(settings, settings.probe_port, "PROBE_PORT"))
+        server.run(sockets=[listening])
     return server.status
 
 

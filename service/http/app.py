@@ -12,12 +12,13 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
-from service import budget, log, quota
+from service import budget, log
+from service.feedback import Feedback
 from service.http import docs, routes, stream, v2
-from service.http.body import Buffer
+from service.http.body import FORM_LIMITS
 from service.http.middleware import Envelope
 from service.http.page import Page
-from service.http.state import State
+from service.http.state import Buffer, State
 from service.inference.queue import InferenceQueue
 from service.metrics import Metrics
 from service.models.registry import RegistrySource
@@ -32,8 +33,9 @@ DESCRIPTION: Final = (
     "Live pictures go over the WebSocket `/stream`: binary frames in, one answer each, the newest frame wins."
 )
 PROBLEM: Final = {
+    "model": ProblemDetails,
     "description": "a problem; /docs lists the kinds",
-    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
 }
 
 GiveUp = Callable[[str], None]
@@ -63,6 +65,9 @@ def create_app(
     )
     for router in (routes.router, routes.open_router, v2.router, v2.open_router, stream.router, docs.router):
         app.include_router(router)
+    if settings.feedback is not None:
+        app.state.feedback = Feedback(settings.feedback, settings)
+        app.include_router(routes.feedback_router, form_limits=FORM_LIMITS)
     app.mount("/docs/", docs.ASSETS)
     app.router.default = Page(directory=settings.page, check_dir=False)  # a mount at / would hide other methods
     _complete_document(app)
@@ -75,7 +80,7 @@ def create_app(
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID"],
-            expose_headers=["ETag", "Retry-After", "X-Request-ID"],
+            expose_headers=["ETag", "Retry-After", "X-Feedback", "X-Request-ID"],
         )
     return app
 
@@ -85,17 +90,11 @@ def _lifespan(settings: Settings, give_up: GiveUp, given: Source | None) -> Call
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         budget.limit_arenas()
         metrics: Metrics = app.state.metrics
-        queue = InferenceQueue(
-            limit=settings.queue,
-            threads=settings.threads or quota.cores(),
-            deadline_s=settings.deadline_s,
-            address_share=settings.address_share,
-            metrics=metrics,
-        )
+        queue = InferenceQueue(settings, metrics)
         source = given or (RegistrySource(settings) if settings.registered else FolderSource(Path(settings.model)))
         with Workspace() as workspace:
             watcher = Watcher(source, workspace, queue, metrics, settings, give_up)
-            state = State(settings, metrics, queue, watcher, Buffer(settings.buffer_bytes))
+            state = State(settings, metrics, queue, watcher, Buffer(settings.buffer_bytes), asyncio.get_running_loop())
             metrics.streams.set_function(lambda: len(state.streams))
             app.state.service = state
             watching = asyncio.create_task(watcher.run())
@@ -117,19 +116,14 @@ async def _pass_on(_: Request, error: Exception) -> Response:
 
 
 def _complete_document(app: FastAPI) -> None:
-    """Add what no route has in its signature; the rest follows from the types."""
+    """Say in the document that the key is needed only where one is set; the rest follows from the types."""
     generate = app.openapi
 
     def complete() -> dict[str, Any]:
-        if app.openapi_schema is not None:
-            return app.openapi_schema
-        document = generate()  # which FastAPI keeps, and so all that is added to it here
-        for model in (ProblemDetails, v2.InferRequest):
-            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-            document["components"]["schemas"] |= schema.pop("$defs", {}) | {schema["title"]: schema}
-        for operation in (each for path in document["paths"].values() for each in path.values()):
-            if "security" in operation:
-                operation["security"] = [{}, *operation["security"]]  # needed only where a key is set
-        return document
+        if app.openapi_schema is None:  # it is kept, and so is what is changed here
+            for operation in (each for path in generate()["paths"].values() for each in path.values()):
+                if "security" in operation:
+                    operation["security"].insert(0, {})
+        return generate()
 
     app.openapi = complete  # type: ignore[method-assign]  # FastAPI's own way of extending the document

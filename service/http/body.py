@@ -1,119 +1,100 @@
-"""The picture out of a request, whose body nobody can make endless: bytes, time, and memory of all bodies together."""
+"""What a request brings, which nobody can make endless: limits on bytes, time, and memory of all bodies together."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import Field, File, FormParser, parse_options_header
-from starlette.requests import Request
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.types import Message
 
+from service.http import state
+from service.http.state import State
 from service.problems import BAD_REQUEST, OVERLOADED, TIMEOUT, TOO_LARGE, Problem
-from service.settings import Settings
 
 FIELD: Final = "image"
-MAX_PARTS: Final = 16
-# Bytes of Content-Type, and of each header of a part: python-multipart reads their parameters in a time that grows with
-# the square of their length.
-MAX_HEADER: Final = 1_024
+FORM_LIMITS: Final[Any] = {"max_files": 4, "max_fields": 16, "max_part_size": 4_096}
+MAX_CONTENT_TYPE: Final = 1_024  # bytes; clients send about 70
 _HOW: Final = f"send one form field `{FIELD}` with the file, as `curl -F {FIELD}=@photo.jpg` does"
 
 
-class Buffer:
-    """The bytes of bodies and frames that are held; of one event loop, so it needs no lock."""
+class LimitedRoute(APIRoute):
+    """A route that takes a body; its bytes count in the buffer of all bodies and frames until it is answered."""
 
-    def __init__(self, limit: int) -> None:
-        self._free = limit
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's, which reads the body through `_Body`."""
+        handle = super().get_route_handler()
 
-    def take(self, count: int) -> bool:
-        """Reserve ``count`` bytes; False where they would exceed the limit."""
-        if count > self._free:
-            return False
-        self._free -= count
-        return True
+        async def limited(request: Request) -> Response:
+            own, body = state.of(request), _Body(request)
+            try:
+                return await handle(Request(request.scope, body.receive))
+            finally:
+                own.buffer.give(body.held)
 
-    def give(self, count: int) -> None:
-        """Give reserved bytes back."""
-        self._free += count
+        return limited
 
 
-@asynccontextmanager
-async def read(request: Request, settings: Settings, buffer: Buffer) -> AsyncIterator[bytes]:
-    """Read the body of a request; its bytes count in ``buffer``, which all bodies share, until the block ends.
+class _Body:
+    def __init__(self, request: Request) -> None:
+        self.held = 0  # bytes
+        self._own: State = state.of(request)
+        self._request = request
+        self._until = asyncio.get_running_loop().time() + self._own.settings.timeout_s
+        announced = request.headers.get("content-length", "")
+        self._announced = int(announced) if announced.isdecimal() else 0
 
-    Raises:
-        Problem: it is too long (said before it is read, where its length is announced), takes too long, is empty, or
-            there is no room for it now.
-        ClientDisconnect: the client went away.
-    """
-    limit = settings.body_bytes
-    too_large = Problem(TOO_LARGE, f"the body is larger than {limit / 1e6:g} MB; scale the picture down")
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit:
-        raise too_large
-    chunks: list[bytes] = []
-    held = 0
-    try:
+    async def receive(self) -> Message:
+        """The next part of the body.
+
+        Raises:
+            Problem: it is too long (said before it is read, where its length is announced), takes too long, or there is
+                no room for it now.
+        """
+        settings = self._own.settings
+        self._limit(self._announced)
         try:
-            async with asyncio.timeout(settings.timeout_s):
-                async for chunk in request.stream():
-                    if held + len(chunk) > limit:
-                        raise too_large
-                    if not buffer.take(len(chunk)):
-                        raise Problem(OVERLOADED, "too much is being uploaded at the moment; try again in a second")
-                    held += len(chunk)
-                    chunks.append(chunk)
+            async with asyncio.timeout_at(self._until):
+                message = await self._request.receive()
         except TimeoutError as error:
             why = f"the body did not arrive in {settings.timeout_s:g} s; send it faster, or a smaller picture"
             raise Problem(TIMEOUT, why) from error
-        if not held:
-            raise Problem(BAD_REQUEST, "the body is empty; send a picture as the body or as form field `image`")
-        yield b"".join(chunks)
-    finally:
-        buffer.give(held)
+        count = len(message.get("body", b""))
+        self._limit(self.held + count)
+        if not self._own.buffer.take(count):
+            raise Problem(OVERLOADED, "too much is being uploaded at the moment; try again in a second")
+        self.held += count
+        return message
+
+    def _limit(self, count: int) -> None:
+        if count > (most := self._own.settings.body_bytes):
+            raise Problem(TOO_LARGE, f"the body is larger than {most / 1e6:g} MB; send a smaller one")
 
 
-def picture(body: bytes, content_type: str) -> bytes:
-    """The content of a form's one field ``image``; for a thread, as a hostile form may take some milliseconds.
+async def picture(request: Request) -> bytes:
+    """The body, or where it is a form, the content of its one file ``image``.
 
     Raises:
-        Problem: it is no form, or has no such field, or two of them.
+        Problem: it is empty, or a form without such a field, or with two of them.
     """
-    if len(content_type) > MAX_HEADER:
-        raise Problem(BAD_REQUEST, f"the Content-Type is longer than {MAX_HEADER} bytes; {_HOW}")
-    found: list[tuple[str, bytes]] = []
-    ended: list[bool] = []
-
-    def take(part: Field | File) -> None:
-        if len(found) >= MAX_PARTS:
-            raise Problem(BAD_REQUEST, f"the form has more than {MAX_PARTS} parts; {_HOW}")
-        if isinstance(part, File):
-            part.file_object.seek(0)
-            content = part.file_object.read()
-        else:
-            content = part.value or b""
-        found.append(((part.field_name or b"").decode("utf-8", "replace"), content))
-
+    content_type = request.headers.get("content-type", "")
+    if not content_type.strip().lower().startswith("multipart/form-data"):  # the picture says itself what it is
+        if data := await request.body():
+            return data
+        raise Problem(BAD_REQUEST, f"the body is empty; send a picture as the body, or {_HOW}")
+    if len(content_type) > MAX_CONTENT_TYPE:
+        raise Problem(BAD_REQUEST, f"the Content-Type is longer than {MAX_CONTENT_TYPE} bytes; {_HOW}")
     try:
-        boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
-        form = FormParser(
-            "multipart/form-data",
-            take,
-            take,
-            on_end=lambda: ended.append(True),
-            boundary=boundary,
-            config={"MAX_MEMORY_FILE_SIZE": len(body), "MAX_HEADER_SIZE": MAX_HEADER},
-        )
-        form.write(body)
-        form.finalize()
-    except (FormParserError, ValueError) as error:
-        raise Problem(BAD_REQUEST, f"the form is none that can be read; {_HOW}") from error
-    if not ended or not boundary:
-        raise Problem(BAD_REQUEST, f"the form breaks off or is none; {_HOW}")
-    pictures = [content for name, content in found if name == FIELD]
-    if len(pictures) != 1:
-        others = ", ".join(ascii(name[:40]) for name, _ in found)
-        there = f"its fields are {others}" if others else "it is empty"
-        raise Problem(BAD_REQUEST, f"the form has {len(pictures)} fields `{FIELD}` ({there}); {_HOW}")
-    return pictures[0]
+        async with request.form(**FORM_LIMITS) as form:
+            found = [each for each in form.getlist(FIELD) if isinstance(each, UploadFile)]
+            if len(found) == 1:
+                return await found[0].read()
+            others = ", ".join(ascii(name[:40]) for name in form)
+    except Problem:
+        raise
+    except HTTPException as error:
+        raise Problem(BAD_REQUEST, f"the form can't be read ({error.detail}); {_HOW}") from error
+    there = f"its fields are {others}" if others else "it is empty"
+    raise Problem(BAD_REQUEST, f"the form has {len(found)} files `{FIELD}` ({there}); {_HOW}")

@@ -8,8 +8,6 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Mapping
-from contextlib import suppress
 from typing import Final
 
 from fastapi.exceptions import RequestValidationError
@@ -21,11 +19,18 @@ from bundle.errors import UserError
 from service import log, problems
 from service.http import state
 from service.http.auth import is_our_name
-from service.http.protocol import MAX_HEAD
 from service.http.state import State
-from service.problems import BAD_REQUEST, HEADERS, INTERNAL, NOT_READY, OVERLOADED, TIMEOUT, Problem
+from service.problems import BAD_REQUEST, INTERNAL, NOT_READY, OVERLOADED, TIMEOUT, Problem
 from service.settings import Settings
 
+# Everything from here, nothing inline; wasm may be compiled (inference in the browser), camera pictures are blobs.
+POLICY: Final = (
+    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; img-src 'self' blob: data:; "
+    "media-src 'self' blob:; connect-src 'self' blob: data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+# Data, and the model card, which comes with the bundle: its pictures lie in it, and nothing of it runs or is sent.
+DATA_POLICY: Final = "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 # A page with COOP and COEP is isolated: its clocks are fine ones, and its threads may share memory. CORP keeps other
 # sites from embedding our answers; a page of a configured origin asks with CORS, to which it does not apply.
 SECURITY: Final = [
@@ -36,26 +41,12 @@ SECURITY: Final = [
     (b"referrer-policy", b"no-referrer"),
     (b"permissions-policy", b"camera=(self), microphone=(), geolocation=()"),
 ]
-# Everything from here, nothing inline; wasm may be compiled (inference in the browser), camera pictures are blobs.
-POLICY: Final = (
-    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; img-src 'self' blob: data:; "
-    "media-src 'self' blob:; connect-src 'self' blob: data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'"
-)
-# Data, and the model card, which comes with the bundle: its pictures lie in it, and nothing of it runs or is sent.
-DATA_POLICY: Final = "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-
-ENDPOINTS: Final = (
-    *("/identify", "/model", "/model/card", "/model/card.html", "/model/{name}", "/v2", "/healthz", "/readyz"),
-    *("/metrics", "/docs", "/openapi.json", "/"),
-)
+IDENTIFY: Final = "/identify"
 OTHER: Final = "other"  # the page's files among them
-_PAGES: Final = ("/", "/docs", OTHER)  # documents and scripts
+_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_PAGES: Final = (OTHER, "/docs")  # documents and scripts
 _QUIET: Final = ("/healthz", "/readyz", "/metrics")  # asked every few seconds by machines
 
-LINGER_S: Final = 1.0  # how long to go on taking a body that is refused, so that its sender gets to read why
-LINGER_BYTES: Final = 100_000_000  # and how much of it
 IMPATIENT_S: Final = 0.1  # a connection that was refused for load is read again only then
 
 
@@ -80,38 +71,29 @@ class Envelope:
             if not is_ours:
                 return await send({"type": "websocket.close", "code": 1008})  # before it is accepted: 403
             return await self._app(scope, receive, send)
-        endpoint = endpoint_of(scope["path"])
-        policy = POLICY if endpoint in _PAGES else DATA_POLICY
-        own = [*SECURITY, (b"content-security-policy", policy.encode()), (b"x-request-id", request_id.encode())]
+        # HEAD is answered like GET, and the server leaves out the body. Parts of files are not given: nobody needs
+        # them, and their errors would be of a shape of their own.
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        inner = {**scope, "method": method, "headers": [each for each in scope["headers"] if each[0] != b"range"]}
         service: State = scope["app"].state.service
-        begun, status, outcome, is_read = time.perf_counter(), 0, "answered", False
-
-        async def heard() -> Message:
-            nonlocal is_read
-            message = await receive()
-            is_read = not message.get("more_body")
-            return message
+        begun, status, outcome = time.perf_counter(), 0, "answered"
 
         async def dressed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message = {**message, "headers": [*message.get("headers", ()), *own]}
+                policy = POLICY if _endpoint(inner) in _PAGES else DATA_POLICY
+                own = [(b"content-security-policy", policy.encode()), (b"x-request-id", request_id.encode())]
+                message = {**message, "headers": [*message.get("headers", ()), *SECURITY, *own]}
             await send(message)
 
         try:
             if not is_ours:
                 why = f"the service is not called {host[:100]!a}; name it in ALLOWED_HOSTS, or ask by IP address"
                 raise Problem(BAD_REQUEST, why)
-            if sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > MAX_HEAD:
-                raise Problem(HEADERS, f"the head of the request is larger than {MAX_HEAD} bytes; send less")
-            if endpoint == "/identify" and scope["method"] == "POST":
+            if scope["path"] == IDENTIFY and method == "POST":
                 service.queue.check(state.client_of(scope))  # before anything else: refusals have to cost little
-            # HEAD is answered like GET, and the server leaves out the body. Parts of files are not given: their errors
-            # would be of a shape of their own, and nobody needs them.
-            method = "GET" if scope["method"] == "HEAD" else scope["method"]
-            whole = [each for each in scope["headers"] if each[0] != b"range"]
-            await self._app({**scope, "method": method, "headers": whole}, heard, dressed)
+            await self._app(inner, receive, dressed)
         except ClientDisconnect:
             outcome = "disconnected"
         except (Exception, asyncio.CancelledError) as error:
@@ -119,15 +101,15 @@ class Envelope:
                 raise
             problem = _told(error, request_id)
             outcome = problem.kind.name
-            if not is_read and problem.kind not in (TIMEOUT, NOT_READY):
-                is_read = await _is_read(headers, receive)
-            await _refuse(problem, request_id, dressed, is_read)
+            if problem.kind is TIMEOUT or b"expect" in headers:  # else the server reads the rest of a body
+                problem.headers = {**(problem.headers or {}), "Connection": "close"}
+            await _refuse(problem, request_id, dressed)
         finally:
+            endpoint = _endpoint(inner)
             outcome = outcome if status else "disconnected"
             service.metrics.requests.labels(endpoint, outcome).inc()
-            level = logging.DEBUG if endpoint in _QUIET and status < 400 else logging.INFO
             log.event(
-                level,
+                logging.DEBUG if endpoint in _QUIET and status < 400 else logging.INFO,
                 "request",
                 request_id=request_id,
                 method=scope["method"],
@@ -140,6 +122,13 @@ class Envelope:
         return None
 
 
+def _endpoint(scope: Scope) -> str:
+    """The address for the metrics: the path of a route, whatever clients think of."""
+    if scope["path"] == IDENTIFY:  # which may be refused before the router has seen it
+        return IDENTIFY
+    return str(getattr(scope.get("route"), "path", OTHER))
+
+
 def _told(error: BaseException, request_id: str) -> Problem:
     if isinstance(error, asyncio.CancelledError):  # the service stops, and GRACE_S is over
         return Problem(NOT_READY, "the service stops; ask again in a second")
@@ -149,16 +138,14 @@ def _told(error: BaseException, request_id: str) -> Problem:
     return Problem(INTERNAL, "this is a fault of the service; its log has the request id")
 
 
-async def _refuse(problem: Problem, request_id: str, send: Send, is_read: bool) -> None:
+async def _refuse(problem: Problem, request_id: str, send: Send) -> None:
     """Answer with a problem.
 
     After a refusal for load the next request on the connection is not read for a moment: who heeds Retry-After does not
     notice, and who asks again at once can't take from the others more than a few refusals a second cost.
     """
     body = problem.details(request_id).model_dump_json().encode()
-    headers = {"Content-Type": problems.MEDIA_TYPE, "Content-Length": str(len(body))} | problem.headers
-    if not is_read or problem.kind is HEADERS:
-        headers["Connection"] = "close"
+    headers = {"Content-Type": problems.MEDIA_TYPE, "Content-Length": str(len(body)), **(problem.headers or {})}
     raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": problem.kind.status, "headers": raw})
     if problem.kind is OVERLOADED:
@@ -166,29 +153,3 @@ async def _refuse(problem: Problem, request_id: str, send: Send, is_read: bool) 
         await asyncio.sleep(IMPATIENT_S)
         body = b""
     await send({"type": "http.response.body", "body": body})
-
-
-async def _is_read(headers: Mapping[bytes, bytes], receive: Receive) -> bool:
-    """Throw the rest of a body away; whether that was all of it.
-
-    Closing with unread data makes TCP reset the connection, which can take an answer away from its reader.
-    """
-    left = LINGER_BYTES
-    if b"expect" in headers or int(headers.get(b"content-length", b"0")) > left:
-        return False
-    with suppress(TimeoutError):
-        async with asyncio.timeout(LINGER_S):
-            while left > 0 and (message := await receive())["type"] == "http.request":
-                left -= len(message.get("body", b""))
-                if not message.get("more_body"):
-                    return True
-    return False
-
-
-def endpoint_of(path: str) -> str:
-    """The address for the metrics: one of `ENDPOINTS`, or other, whatever clients think of."""
-    if path in ENDPOINTS:
-        return path
-    if path.startswith("/model/"):
-        return "/model/{name}"
-    return "/v2" if path.startswith("/v2/") else OTHER

@@ -10,11 +10,11 @@ from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
+from service.http.routes import ASK_AGAIN, FOREVER
+
 INDEX: Final = "index.html"
 HASHED: Final = "assets/"  # Vite names what lies here by its content
-FOREVER: Final = "public, max-age=31536000, immutable"
-ASK_AGAIN: Final = "no-cache"
-ENCODINGS: Final = (("br", ".br"), ("gzip", ".gz"))  # files that a build has compressed already, best first
+ENCODINGS: Final = {"br": ".br", "gzip": ".gz"}  # files that a build has compressed already, best first
 
 
 class Page(StaticFiles):
@@ -41,14 +41,11 @@ class Page(StaticFiles):
             if name == INDEX and scope["method"] == "GET":
                 return RedirectResponse("/docs")
             raise HTTPException(405 if name == INDEX else 404, headers={"Allow": "GET, HEAD"})
-        accepted = Headers(scope=scope).get("accept-encoding", "").split(",")
-        offered = {each.partition(";")[0].strip().lower() for each in accepted if "q=0" not in each}
-        encoding, suffix = next((e for e in ENCODINGS if e[0] in offered and self._has(name + e[1])), ("", ""))
-        response = await super().get_response(name + suffix, scope)
-        if encoding:
-            response.headers["Content-Encoding"] = encoding
-        if media := mimetypes.guess_type(name)[0]:
-            response.headers["Content-Type"] = media
+        offered = Headers(scope=scope).get("accept-encoding", "").replace(" ", "").lower().split(",")
+        found = [each for each, suffix in ENCODINGS.items() if each in offered and self._has(name + suffix)]
+        response = await super().get_response(name + (ENCODINGS[found[0]] if found else ""), scope)
+        response.headers.update({"Content-Encoding": found[0]} if found else {})
+        response.headers["Content-Type"] = mimetypes.guess_type(name)[0] or "application/octet-stream"
         response.headers["Cache-Control"] = FOREVER if name.startswith(HASHED) else ASK_AGAIN
         response.headers["Vary"] = "Accept-Encoding"
         return response

@@ -19,6 +19,7 @@ from service.metrics import Metrics
 from service.settings import Settings
 
 MAX_HEAD: Final = 32_768  # bytes of request line and headers; browsers send about 1,000
+MAX_REFUSED: Final = 150_000_000  # bytes of a body that goes on after it was refused; no setting allows as many
 MAX_PIPELINED: Final = 32  # requests that wait behind one; browsers send none
 MAX_FRAGMENTS: Final = 256  # of one WebSocket message; browsers send one
 BACKSTOP_S: Final = 1.0  # the application times a body out first, with a better answer
@@ -34,7 +35,7 @@ class Protocol(HttpToolsProtocol):
     settings: Settings  # these two are set by `limited`
     metrics: Metrics
     _in_head = True
-    _unparsed = 0  # bytes of a head that is not whole yet
+    _read = 0  # bytes since the last request was whole
     _timer: asyncio.TimerHandle | None = None
     _running: RequestResponseCycle | None = None
 
@@ -59,9 +60,10 @@ class Protocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self._start_timer()
-        self._unparsed += len(data)
+        self._read += len(data)
         super().data_received(data)
-        if self._in_head and self._unparsed > MAX_HEAD and not self.transport.is_closing():
+        is_refused = self._in_head or self._is_idle  # else somebody reads it, and counts
+        if is_refused and self._read > (MAX_HEAD if self._in_head else MAX_REFUSED) and not self.transport.is_closing():
             self._end(_TOO_LONG)
 
     def on_message_begin(self) -> None:
@@ -74,12 +76,14 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Its head is there."""
+        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD:
+            raise ValueError("the head is too long")
         super().on_headers_complete()
         self._in_head = False
 
     def on_message_complete(self) -> None:
         """Its body is there."""
-        self._unparsed = 0
+        self._read = 0
         self._stop_timer()
         super().on_message_complete()
 
@@ -92,13 +96,11 @@ class Protocol(HttpToolsProtocol):
             self._abort()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP, unless it would end up inside another answer."""
-        if self._in_head and self._unparsed > MAX_HEAD:
-            self._end(_TOO_LONG)
-        elif self._is_idle:
+        """Answer what is no HTTP, or a head that is too long, unless it would end up inside another answer."""
+        if self._is_idle and not (self._in_head and self._read > MAX_HEAD):
             super().send_400_response(msg)
         else:
-            self._abort()
+            self._end(_TOO_LONG)
 
     @property
     def _is_idle(self) -> bool:
@@ -109,13 +111,14 @@ class Protocol(HttpToolsProtocol):
         most, host = self.settings.connections, self.client[0] if self.client else ""
         if len(self.connections) > most:
             return "connections"
-        if host and any(ipaddress.ip_address(host) in ipaddress.ip_network(n) for n in self.settings.trusted_proxies):
+        if host and any(ipaddress.ip_address(host) in each for each in self.settings.trusted_proxies):
             return None
         clients = [getattr(other, "client", None) for other in self.connections]
         same = sum(client is not None and client[0] == host for client in clients)
         return "connections-address" if same > max(1, int(most * self.settings.address_share)) else None
 
     def _end(self, answer: bytes) -> None:
+        """Close, with an answer if it can't end up inside another one."""
         if self._is_idle:
             self.transport.write(answer)
             self.transport.close()

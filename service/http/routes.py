@@ -1,12 +1,14 @@
 """Pictures in, answers out; the model; how the service is."""
 
+import asyncio
 import hashlib
 import mimetypes
+from functools import partial
 from pathlib import PurePath
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi import APIRouter, Depends, File, Form, Path, Query, Request, Response, UploadFile
+from fastapi.responses import FileResponse, PlainTextResponse
 from pydantic import BaseModel, Field
 
 import bundle
@@ -14,15 +16,18 @@ from bundle.answer import Answer
 from bundle.engine import Engine
 from bundle.manifest import Manifest
 from service import metrics
+from service.feedback import Feedback
 from service.http import body, state
 from service.http.auth import need_key
-from service.http.state import Service, State
+from service.http.state import Service
 from service.inference.identify import identify as infer
-from service.problems import NOT_FOUND, Problem
+from service.problems import BAD_REQUEST, NOT_FOUND, TOO_LARGE, Problem
 
 FOREVER: Final = "public, max-age=31536000, immutable"
 ASK_AGAIN: Final = "no-cache"  # a cache may keep it, but has to ask whether it is still the same
 MEDIA: Final = {".md": "text/markdown; charset=utf-8", ".html": "text/html; charset=utf-8"}
+ALIVE_WITHIN_S: Final = 5.0  # an event loop that does not turn for so long is not alive
+CARDS: Final = {"card": "MODEL_CARD.md", "card.html": "MODEL_CARD.html"}
 
 _FILE: Final = {"type": "string", "format": "binary"}
 _FORM: Final = {"type": "object", "required": [body.FIELD], "properties": {body.FIELD: _FILE}}
@@ -36,8 +41,12 @@ _PICTURE: Final = {
         },
     }
 }
+_ANY_FILE: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"*/*": {"schema": _FILE}}}}
+_CACHED: Final[dict[int | str, dict[str, Any]]] = {304: {"description": "the client has it already (If-None-Match)"}}
 
-Name = Annotated[str, Path(description="as the manifest lists it", examples=["model.onnx"])]
+VERSION: Final = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"  # as manifests have it
+
+Name = Annotated[str, Path(description="as the manifest lists it, or card, card.html", examples=["model.onnx"])]
 Sha256 = Annotated[
     str | None,
     Query(
@@ -53,33 +62,14 @@ class Ready(BaseModel):
     ready: bool = True
     model: str = Field(description="version of the model")
     trouble: str | None = Field(
-        description="why a newer model was not taken over, if so: unreachable, absent, damaged, unwritable or refused; "
-        "the log says more"
+        description="why a newer model was not taken over, if so: unreachable, absent, tainted, damaged, unwritable or "
+        "refused; the log says more"
     )
 
 
-class Markdown(Response):
-    """The model card."""
-
-    media_type = "text/markdown; charset=utf-8"
-
-
-class AnyFile(FileResponse):
-    """A file of the bundle."""
-
-    media_type = "*/*"
-
-
-class Measured(Response):
-    """Prometheus' text format."""
-
-    media_type = metrics.CONTENT_TYPE
-
-
-CACHED: Final[dict[int | str, dict[str, Any]]] = {304: {"description": "the client has it already (If-None-Match)"}}
-
 open_router = APIRouter()  # without a key
-router = APIRouter(dependencies=[Depends(need_key)])
+router = APIRouter(dependencies=[Depends(need_key)], route_class=body.LimitedRoute)
+feedback_router = APIRouter(dependencies=[Depends(need_key)], route_class=body.LimitedRoute)
 
 
 @router.post(
@@ -95,51 +85,80 @@ async def identify(request: Request, own: Service, explain: Explain = False) -> 
     curl -F image=@photo.jpg http://127.0.0.1:8000/identify
     curl -H 'Content-Type: image/jpeg' --data-binary @photo.jpg http://127.0.0.1:8000/identify
     """
-    content_type = request.headers.get("content-type", "")
-    is_form = content_type.strip().lower().startswith("multipart/form-data")  # else the picture says itself what it is
-
-    def job(model: Engine, waited: float) -> Answer:
-        picture = body.picture(data, content_type) if is_form else data
-        return infer(picture, model, waited, memory=own.settings.decode_bytes, metrics=own.metrics, explain=explain)
-
-    async with body.read(request, own.settings, own.buffer) as data:
-        answer: Answer = await own.queue.run(job, state.client_of(request.scope))
+    picture = await body.picture(request)
+    job = partial(infer, picture, memory=own.settings.decode_bytes, metrics=own.metrics, explain=explain)
+    answer: Answer = await own.queue.run(job, state.client_of(request.scope))
     return Response(answer.model_dump_json(by_alias=True, exclude_unset=True), media_type="application/json")
 
 
-@router.get("/model", summary="The manifest of the served model", response_model=Manifest, responses=CACHED)
+@router.get("/model", summary="The manifest of the served model", response_model=Manifest, responses=_CACHED)
 async def model(request: Request, own: Service) -> Response:
     """Labels, input, figures, lineage, sha256 of every file."""
     manifest = own.queue.served().bundle.path(bundle.MANIFEST).read_bytes()
     headers = {"ETag": f'"{hashlib.sha256(manifest).hexdigest()}"', "Cache-Control": ASK_AGAIN}
+    headers |= {"X-Feedback": "on"} if own.settings.feedback else {}
     return _unless_known(request, headers) or Response(manifest, 200, headers, "application/json")
 
 
-@router.get("/model/card", summary="The model card", response_class=Markdown, responses=CACHED)
-async def card(request: Request, own: Service) -> Response:
-    """What the model is for, what it saw, how it fails. Markdown."""
-    return _file(request, own, "MODEL_CARD.md", None)
-
-
-@router.get("/model/card.html", summary="The model card, as HTML", response_class=HTMLResponse, responses=CACHED)
-async def card_html(request: Request, own: Service) -> Response:
-    """The same as a fragment of HTML, without head, scripts or styles; older bundles have none."""
-    return _file(request, own, "MODEL_CARD.html", None)
-
-
-@router.get("/model/{name:path}", summary="A file of the served model", response_class=AnyFile, responses=CACHED)
+@router.get(
+    "/model/{name:path}",
+    summary="A file of the served model",
+    response_class=FileResponse,
+    responses=_CACHED | _ANY_FILE,
+)
 async def file(request: Request, own: Service, name: Name, sha256: Sha256 = None) -> Response:
     """A file of the bundle, as the manifest names it: model.onnx, model.int8.onnx, golden/….
 
-    With `?sha256=` of the manifest it may be cached for ever, and a swap in between is noticed; without, a cache has to
+    `card` is the model card in Markdown, `card.html` the same as a fragment of HTML, which older bundles have not. With
+    `?sha256=` of the manifest a file may be cached for ever, and a swap in between is noticed; without, a cache has to
     ask each time (ETag).
     """
-    return _file(request, own, name, sha256)
+    bundle = own.queue.served().bundle
+    name = CARDS.get(name, name)
+    entry = bundle.manifest.files.get(name)
+    if entry is None:
+        raise Problem(NOT_FOUND, f"the model {bundle.manifest.version} has no such file; /model lists them all")
+    if sha256 not in (None, entry.sha256):
+        raise Problem(NOT_FOUND, f"{name} is another one by now (a new model was taken over); ask /model again")
+    headers = {"ETag": f'"{entry.sha256}"', "Cache-Control": FOREVER if sha256 else ASK_AGAIN, "Accept-Ranges": "none"}
+    media = MEDIA.get(PurePath(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return _unless_known(request, headers) or FileResponse(bundle.path(name), 200, headers, media)
+
+
+@feedback_router.post("/feedback", summary="That answer is wrong", status_code=204)
+async def feedback(
+    request: Request,
+    own: Service,
+    *,
+    picture: Annotated[UploadFile, File(description="the picture (JPEG, PNG or WebP); it is kept, without metadata")],
+    label: Annotated[str, Form(max_length=200, description="the right label; empty for none of these")] = "",
+    model: Annotated[str, Form(pattern=VERSION, description="version of the model that answered")],
+    answer: Annotated[str, Form(max_length=200, description="its label; empty for none of these")] = "",
+    score: Annotated[float, Form(ge=0, le=1, description="its score")],
+) -> Response:
+    """Keep a picture, and the right label, for who trains the model; only where the service is set up for it."""
+    client = state.client_of(request.scope)
+    store: Feedback = request.app.state.feedback
+    store.count(client)
+    if (picture.size or 0) > own.settings.frame_bytes:
+        raise Problem(TOO_LARGE, f"the picture is larger than {own.settings.frame_bytes / 1e6:g} MB; scale it down")
+    data = await picture.read()
+    about = {"model": model, "answer": answer or None, "score": score, "label": label}
+
+    def job(served: Engine, _: float) -> int:
+        if label and label not in served.labels:
+            raise Problem(BAD_REQUEST, f"the labels are {', '.join(served.labels)[:1_000]}, or empty for none of these")
+        return store.keep(data, about)
+
+    store.add(client, await own.queue.run(job, client))
+    return Response(status_code=204)
 
 
 @open_router.get("/healthz", summary="Alive?")
-async def healthz() -> dict[str, bool]:
-    """This process answers."""
+async def healthz(own: Service) -> dict[str, bool]:
+    """This process answers, and its event loop turns."""
+    turn = asyncio.run_coroutine_threadsafe(asyncio.sleep(0), own.loop)
+    await asyncio.wait_for(asyncio.wrap_future(turn), ALIVE_WITHIN_S)
     return {"alive": True}
 
 
@@ -149,22 +168,10 @@ async def readyz(own: Service) -> Ready:
     return Ready(**own.readiness())
 
 
-@router.get("/metrics", summary="Metrics for Prometheus", response_class=Measured)
+@router.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
 async def measured(own: Service) -> Response:
     """Prometheus' text format."""
-    return Measured(own.metrics.collect())
-
-
-def _file(request: Request, own: State, name: str, sha256: str | None) -> Response:
-    bundle = own.queue.served().bundle
-    entry = bundle.manifest.files.get(name)
-    if entry is None:
-        raise Problem(NOT_FOUND, f"the model {bundle.manifest.version} has no such file; /model lists them all")
-    if sha256 not in (None, entry.sha256):
-        raise Problem(NOT_FOUND, f"{name} is another one by now (a new model was taken over); ask /model again")
-    headers = {"ETag": f'"{entry.sha256}"', "Cache-Control": FOREVER if sha256 else ASK_AGAIN, "Accept-Ranges": "none"}
-    media = MEDIA.get(PurePath(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
-    return _unless_known(request, headers) or FileResponse(bundle.path(name), 200, headers, media)
+    return Response(own.metrics.collect(), media_type=metrics.CONTENT_TYPE)
 
 
 def _unless_known(request: Request, headers: dict[str, str]) -> Response | None:

@@ -1,5 +1,6 @@
 """What the handlers share."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,12 +10,30 @@ from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
-from service.http.body import Buffer
 from service.inference.queue import InferenceQueue
 from service.metrics import Metrics
+from service.models.source import Tainted
 from service.models.watcher import Watcher
 from service.problems import NOT_READY, Problem
 from service.settings import Settings
+
+
+class Buffer:
+    """The bytes of bodies and frames that are held; of one event loop, so it needs no lock."""
+
+    def __init__(self, limit: int) -> None:
+        self._free = limit
+
+    def take(self, count: int) -> bool:
+        """Reserve ``count`` bytes; False where they would exceed the limit."""
+        if count > self._free:
+            return False
+        self._free -= count
+        return True
+
+    def give(self, count: int) -> None:
+        """Give reserved bytes back."""
+        self._free += count
 
 
 @dataclass
@@ -26,6 +45,7 @@ class State:
     queue: InferenceQueue
     watcher: Watcher
     buffer: Buffer
+    loop: asyncio.AbstractEventLoop
     draining: bool = False  # the service stops: not ready any more, but all is still answered
     streams: dict[Callable[[], None], str] = field(default_factory=dict)  # what stops each, and its client's address
 
@@ -37,6 +57,8 @@ class State:
         """
         if self.draining:
             raise Problem(NOT_READY, "the service stops; ask another one")
+        if self.queue.model is None and self.watcher.trouble == Tainted.outcome:
+            raise Problem(NOT_READY, "tainted: the model knew a photo that was forgotten; train and promote another")
         return {"ready": True, "model": self.queue.served().version, "trouble": self.watcher.trouble or None}
 
     def refusal(self, client: str) -> str | None:

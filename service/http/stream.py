@@ -30,6 +30,7 @@ from service.inference.identify import identify
 from service.problems import INTERNAL, OVERLOADED, RETRY_AFTER_S
 
 SUBPROTOCOL: Final = "identify.v1"  # accepted where a client offers it; needed beside the one with the key
+RESTARTS: Final = "the service restarts; connect again in a second"
 
 router = APIRouter()
 
@@ -67,7 +68,7 @@ def _refusal(websocket: WebSocket, own: State, client: str) -> tuple[int, str] |
     if not has_key(websocket, own.settings):
         return 3000, "send the key as the subprotocol key.KEY, beside identify.v1"
     if own.draining:
-        return 1012, "the service restarts; connect again in a second"
+        return 1012, RESTARTS
     if (limit := own.refusal(client)) is None:
         return None
     own.metrics.refused.labels(limit).inc()
@@ -87,11 +88,10 @@ class Stream:
         self._explain = explain
         self._waiting: tuple[int, bytes] | None = None  # number and bytes of the newest frame
         self._arrived = asyncio.Event()  # of a frame, or of the end
-        self._unsaid = 0  # dropped since the last message
 
     def stop(self) -> None:
         """End after the frame in work: the service stops."""
-        self._finish(1012, "the service restarts; connect again in a second")
+        self._finish(1012, RESTARTS)
 
     async def run(self) -> None:
         """Answer frames until either side ends."""
@@ -119,13 +119,13 @@ class Stream:
                 if self._state.buffer.take(len(frame)):
                     self._waiting = (self.received, frame)
                 else:
-                    self._count_drop()
+                    self._count("dropped")
                 self.received += 1
                 self._arrived.set()
 
     async def _answer_all(self) -> None:
         settings = self._state.settings
-        next_turn = 0.0
+        next_turn, said = 0.0, 0
         while self.end is None:
             try:
                 async with asyncio.timeout(settings.stream_idle_s):
@@ -146,8 +146,8 @@ class Stream:
                     message = await self._answer(frame)
                 finally:
                     self._state.buffer.give(len(frame))
-            message |= {"frame": number, "dropped": self._unsaid}
-            self._unsaid = 0
+            message |= {"frame": number, "dropped": self.dropped - said}
+            said = self.dropped
             await self._websocket.send_text(json.dumps(message, ensure_ascii=False))
 
     async def _answer(self, frame: bytes) -> dict[str, Any]:
@@ -155,19 +155,17 @@ class Stream:
         job = partial(identify, frame, memory=own.settings.decode_bytes, metrics=own.metrics, explain=self._explain)
         try:
             message: dict[str, Any] = (await own.queue.run(job, self._client)).to_json()
-            outcome = "answered"
-            self.answered += 1
+            self._count("answered")
         except UserError as error:
             problem = problems.of(error)
-            outcome = problem.kind.name
-            message = problem.details(self._websocket.scope["state"].get("request_id", "")).model_dump()
+            self._count(problem.kind.name)
+            message = problem.details(self._websocket.scope["state"]["request_id"]).model_dump()
             if problem.kind.status == OVERLOADED.status:
                 message["retry_after_s"] = RETRY_AFTER_S
         except Exception:
-            own.metrics.frames.labels(INTERNAL.name).inc()
+            self._count(INTERNAL.name)
             self._finish(1011, "something is wrong in the service; connect again")
             raise
-        own.metrics.frames.labels(outcome).inc()
         return message
 
     def _finish(self, code: int, reason: str) -> None:
@@ -179,12 +177,12 @@ class Stream:
         if self._waiting is not None:
             self._state.buffer.give(len(self._waiting[1]))
             self._waiting = None
-            self._count_drop()
+            self._count("dropped")
 
-    def _count_drop(self) -> None:
-        self.dropped += 1
-        self._unsaid += 1
-        self._state.metrics.frames.labels("dropped").inc()
+    def _count(self, outcome: str) -> None:
+        self.dropped += outcome == "dropped"
+        self.answered += outcome == "answered"
+        self._state.metrics.frames.labels(outcome).inc()
 
 
 async def _close(websocket: WebSocket, code: int, reason: str) -> None:

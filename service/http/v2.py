@@ -62,11 +62,12 @@ class InferResponse(BaseModel):
     outputs: list[Tensor]
 
 
-_SCHEMA: Final = {"$ref": "#/components/schemas/InferRequest"}
+_SCHEMA: Final = InferRequest.model_json_schema(ref_template="#/components/schemas/{model}")
+del _SCHEMA["$defs"]  # the answer has a tensor, too, so it is among the components
 _BODY: Final = {"requestBody": {"required": True, "content": {"application/json": {"schema": _SCHEMA}}}}
 
 open_router = APIRouter(prefix="/v2")
-router = APIRouter(prefix="/v2/models/{name}", dependencies=[Depends(need_key)])
+router = APIRouter(prefix="/v2/models/{name}", dependencies=[Depends(need_key)], route_class=body.LimitedRoute)
 
 
 @open_router.get("/health/live", summary="Alive? (Open Inference Protocol)")
@@ -96,12 +97,6 @@ async def metadata(own: Service, name: str) -> Metadata:
     )
 
 
-@router.get("/ready", summary="Is the model ready? (Open Inference Protocol)")
-async def model_ready(own: Service, name: str) -> dict[str, bool]:
-    """It is."""
-    return {"ready": _named(own, name).version != ""}
-
-
 @router.post(
     "/infer",
     summary="The model's numbers for frames (Open Inference Protocol)",
@@ -113,10 +108,9 @@ async def infer(request: Request, own: Service, name: str) -> Response:
     _named(own, name)
     client = state.client_of(request.scope)
     own.queue.check(client)
-    announced = request.headers.get(JSON_LENGTH, "")
-    async with body.read(request, own.settings, own.buffer) as data:
-        length = int(announced[:12]) if announced.isdecimal() else len(data)
-        answer: InferResponse = await own.queue.run(partial(_infer, data, length, name), client)
+    data, announced = await request.body(), request.headers.get(JSON_LENGTH, "")
+    length = int(announced[:12]) if announced.isdecimal() else len(data)
+    answer: InferResponse = await own.queue.run(partial(_infer, data, length, name), client)
     return Response(answer.model_dump_json(exclude_defaults=True), media_type="application/json")
 
 

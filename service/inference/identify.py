@@ -27,15 +27,9 @@ _START_OF_SCAN: Final = b"\xff\xda"  # can't occur inside coded data, where an F
 def identify(
     data: bytes, model: Engine, waited: float, *, memory: int, metrics: Metrics, explain: bool = False
 ) -> Answer:
-    """Answer a picture file; runs in a thread of the queue.
+    """Answer a picture file in a thread of the queue, where it ``waited`` so many milliseconds, and count the answer.
 
-    Args:
-        data: the file.
-        model: that answers.
-        waited: milliseconds in the queue.
-        memory: bytes that decoding may take.
-        metrics: where the answer is counted.
-        explain: also say where in the frame the label shows.
+    ``memory`` is what decoding may take, in bytes; with ``explain`` the answer says where in the frame the label shows.
 
     Raises:
         PictureError: it can't be decoded.

@@ -13,8 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from bundle.engine import Engine
+from service import quota
 from service.metrics import Metrics
 from service.problems import NOT_READY, OVERLOADED, TOO_LATE, Problem
+from service.settings import Settings
 
 Job = Callable[[Engine, float], Any]  # with the model and the milliseconds that it waited
 
@@ -22,22 +24,14 @@ Job = Callable[[Engine, float], Any]  # with the model and the milliseconds that
 class InferenceQueue:
     """The pictures that wait, in the order of their arrival. All methods are of the event loop's thread."""
 
-    def __init__(self, *, limit: int, threads: int, deadline_s: float, address_share: float, metrics: Metrics) -> None:
-        """Make an empty queue.
-
-        Args:
-            limit: pictures that may wait.
-            threads: that infer at one time.
-            deadline_s: a picture that waited longer is not inferred.
-            address_share: part of the queue that one client address may have.
-            metrics: where depth and refusals are counted.
-        """
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        """Make an empty queue, of a thread for each core where ``settings`` say no number."""
         self.model: Engine | None = None  # replaced while pictures wait: each gets the one of its turn
-        self.threads = threads
+        self.threads = threads = settings.threads or quota.cores()
         self.turns = asyncio.Semaphore(threads + 1)  # frames of all streams: in work, and one that follows at once
-        self._limit = limit
-        self._share = max(1, int(address_share * (limit + threads)))
-        self._deadline_s = deadline_s
+        self._limit = settings.queue
+        self._share = max(1, int(settings.address_share * (settings.queue + threads)))
+        self._deadline_s = settings.deadline_s
         self._refused = metrics.refused
         self._clients: Counter[str] = Counter()  # pictures that wait or are in work, by client address
         self._pool = ThreadPoolExecutor(threads, "inference")  # whose own queue has no limit: `check` is the limit

@@ -1,4 +1,6 @@
-"""Models from an MLflow registry: a source that follows an alias, over the two requests of MLflow's REST interface.
+"""Models from an MLflow registry: a source that follows an alias, over three requests of MLflow's REST interface.
+
+A version that is tagged tainted (it knew a photo that was forgotten) is refused, and the newest clean one taken.
 
 There is no mlflow package here: even its slim client weighs more than the rest of the service and takes a second to
 import. The other side is `pipeline/tracking/registry.py`. What is served is kept in one archive, which is replaced as
@@ -25,13 +27,14 @@ from urllib.parse import quote, urlencode
 import bundle
 from bundle.errors import BundleError, UserError
 from service import log
-from service.models.source import Absent, Unavailable
+from service.models.source import Absent, Tainted, Unavailable
 from service.settings import Settings
 
 TIMEOUT_S: Final = 10.0  # for each request to begin to answer, and for each pause in an answer
 CHUNK: Final = 1 << 20  # bytes that are in memory at one time; an answer about a version has some hundred
 MAX_MANIFEST: Final = 10_000_000  # bytes
 MAX_BUNDLE: Final = 2_000_000_000  # bytes
+NEWEST: Final = 100  # versions among which a clean one is looked for
 TOKEN: Final = "art-text-plant.token"  # in the archive's header
 
 
@@ -41,6 +44,7 @@ class Version:
 
     number: str
     fingerprint: str | None  # of the bundle, as promote noted it
+    tainted: bool = False
 
     @property
     def token(self) -> str:
@@ -67,7 +71,10 @@ class RegistrySource:
         """The version's number and fingerprint; at the start without a registry, those that were served last."""
         try:
             with self._get("/api/2.0/mlflow/registered-models/alias", name=self._name, alias=self._alias) as answer:
-                self._version = _version(self._read(answer))
+                version = _version(json.loads(self._read(answer))["model_version"])
+            self._version = self._clean(version) if version.tainted else version
+        except Tainted:
+            raise
         except Unavailable:
             if self._has_served or (kept := kept_token(self._archive)) is None:
                 raise
@@ -78,6 +85,26 @@ class RegistrySource:
                 f"{self._uri} does not answer like an MLflow server; check MLFLOW_TRACKING_URI"
             ) from error
         return self._version.token
+
+    def _clean(self, tainted: Version) -> Version:
+        """The newest version that is not tainted; what is kept of the tainted one goes.
+
+        Raises:
+            Tainted: there is none.
+        """
+        if kept_token(self._archive) == tainted.token:
+            self._archive.unlink(missing_ok=True)
+        query = {"filter": f"name='{self._name}'", "order_by": "version_number DESC", "max_results": str(NEWEST)}
+        with self._get("/api/2.0/mlflow/model-versions/search", **query) as answer:
+            found = map(_version, json.loads(self._read(answer)).get("model_versions", ()))
+            clean = next((version for version in found if version.fingerprint and not version.tainted), None)
+        if clean is None:
+            raise Tainted(
+                f"version {tainted.number} of {self._name} knew a photo that was forgotten, and no clean version "
+                "is there; train and promote one"
+            )
+        log.event(logging.WARNING, "a tainted version is refused", version=tainted.number, instead=clean.number)
+        return clean
 
     def fetch(self, token: str, to: Path) -> None:
         """From the archive where it has that version, else from the registry."""
@@ -211,10 +238,9 @@ def unpack(path: Path, to: Path) -> bool:
     return True
 
 
-def _version(body: bytes) -> Version:
-    version = json.loads(body)["model_version"]
-    tags = {tag["key"]: tag["value"] for tag in version.get("tags", ())}
-    return Version(str(int(version["version"])), tags.get("fingerprint"))
+def _version(answer: Any) -> Version:
+    tags = {tag["key"]: tag["value"] for tag in answer.get("tags", ())}
+    return Version(str(int(answer["version"])), tags.get("fingerprint"), bool(tags.get("tainted")))
 
 
 def _authorization(settings: Settings) -> str | None:

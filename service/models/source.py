@@ -8,6 +8,8 @@ from typing import Protocol
 import bundle
 from bundle.errors import BundleError, UserError
 
+WORD = "TAINTED"  # the file that promote leaves in place of a model (pipeline/promote/champion.py)
+
 
 class Unavailable(UserError):
     """A model can't be had now; ``outcome`` is the reason's name in the metrics and in /readyz."""
@@ -19,6 +21,12 @@ class Absent(Unavailable):
     """The registry answers, but has no such model or alias."""
 
     outcome = "absent"
+
+
+class Tainted(Unavailable):
+    """The model knew a photo that was forgotten, and no other is there: it must not be served any more."""
+
+    outcome = "tainted"
 
 
 class Source(Protocol):
@@ -48,7 +56,12 @@ class FolderSource:
         self._folder = folder
 
     def look(self) -> str:
-        """The sha256 of its manifest, which has those of all other files."""
+        """The sha256 of its manifest, which has those of all other files.
+
+        Where the model was taken out since a photo was forgotten, a word lies in its place.
+        """
+        if (word := self._folder / WORD).is_file():
+            raise Tainted(f"{self._folder} holds no model any more: {word.read_text(encoding='utf-8').strip()}")
         bundle.load_manifest(self._folder)
         return hashlib.sha256((self._folder / bundle.MANIFEST).read_bytes()).hexdigest()
 

@@ -22,7 +22,7 @@ from bundle.errors import BundleError, UserError
 from service import budget, log
 from service.inference.queue import InferenceQueue
 from service.metrics import Metrics
-from service.models.source import Source, Unavailable
+from service.models.source import Source, Tainted, Unavailable
 from service.models.workspace import Workspace
 from service.settings import Settings
 
@@ -67,6 +67,8 @@ class Watcher:
                 elif token != self._failed or time.monotonic() >= self._until:
                     await self._take(token)
             except Unavailable as error:
+                if isinstance(error, Tainted):
+                    self._drop()
                 self._complain(error.outcome, str(error), token)
             except BundleError as error:
                 self._complain("damaged", str(error), token)
@@ -135,6 +137,13 @@ class Watcher:
         self._metrics.swaps.labels("taken").inc()
         log.event(logging.INFO, "model taken over", model=new.version, variant=new.runs)
 
+    def _drop(self) -> None:
+        """Serve nothing any more; pictures in work finish."""
+        if (old := self._queue.model) is not None:
+            self._queue.model = self._token = None
+            self._metrics.model.remove(old.version, old.runs)
+            log.event(logging.WARNING, "model taken out", model=old.version)
+
     def _well(self) -> None:
         self.trouble = self._said = ""
         self._failed = None
@@ -151,5 +160,5 @@ class Watcher:
         self._metrics.swaps.labels(outcome).inc()
         served = self._queue.model.version if self._queue.model else None
         log.event(logging.ERROR, "no new model", outcome=outcome, why=why, model=served)
-        if served is None and self._source.must_exist:
+        if served is None and self._source.must_exist and outcome != Tainted.outcome:
             self._give_up(why)

@@ -17,12 +17,16 @@ from pipeline.validate.checks import Answers, ValidateSettings
 
 FlagKind = Literal["wrong", "near-duplicate", "label-error", "outlier", "blurred", "unlicensed"]
 NEIGHBOURS = 20  # of which the mean similarity is how typical a photo is (Hacohen et al. 2022)
+UNCLEAR, PERHAPS = 0.3, "perhaps"  # disagreement that is no likely label error weighs so much less, and is called so
+SURE = 3.0  # times as probable as its own label is another one where heads disagree clearly: finds more of many errors
+SIMILAR = 0.92  # cosine of near duplicates; validate, which merges without asking, wants more,
+UNCERTAIN = 0.5  # and below its limit a pair weighs so much less: half of them are pages of print
 OWN = 5  # nearest photos of its own label that an outlier is far from
 FAR = 4.0  # robust standard deviations below the label's median similarity that make an outlier
 FEW = 12  # photos of a label below which nothing is called an outlier
 BLOCK = 512  # rows of the matrix of all pairs at a time: 20 MB for 10,000 photos
 # How much a flag matters, 0 to 1, where no probability says it.
-ACROSS_LABELS, ACROSS_SIDES, WITHIN, OUTLIER, BLURRED, UNLICENSED = 0.95, 0.9, 0.5, 0.2, 0.15, 0.1
+ACROSS_LABELS, ACROSS_SIDES, WITHIN, OUTLIER, BLURRED, UNLICENSED = 0.95, 0.9, 0.6, 0.2, 0.15, 0.1
 
 
 @dataclass(frozen=True)
@@ -151,18 +155,30 @@ def weigh_sent(
 def label_errors(
     answers: Answers | None, typical: NDArray[np.float64], settings: ValidateSettings
 ) -> list[tuple[int, Flag]]:
-    """Likely label errors by confident learning; their weight is disagreement x typicality."""
+    """Label errors; their weight is disagreement x typicality.
+
+    Likely ones come from confident learning, and where another label is clearly more probable. Where many labels of one
+    kind are wrong it finds half of them only, so all other disagreement follows at the end of the queue.
+    """
     if not answers:
         return []
     found = []
-    for i in answers.errors(settings.label_error_accuracy):
+    own_probability = answers.probabilities[np.arange(len(answers.targets)), answers.targets]
+    most = answers.probabilities.max(1)
+    if not (likely := answers.errors(settings.label_error_accuracy)):
+        return []  # none, or the features don't tell the labels apart
+    clear = {*likely, *np.flatnonzero(most >= SURE * own_probability).tolist()}
+    for i in np.flatnonzero(answers.answers != answers.targets).tolist():
         own, other = answers.targets[i], answers.answers[i]
         index, probabilities = int(answers.used[i]), answers.probabilities[i]
+        weight = weigh(1 - float(probabilities[own]), float(typical[index]))
         said = (
             f"by the other photos it is rather {answers.names[other]} ({probabilities[other]:.0%}) "
             f"than {answers.names[own]} ({probabilities[own]:.0%})"
         )
-        found.append((index, Flag("label-error", said, weigh(1 - float(probabilities[own]), float(typical[index])))))
+        if i not in clear:
+            weight, said = weight * UNCLEAR, f"{PERHAPS}: {said}"
+        found.append((index, Flag("label-error", said, weight)))
     return found
 
 
@@ -171,13 +187,13 @@ def weigh(disagreement: float, typical: float) -> float:
     return disagreement * (1 + typical) / 2
 
 
-def near_duplicates(photos: Set, near: Near, answers: Answers | None, similarity: float) -> list[tuple[int, Flag]]:
+def near_duplicates(photos: Set, near: Near, answers: Answers | None, certain: float) -> list[tuple[int, Flag]]:
     """Pairs that nobody has put into one group: the flag is on the photo that is labelled less well, or came later."""
     doubt = np.zeros(len(photos.files))
     if answers:
         doubt[answers.used] = 1 - answers.probabilities[np.arange(len(answers.used)), answers.targets]
     pairs: dict[int, tuple[float, int]] = {}
-    for one, column in zip(*np.nonzero(near.cosines >= similarity), strict=True):
+    for one, column in zip(*np.nonzero(near.cosines >= SIMILAR), strict=True):
         other, cosine = int(near.indices[one, column]), float(near.cosines[one, column])
         if photos.labels[one] == photos.labels[other]:
             first, second = sorted((int(one), other))
@@ -193,6 +209,8 @@ def near_duplicates(photos: Set, near: Near, answers: Answers | None, similarity
             where, weight = f", on the other side of the split ({photos.sides[other]})", ACROSS_SIDES
         else:
             where, weight = "", WITHIN
+        if cosine < certain:
+            weight *= UNCERTAIN
         said = f"nearly the same as {photos.files[other]}{where} (similarity {cosine:.2f})"
         found.append((index, Flag("near-duplicate", said, weight, other)))
     return found

@@ -96,7 +96,7 @@ async def wrong(request: Request) -> None:
     except ValidationError as error:
         raise Problem(BAD_REQUEST, "send the form fields picture, label, model, answer and score") from error
     studio, queue = studio_of(request), queue_of(request)
-    author = str(studio.state("")["author"])
+    author = str(studio.state()["author"])
     await asyncio.to_thread(queue.send, data, said, author)
     studio.bump()
 

@@ -5,6 +5,7 @@ import shutil
 import signal
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import sync_playwright
 
@@ -47,6 +48,20 @@ def replace(folder: Path, coming: Path) -> None:
 def mounted(folder: Path) -> tuple[str, ...]:
     folder.chmod(0o755)
     return (f"--volume={folder}:/models:ro", "--env=MODEL=/models/promoted", "--env=POLL_S=0.5")
+
+
+def test_a_picture_that_was_answered_wrongly_is_kept_in_a_volume(tmp_path: Path) -> None:
+    """By the image's own user, which is not root; the volume gets its owner from the image."""
+    make_bundle(tmp_path / "promoted")
+    readable(tmp_path / "promoted")
+    kept = ("--volume=/app/feedback", "--env=FEEDBACK=/app/feedback")
+    with started(*HARDENED, *SMALLEST, LOOPBACK, *mounted(tmp_path), *kept) as container:
+        container.await_ready()
+        told = {"label": "plant", "model": "tiny-00000000", "answer": "", "score": "0.1"}
+        answer = httpx.post(f"{container.address}/feedback", files={"picture": FRAME}, data=told, trust_env=False)
+        assert answer.status_code == 204, answer.text
+        names = container.run("python", "-c", "import os; print(*os.listdir('/app/feedback'))").split()
+        assert sorted(Path(name).suffix for name in names) == [".jpg", ".json"]
 
 
 @pytest.mark.skipif(not (ROOT / "models/promoted").exists(), reason="no model was promoted here")

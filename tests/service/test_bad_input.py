@@ -63,7 +63,7 @@ def test_an_error_says_what_to_do(service: Running) -> None:
     assert "use one frame of it" in detail(PICTURES["animated WebP"][0])
     assert "curl -F image=@photo.jpg" in detail(*FORMS["wrong name"][:2])
     assert "its fields are 'photo'" in detail(*FORMS["wrong name"][:2])
-    assert "2 fields `image`" in detail(*FORMS["two pictures"][:2])
+    assert "2 files `image`" in detail(*FORMS["two pictures"][:2])
     assert "JPEG, PNG and WebP are taken" in detail(*FORMS["JSON"][:2])
 
 

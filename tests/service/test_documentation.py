@@ -35,7 +35,7 @@ def test_every_close_code_is_in_the_document() -> None:
 
 def test_every_outcome_of_a_swap_is_in_the_document() -> None:
     source = "".join((ROOT / f"service/models/{name}.py").read_text() for name in ("watcher", "source"))
-    for outcome in ("taken", "unreachable", "absent", "damaged", "unwritable", "refused"):
+    for outcome in ("taken", "unreachable", "absent", "tainted", "damaged", "unwritable", "refused"):
         assert f'"{outcome}"' in source
         assert f"`{outcome}`" in DOCUMENT
 

@@ -9,7 +9,7 @@ from websockets.sync.client import connect
 
 from tests.service.running import Running
 from tests.service.test_bad_input import unharmed
-from tests.service.test_slow_clients import problem, read_all
+from tests.service.test_slow_clients import read_all
 from tests.service.test_stream import closed, hear, open_stream
 from tests.tiny_bundle import picture
 
@@ -32,7 +32,7 @@ def test_a_content_type_of_many_parameters_holds_up_nobody(service: Running, kil
 def test_a_large_head_that_arrives_in_one_read_is_refused(service: Running, line: bytes) -> None:
     with unharmed(service), service.socket() as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + line + b"\r\n\r\n")
-        assert problem(read_all(connection)) == (431, "headers-too-large")
+        assert read_all(connection).startswith(b"HTTP/1.1 431 ")
 
 
 def test_a_long_address_is_refused(service: Running) -> None:

@@ -171,9 +171,9 @@ def test_a_damaged_version_is_left_alone_for_longer_and_longer(
 
     async def watch() -> None:
         metrics = Metrics()
-        queue = InferenceQueue(limit=1, threads=1, deadline_s=1, address_share=1, metrics=metrics)
+        settings = Settings.model_validate({"poll_s": 0.01, "threads": 1})
+        queue = InferenceQueue(settings, metrics)
         with Workspace() as workspace:
-            settings = Settings.model_validate({"poll_s": 0.01})
             one = watcher.Watcher(
                 source(registry, tmp_path / "cache"), workspace, queue, metrics, settings, lambda _: None
             )

@@ -29,8 +29,6 @@ def frames() -> np.ndarray:
 def test_a_v2_client_finds_the_server_and_the_model(client: triton.InferenceServerClient) -> None:
     assert client.is_server_live()
     assert client.is_server_ready()
-    assert client.is_model_ready(NAME)
-    assert not client.is_model_ready("other")
     told = client.get_model_metadata(NAME)
     assert told["inputs"] == [{"name": "image", "datatype": "UINT8", "shape": [-1, 32, 32, 3]}]
     assert {output["name"] for output in told["outputs"]} == {"probabilities", "id_score", "evidence"}

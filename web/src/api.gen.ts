@@ -47,46 +47,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/model/card": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * The model card
-         * @description What the model is for, what it saw, how it fails. Markdown.
-         */
-        get: operations["card_model_card_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/model/card.html": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * The model card, as HTML
-         * @description The same as a fragment of HTML, without head, scripts or styles; older bundles have none.
-         */
-        get: operations["card_html_model_card_html_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/model/{name}": {
         parameters: {
             query?: never;
@@ -98,7 +58,8 @@ export interface paths {
          * A file of the served model
          * @description A file of the bundle, as the manifest names it: model.onnx, model.int8.onnx, golden/….
          *
-         *     With `?sha256=` of the manifest it may be cached for ever, and a swap in between is noticed; without, a cache has to
+         *     `card` is the model card in Markdown, `card.html` the same as a fragment of HTML, which older bundles have not. With
+         *     `?sha256=` of the manifest a file may be cached for ever, and a swap in between is noticed; without, a cache has to
          *     ask each time (ETag).
          */
         get: operations["file_model__name__get"];
@@ -139,7 +100,7 @@ export interface paths {
         };
         /**
          * Alive?
-         * @description This process answers.
+         * @description This process answers, and its event loop turns.
          */
         get: operations["healthz_healthz_get"];
         put?: never;
@@ -182,26 +143,6 @@ export interface paths {
          * @description Name, version, inputs and outputs.
          */
         get: operations["metadata_v2_models__name__get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v2/models/{name}/ready": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Is the model ready? (Open Inference Protocol)
-         * @description It is.
-         */
-        get: operations["model_ready_v2_models__name__ready_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -270,6 +211,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/feedback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * That answer is wrong
+         * @description Keep a picture, and the right label, for who trains the model; only where the service is set up for it.
+         */
+        post: operations["feedback_feedback_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -326,6 +287,36 @@ export interface components {
             timing_ms: components["schemas"]["Timing"];
             /** @description where in the frame the label shows; only where it is asked for (explain=1), null without a label */
             evidence?: components["schemas"]["Evidence"] | null;
+        };
+        /** Body_feedback_feedback_post */
+        Body_feedback_feedback_post: {
+            /**
+             * Picture
+             * @description the picture (JPEG, PNG or WebP); it is kept, without metadata
+             */
+            picture: string;
+            /**
+             * Label
+             * @description the right label; empty for none of these
+             * @default
+             */
+            label: string;
+            /**
+             * Model
+             * @description version of the model that answered
+             */
+            model: string;
+            /**
+             * Answer
+             * @description its label; empty for none of these
+             * @default
+             */
+            answer: string;
+            /**
+             * Score
+             * @description its score
+             */
+            score: number;
         };
         /**
          * Evidence
@@ -496,6 +487,31 @@ export interface components {
             outputs: components["schemas"]["Tensor"][];
         };
         /**
+         * ProblemDetails
+         * @description Problem details, RFC 9457.
+         */
+        ProblemDetails: {
+            /**
+             * Type
+             * @description kind of problem, an address in /docs
+             */
+            type: string;
+            /** Title */
+            title: string;
+            /** Status */
+            status: number;
+            /**
+             * Detail
+             * @description what is wrong and what to do
+             */
+            detail: string;
+            /**
+             * Request Id
+             * @description also in the header X-Request-ID and in the log
+             */
+            request_id: string;
+        };
+        /**
          * Ready
          * @description A model is loaded and reproduced its golden frames.
          */
@@ -512,7 +528,7 @@ export interface components {
             model: string;
             /**
              * Trouble
-             * @description why a newer model was not taken over, if so: unreachable, absent, damaged, unwritable or refused; the log says more
+             * @description why a newer model was not taken over, if so: unreachable, absent, tainted, damaged, unwritable or refused; the log says more
              */
             trouble: string | null;
         };
@@ -530,11 +546,8 @@ export interface components {
             datatype: string;
             /** Shape */
             shape?: number[];
-            /**
-             * Data
-             * @default null
-             */
-            data: unknown[] | null;
+            /** Data */
+            data?: unknown[] | null;
             /** Parameters */
             parameters?: {
                 [key: string]: unknown;
@@ -563,53 +576,6 @@ export interface components {
             threshold: number;
             /** Temperature */
             temperature: number;
-        };
-        /**
-         * Problem
-         * @description Problem details, RFC 9457.
-         */
-        Problem: {
-            /**
-             * Type
-             * @description kind of problem, an address in /docs
-             */
-            type: string;
-            /** Title */
-            title: string;
-            /** Status */
-            status: number;
-            /**
-             * Detail
-             * @description what is wrong and what to do
-             */
-            detail: string;
-            /**
-             * Request Id
-             * @description also in the header X-Request-ID and in the log
-             */
-            request_id: string;
-        };
-        /**
-         * InferRequest
-         * @description Frames: ``image``, UINT8 [batch, size, size, 3]; of the outputs only the names count.
-         */
-        InferRequest: {
-            /**
-             * Id
-             * @default null
-             */
-            id: string | null;
-            /** Inputs */
-            inputs: components["schemas"]["Tensor"][];
-            /**
-             * Outputs
-             * @default null
-             */
-            outputs: components["schemas"]["Tensor"][] | null;
-            /** Parameters */
-            parameters?: {
-                [key: string]: unknown;
-            };
         };
     };
     responses: never;
@@ -658,7 +624,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                    "application/json": components["schemas"]["ProblemDetails"];
                 };
             };
         };
@@ -694,79 +661,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    card_model_card_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/markdown; charset=utf-8": string;
-                };
-            };
-            /** @description the client has it already (If-None-Match) */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description a problem; /docs lists the kinds */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    card_html_model_card_html_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/html": string;
-                };
-            };
-            /** @description the client has it already (If-None-Match) */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description a problem; /docs lists the kinds */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                    "application/json": components["schemas"]["ProblemDetails"];
                 };
             };
         };
@@ -779,7 +675,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description as the manifest lists it */
+                /** @description as the manifest lists it, or card, card.html */
                 name: string;
             };
             cookie?: never;
@@ -808,7 +704,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                    "application/json": components["schemas"]["ProblemDetails"];
                 };
             };
         };
@@ -828,7 +725,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/plain; version=0.0.4; charset=utf-8": string;
+                    "text/plain": string;
                 };
             };
             /** @description a problem; /docs lists the kinds */
@@ -837,7 +734,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                    "text/plain": components["schemas"]["ProblemDetails"];
                 };
             };
         };
@@ -868,7 +766,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                    "application/json": components["schemas"]["ProblemDetails"];
                 };
             };
         };
@@ -897,7 +796,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                    "application/json": components["schemas"]["ProblemDetails"];
                 };
             };
         };
@@ -928,40 +828,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    model_ready_v2_models__name__ready_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": {
-                        [key: string]: boolean;
-                    };
-                };
-            };
-            /** @description a problem; /docs lists the kinds */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                    "application/json": components["schemas"]["ProblemDetails"];
                 };
             };
         };
@@ -977,7 +845,18 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["InferRequest"];
+                "application/json": {
+                    /** Id */
+                    id?: string | null;
+                    /** Inputs */
+                    inputs: components["schemas"]["Tensor"][];
+                    /** Outputs */
+                    outputs?: components["schemas"]["Tensor"][] | null;
+                    /** Parameters */
+                    parameters?: {
+                        [key: string]: unknown;
+                    };
+                };
             };
         };
         responses: {
@@ -996,7 +875,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                    "application/json": components["schemas"]["ProblemDetails"];
                 };
             };
         };
@@ -1027,7 +907,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                    "application/json": components["schemas"]["ProblemDetails"];
                 };
             };
         };
@@ -1058,7 +939,40 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                    "application/json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    feedback_feedback_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["Body_feedback_feedback_post"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description a problem; /docs lists the kinds */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                    "application/json": components["schemas"]["ProblemDetails"];
                 };
             };
         };

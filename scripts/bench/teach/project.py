@@ -105,20 +105,22 @@ def studio(project: Path) -> Iterator[Studio]:
         PipelineError: it does not start.
     """
     command = [sys.executable, "-m", "studio", "--port", "0"]
-    with (project / "studio.log").open("a") as log:
-        process = subprocess.Popen(
+    with (
+        (project / "studio.log").open("a") as log,
+        subprocess.Popen(
             command, cwd=project, env=environment(), stdout=subprocess.PIPE, stderr=log, encoding="utf-8"
-        )
-    try:
-        assert process.stdout is not None
-        found = SERVES.match(process.stdout.readline())
-        if not found:
-            raise PipelineError(f"the studio does not start: {files_tail(project / 'studio.log')}")
-        with httpx.Client(base_url=found[1], headers={"Authorization": f"Bearer {found[2]}"}, timeout=120) as client:
-            yield Studio(process, client)
-    finally:
-        process.terminate()
-        process.wait(60)
+        ) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            found = SERVES.match(process.stdout.readline())
+            if not found:
+                raise PipelineError(f"the studio does not start: {files_tail(project / 'studio.log')}")
+            key = {"Authorization": f"Bearer {found[2]}"}
+            with httpx.Client(base_url=found[1], headers=key, timeout=120) as client:
+                yield Studio(process, client)
+        finally:
+            process.terminate()
 
 
 def files_tail(path: Path) -> str:

@@ -8,7 +8,7 @@ import { recall, remember } from "./storage";
 type Schemas = components["schemas"];
 export type Manifest = Schemas["Manifest"];
 export type ServiceAnswer = Schemas["Answer"];
-export type ServiceProblem = Schemas["Problem"];
+export type ServiceProblem = Schemas["ProblemDetails"];
 
 const KEY = "key"; // in sessionStorage: it is gone with the tab
 
