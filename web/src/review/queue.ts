@@ -207,7 +207,7 @@ export class Queue {
 const photos = (count: number): string => `${count} photo${count === 1 ? "" : "s"}`;
 
 const SAID: Readonly<Record<Action, (count: number) => string>> = {
-  keep: (count) => `${photos(count)} kept as they are.`,
+  keep: (count) => `${photos(count)} found right.`,
   relabel: (count) => `${photos(count)} relabelled.`,
   remove: (count) => `${photos(count)} removed.`,
   merge: () => "Duplicates merged.",
