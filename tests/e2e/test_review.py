@@ -1,5 +1,6 @@
 """Look through the photos, decide with a key, take it back: nothing is lost on the way."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,9 +18,9 @@ from pipeline.data import manifest
 from pipeline.data.adoption import AUTHOR, LICENCE
 from tests.e2e.classroom import Classroom, classroom
 from tests.e2e.conftest import Open
-from tests.e2e.pages import PATIENCE_MS, at, lit, state
+from tests.e2e.pages import PATIENCE_MS, PROMOTED, WEB, at, lit, state
 from tests.e2e.test_look import AXE, SHOTS, SIZES, SMALL, THEMES, WITHIN, violations
-from tests.service.running import Running
+from tests.service.running import Running, running
 
 OF_EACH: Final = 45  # photos of a label
 WRONG: Final = 3  # texts among the plants
@@ -253,6 +254,23 @@ def test_a_service_that_keeps_nothing_has_no_such_button(open_page: Open, servic
     for name in ("wrong-toggle", "review-toggle"):
         expect(at(page, name)).to_have_count(0)
     assert "X-Feedback" not in httpx.get(f"{service.url}/model").headers
+
+
+def test_a_service_that_keeps_them_says_so_first_and_gets_that_one_picture(open_page: Open, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    with running(tmp_path, model=PROMOTED, page=WEB / "dist", feedback=kept) as service:
+        page = open_page(url=service.url)
+        lit(page, "plant")
+        at(page, "wrong-toggle").click()
+        expect(at(page, "wrong-told")).to_contain_text("which keeps it")
+        assert not [*kept.iterdir()]
+        at(page, "right-none").click()
+        expect(at(page, "notice")).to_contain_text("Thanks", timeout=PATIENCE_MS)
+        (said,) = kept.glob("*.json")
+        told = json.loads(said.read_text())
+        assert (told["label"], told["answer"]) == ("", "plant")
+        assert Image.open(said.with_suffix(".jpg")).size == (480, 480)
+        page.close()
 
 
 def test_ten_thousand_scroll_with_few_drawn(review: Callable[..., Page]) -> None:
