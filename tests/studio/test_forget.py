@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import yaml
 from dvc_data.hashfile.db import HashFileDB
-from dvc_objects.fs import MemoryFileSystem
+from dvc_objects.fs.memory import MemoryFileSystem
 from PIL import Image
 
 from pipeline.data import adoption, forgotten, manifest
@@ -247,7 +247,8 @@ def test_the_artifacts_of_an_mlflow_server_are_searched_and_cleaned(
 
 def test_a_remote_that_is_no_folder_is_asked_by_name(project: Project) -> None:
     wanted = Wanted.of([marks_of(DATA.images / FILE, (), (), Path("build/features"))])
-    database = HashFileDB(MemoryFileSystem(), "/bucket/files/md5", hash_name="md5")
+    memory: Any = MemoryFileSystem
+    database: Any = HashFileDB(memory(), "/bucket/files/md5", hash_name="md5")
     for name in (MD5, "0" * 32):
         database.add_bytes(name, b"x")
     place = Remote("remote s3", [database])
