@@ -41,7 +41,7 @@ export function Detail({ item, labels, explain, toggleExplain }: Props) {
         </p>
         {item.thinks && (
           <p data-testid="thinks">
-            the model says <b>{thought(item, labels)}</b>
+            without it the model says <b>{thought(item, labels)}</b>
           </p>
         )}
         <ul data-testid="why">

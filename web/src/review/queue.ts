@@ -35,7 +35,7 @@ export class Queue {
   private stale = false;
   private loading: Promise<void> | null = null;
   private turn: Promise<unknown> = Promise.resolve(); // one wish after the other
-  private seen = 0; // the newest step
+  private seen = -1; // the newest step; -1: the items are to be asked for whatever it is
   private since = 0; // the first step of this batch; 0: nothing was decided
   private measuring = new AbortController();
 
@@ -60,7 +60,6 @@ export class Queue {
     };
     const end = this.studio.subscribe(look);
     look();
-    void this.refresh();
     return () => {
       end();
       this.measuring.abort();
@@ -105,12 +104,12 @@ export class Queue {
     const ids = idsOf(this.meant);
     if (!ids.length) return Promise.resolve();
     return this.wish(async () => {
-      const step = await review.decide(action, ids, given);
+      const { step, why } = await review.decide(action, ids, given);
       this.since ||= step;
       const left = LEAVES.includes(action) ? this.view.items.filter(({ id }) => !ids.includes(id)) : this.view.items;
       this.become({ selection: { ...this.view.selection, chosen: new Set() } });
       this.take(left, (this.view.total ?? 0) - (this.view.items.length - left.length));
-      return SAID[action](ids.length);
+      return [SAID[action](ids.length), why].filter(Boolean).join(" ");
     });
   }
 
@@ -189,6 +188,7 @@ export class Queue {
         this.take(items, total);
       }
     } catch (error) {
+      this.seen = -1; // with the next news of the studio
       this.become({ refused: asProblem(error, "service-down").message });
     }
   }
@@ -207,7 +207,7 @@ export class Queue {
 const photos = (count: number): string => `${count} photo${count === 1 ? "" : "s"}`;
 
 const SAID: Readonly<Record<Action, (count: number) => string>> = {
-  keep: (count) => `${photos(count)} kept as they are.`,
+  keep: (count) => `${photos(count)} found right.`,
   relabel: (count) => `${photos(count)} relabelled.`,
   remove: (count) => `${photos(count)} removed.`,
   merge: () => "Duplicates merged.",

@@ -69,7 +69,15 @@ export default function Review({ session, studio, close }: Props) {
       </header>
       <fieldset className="kinds scroll" aria-label="Choose all of a kind">
         {kinds.map((kind) => (
-          <button key={kind} type="button" data-testid={`all-${kind}`} onClick={() => void queue.selectKind(kind)}>
+          <button
+            key={kind}
+            type="button"
+            data-testid={`all-${kind}`}
+            onClick={() => {
+              back();
+              void queue.selectKind(kind);
+            }}
+          >
             all: {KIND_NAMES[kind]}
           </button>
         ))}

@@ -22,6 +22,7 @@ export function Modal({ label, className, close, children, ...given }: Props & {
       aria-label={label}
       onCancel={(event) => {
         event.preventDefault(); // who has opened it closes it
+        event.stopPropagation(); // React's goes on to the one that it lies in
         close();
       }}
       {...given}
