@@ -17,6 +17,17 @@ export function LabelChoice({ labels, choice, choose }: Props) {
   return (
     <fieldset className="choice" data-testid="labels">
       <legend className="hidden">What it is</legend>
+      <input
+        type="text"
+        placeholder="something new"
+        aria-label="A new label"
+        data-testid="new-label"
+        autoCapitalize="none"
+        autoComplete="off"
+        maxLength={60}
+        value={choice.typed ? choice.name : ""}
+        onChange={({ target }) => choose({ name: target.value, typed: true })}
+      />
       {labels.map(({ name, photos, sittings, none }) => (
         <label key={name}>
           <input
@@ -32,17 +43,6 @@ export function LabelChoice({ labels, choice, choose }: Props) {
           <small>{none ? photos : `${photos} in ${plural(sittings, "sitting")}`}</small>
         </label>
       ))}
-      <input
-        type="text"
-        placeholder="something new"
-        aria-label="A new label"
-        data-testid="new-label"
-        autoCapitalize="none"
-        autoComplete="off"
-        maxLength={60}
-        value={choice.typed ? choice.name : ""}
-        onChange={({ target }) => choose({ name: target.value, typed: true })}
-      />
     </fieldset>
   );
 }

@@ -185,7 +185,7 @@ describe("what was taken", () => {
   test("waits with the reason where it was not taken, to be sent again or dropped", () => {
     const [send, drop] = [vi.spyOn(teaching, "send").mockResolvedValue(), vi.spyOn(teaching, "drop")];
     view({}, { kind: "offered", ...OF, why: "the disk is full.", shots: [{ jpeg: new Blob(), url: "blob:1" }] });
-    expect(at("offered")).toHaveTextContent("the disk is full. 1 frame of mug wait here.");
+    expect(at("offered")).toHaveTextContent("1 frame of mug wait here: the disk is full.");
     fireEvent.click(at("send"));
     fireEvent.click(at("drop"));
     expect([send, drop].map(({ mock }) => mock.calls.length)).toEqual([1, 1]);
