@@ -29,7 +29,8 @@ export class Queue {
   private view: QueueView = { items: [], total: null, selection: NONE, refused: "", done: "", compared: null };
   private readonly drawn = new Set<() => void>(); // what React wants to be told
   private readonly studio: Studio;
-  private readonly undone = new Set<number>(); // steps that were taken back here; the studio's state follows
+  private readonly made: number[] = []; // steps that were made here, and
+  private readonly undone = new Set<number>(); // those that were taken back here: the studio's state follows
   private next: string | null = ""; // where the rest begins
   private need = 1; // items that somebody wants to see
   private stale = false;
@@ -106,6 +107,7 @@ export class Queue {
     return this.wish(async () => {
       const { step, why } = await review.decide(action, ids, given);
       this.since ||= step;
+      if (action !== "forget") this.made.push(step);
       const left = LEAVES.includes(action) ? this.view.items.filter(({ id }) => !ids.includes(id)) : this.view.items;
       this.become({ selection: { ...this.view.selection, chosen: new Set() } });
       this.take(left, (this.view.total ?? 0) - (this.view.items.length - left.length));
@@ -120,7 +122,8 @@ export class Queue {
       const last = steps.find(
         (each) => each.undoable && !each.undone && OURS.includes(each.kind) && !this.undone.has(each.step),
       );
-      const number = step ?? last?.step;
+      const unheard = this.made.filter((each) => each > (steps[0]?.step ?? 0) && !this.undone.has(each)).at(-1);
+      const number = step ?? unheard ?? last?.step;
       if (number === undefined) return "There is nothing to undo.";
       const why = await this.studio.undo(number);
       this.undone.add(number);

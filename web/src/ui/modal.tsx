@@ -13,6 +13,7 @@ export function Modal({ label, className, close, children, ...given }: Props & {
   useLayoutEffect(() => {
     const shown = dialog.current;
     shown?.showModal();
+    shown?.querySelector<HTMLElement>(":checked")?.focus(); // of several, what is picked already
     return () => shown?.close(); // before it is gone, which gives the focus back
   }, []);
   return (

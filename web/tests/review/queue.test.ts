@@ -143,6 +143,16 @@ describe("undo", () => {
     expect(queue.get().done).toBe("There is nothing to undo.");
   });
 
+  test("takes back what was decided just before, also where the state does not tell of it yet", async () => {
+    await queue.refresh();
+    steps = [stepOf(6)];
+    await Promise.all([queue.decide("keep"), queue.undo(), queue.undo()]);
+    expect(posted.slice(1)).toEqual([
+      { step: 7, files: [] },
+      { step: 6, files: [] },
+    ]);
+  });
+
   test("of a step brings back what it was about, where it was", async () => {
     await queue.refresh();
     const before = there;
