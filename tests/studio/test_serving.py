@@ -159,8 +159,7 @@ def test_a_label_that_is_deleted_on_the_disk_leaves_the_answers(checkout: Path, 
         for photo in (checkout / "data/images/mug").glob("*.jpg"):
             photo.unlink()
         os.utime(checkout / "data/manifest.csv")
-        state = until(lambda now: all(each["name"] != "mug" for each in now["labels"]), own)
-        assert state["draft"] is None
+        until(lambda now: all(each["name"] != "mug" for each in now["labels"]) and now["draft"] is None, own)
 
 
 @pytest.mark.parametrize("after_s", [0.02, 0.2, 0.7])

@@ -1,5 +1,7 @@
 import type { Label } from "../studio/contract";
 
+const FEW = 9; // sittings that are worth their number
+
 /** A label's name: one that is there, or a new one that was typed. */
 export interface Choice {
   readonly name: string;
@@ -39,8 +41,8 @@ export function LabelChoice({ labels, choice, choose }: Props) {
             onChange={() => choose({ name, typed: false })}
           />
           <b>{nameOf(name, labels)}</b>
-          {/* sittings of what is none of these say nothing */}
-          <small>{none ? photos : `${photos} in ${plural(sittings, "sitting")}`}</small>
+          {/* many sittings, or those of what is none of these, say nothing */}
+          <small>{none || sittings > FEW ? photos : `${photos} in ${plural(sittings, "sitting")}`}</small>
         </label>
       ))}
     </fieldset>

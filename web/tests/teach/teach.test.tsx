@@ -177,6 +177,11 @@ describe("what was taken", () => {
     expect(within(at("shots")).getAllByRole("button")).toHaveLength(1);
   });
 
+  test("a label that is new can be shown again at once, before the list has it", () => {
+    view({ labels: stateOf().labels.filter(({ name }) => name !== "mug") }, taught());
+    expect(at("hold")).toHaveTextContent("Hold to teach mug");
+  });
+
   test("says that a thousand frames are the most", () => {
     view({}, taught({ full: true }));
     expect(at("taught")).toHaveTextContent("A thousand frames are the most.");
