@@ -86,7 +86,11 @@ export class Queue {
 
   /** Chooses all of a kind, also those that were not asked for yet. */
   async selectKind(kind: Kind): Promise<void> {
-    await this.reach(Number.POSITIVE_INFINITY);
+    if (this.next !== null) {
+      this.become({ done: "All of them are being fetched…" });
+      await this.reach(Number.POSITIVE_INFINITY);
+      this.become({ done: "" });
+    }
     this.select((selection) => {
       const ids = idsOf(this.view.items.filter(({ why }) => why.some((each) => each.kind === kind)));
       return ids.length ? { focus: ids[0] ?? "", anchor: ids[0] ?? "", chosen: new Set(ids) } : selection;
