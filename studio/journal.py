@@ -19,6 +19,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 from pipeline.core import files
 from pipeline.core.errors import DataError, StorageError
 from pipeline.data.manifest import Row
+from studio.errors import BusyError
 
 NAME = "edits.jsonl"
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -132,6 +133,7 @@ class Journal:
                 self._done.add(line.step)
             else:
                 self._add(line)
+        self._size = self.path.stat().st_size if self.path.exists() else 0  # tells whether another program writes
 
     @property
     def next(self) -> int:
@@ -197,6 +199,7 @@ class Journal:
         """Write a step.
 
         Raises:
+            BusyError: another program has written meanwhile; its steps are known now.
             StorageError: the disk is full; the journal is as it was.
         """
         self._write(step)
@@ -212,7 +215,7 @@ class Journal:
 
     def finish(self, step: Step) -> None:
         """Note that a step was carried out. A full disk does no harm: the next step, or start, makes up for it."""
-        with suppress(StorageError):
+        with suppress(StorageError, BusyError):
             self._write(Done(step=step.step, at=datetime.now(UTC)))
             self._done.add(step.step)
 
@@ -250,10 +253,15 @@ class Journal:
 
     def _write(self, line: Step | Done) -> None:
         size = self.path.stat().st_size if self.path.exists() else 0
+        if size != self._size:
+            self._load()
+            raise BusyError("another program has changed the photos meanwhile; look at them again, then repeat it")
+        data = line.model_dump_json(exclude_defaults=isinstance(line, Step)).encode() + b"\n"
         try:
             with self.path.open("ab", buffering=0) as file:
-                file.write(line.model_dump_json(exclude_defaults=isinstance(line, Step)).encode() + b"\n")
+                file.write(data)
                 os.fsync(file.fileno())
+            self._size = size + len(data)
         except OSError as error:
             if self.path.exists():
                 os.truncate(self.path, size)

@@ -53,6 +53,7 @@ class Studio:
         self._collection = Collection(data)
         self._base: Base | None = None
         self._rows: list[SplitRow] = []
+        self._learnt: list[SplitRow] = []  # by the draft
         self._draft: Draft | None = None
         self._measured: measure.Measure | None = None
         self._why_no_draft = ""
@@ -78,7 +79,7 @@ class Studio:
         self.album = await asyncio.to_thread(Album, self.data, size)
         self._job = await asyncio.to_thread(keep.last)
         taught = [step.author for step in self.album.journal.steps.values() if step.author]
-        self._author = taught[-1] if taught else history.who()
+        self._author = taught[-1] if taught else await asyncio.to_thread(history.git_user)  # else the page asks
         self._again.set()
         tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._watch())]
         try:
@@ -199,6 +200,8 @@ class Studio:
             await self._again.wait()
             self._again.clear()
             try:
+                self._rows = await asyncio.to_thread(self._see)
+                self.bump()  # labels and numbers are shown before the draft is made
                 await asyncio.to_thread(self._fit)
                 self._why_no_draft = ""
             except (PipelineError, StudioError, BundleError) as error:
@@ -215,17 +218,22 @@ class Studio:
                 self._measured = found
                 self.bump()
 
-    def _fit(self) -> None:
+    def _see(self) -> list[SplitRow]:
+        """The photos as they are, and the model that is promoted."""
         promoted = bundle.load(self.promoted)
         if self._base is None or self._base.manifest != promoted.manifest:
-            self._base = Base(promoted, self._rejected)
-        rows = self._collection.rows(self._base.split)
-        if self._base.knows(rows):
+            self._base, self._draft = Base(promoted, self._rejected), None
+        return self._collection.rows(self._base.split)
+
+    def _fit(self) -> None:
+        """Make a draft of the photos where it did not learn these, and none where there is nothing new."""
+        assert self._base is not None
+        if self._base.knows(self._rows):
             draft.remove()
             self._draft = self._measured = None
-        elif rows != self._rows or self._draft is None or self._draft.parent != promoted.manifest.version:
-            self._draft, self._measured = self._base.draft(rows, self.data), None
-        self._rows = rows
+        elif self._draft is None or self._rows != self._learnt:
+            self._draft, self._measured = self._base.draft(self._rows, self.data), None
+            self._learnt = self._rows
 
     def _compare(self, made: Draft, rows: Sequence[SplitRow]) -> measure.Measure:
         assert self._base is not None

@@ -194,16 +194,22 @@ class Network:
 
     def infer(self, outputs: Sequence[str], frames: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         """Each of ``outputs`` for all ``frames`` uint8 [n, size, size, 3]."""
-        queue = openvino.AsyncInferQueue(self._model)
-        found: list[list[NDArray[np.float32]]] = [[] for _ in frames]
+        # No AsyncInferQueue with a callback: its thread wants Python's lock at its end, and who throws the network away
+        # meanwhile waits for that thread with the lock held. Both then wait for ever.
+        count = min(len(frames), self._model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+        requests = [self._model.create_infer_request() for _ in range(count)]
+        found: list[list[NDArray[np.float32]]] = []
 
-        def keep(request: Any, index: int) -> None:
-            found[index] = [request.get_tensor(name).data.copy() for name in outputs]
+        def keep(request: Any) -> None:
+            request.wait()
+            found.append([request.get_tensor(name).data.copy() for name in outputs])
 
-        queue.set_callback(keep)
         for index, frame in enumerate(frames):
-            queue.start_async({INPUT: frame[None]}, index)
-        queue.wait_all()
+            if index >= count:
+                keep(requests[index % count])
+            requests[index % count].start_async({INPUT: frame[None]})
+        for index in range(len(frames) - count, len(frames)):
+            keep(requests[index % count])
         return [np.concatenate(column) for column in zip(*found, strict=True)]
 
 

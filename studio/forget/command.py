@@ -11,7 +11,7 @@ from studio.errors import StudioError
 from studio.forget import plan, targets, work
 
 GIT = (
-    "dvc push data.dvc",
+    "dvc push data.dvc  # where the photos are published with the clone",
     "git add --all .bundled data.dvc dvc.lock ATTRIBUTION.md reports/evaluation.json docs/gifs",
     'git commit -m "A photo was forgotten"',
 )

@@ -35,14 +35,15 @@ class Marks(BaseModel):
 
 @dataclass(frozen=True)
 class Wanted:
-    """The marks of all photos of a request, as a search needs them; ``objects`` are names in DVC's stores."""
+    """The marks of all photos of a request, as a search needs them; names in DVC's stores are ``md5``."""
 
     sha256: frozenset[str]
     sizes: frozenset[int]
     files: frozenset[str]
     frames: frozenset[tuple[int, str]]
     pictures: frozenset[str]  # sha256 of what a text may hold in base64: the file, and its thumbnails
-    objects: frozenset[str]
+    md5: frozenset[str]
+    objects: frozenset[str]  # of the photos and of what is derived from them
 
     @classmethod
     def of(cls, photos: Sequence[Marks], derived: Iterable[str] = ()) -> "Wanted":
@@ -54,6 +55,7 @@ class Wanted:
             files=frozenset(file for photo in photos for file in photo.files),
             frames=frozenset((side, frame) for photo in photos for side, frame in photo.frames.items()),
             pictures=hashes.union(*(photo.thumbnails for photo in photos)),
+            md5=frozenset(photo.md5 for photo in photos),
             objects=frozenset({*(photo.md5 for photo in photos), *derived}),
         )
 

@@ -94,13 +94,14 @@ class Folder:
             raise StudioError(f"{self.root} is not there; is its disk connected?")
         seen: set[str] = set()
         for top, folders, names in os.walk(self.root, followlinks=True):
-            here = Path(top)
+            here, real = Path(top), os.path.realpath(top)
             folders[:] = [
                 name
                 for name in folders
-                if name not in PRUNED and not name.startswith(".venv") and (here / name).resolve() not in self.skip
+                if not (real in seen or name in PRUNED or name.startswith(".venv"))
+                and (here / name).resolve() not in self.skip
             ]
-            if (real := os.path.realpath(top)) not in seen:
+            if real not in seen:
                 seen.add(real)
                 yield from (here / name for name in names if (here / name).is_file())
 
@@ -117,19 +118,23 @@ class Folder:
                 path.parent.rmdir()
 
     def objects(self, found: Found) -> list[str]:
-        """The names of what was found in DVC's stores; none where this is none."""
-        return [_object(Path(path)) for path in found if self.is_store]
+        """The names of the objects that were found in a store of DVC; none where this is none."""
+        return [_object(path) for path in map(Path, found) if self.is_store and not self._is_run(path)]
 
     def _kind(self, path: Path, wanted: Wanted) -> str:
+        if self.is_store and self._is_run(path):
+            text = path.read_bytes()
+            return traces.NAMED if any(name.encode() in text for name in wanted.md5) else ""
         if self.is_store and _object(path) in wanted.objects:
             return traces.COPY
-        if self.is_store and "runs" in path.parts[len(self.root.parts) :]:
-            text = path.read_bytes()
-            return traces.NAMED if any(name.encode() in text for name in wanted.objects) else ""
-        own = (self.root / OWN) in path.parents
+        own = self.root / OWN in path.parents
         if own and any(sha in path.name for sha in wanted.sha256):
             return traces.NAMED
         return traces.find(path, wanted)
+
+    def _is_run(self, path: Path) -> bool:
+        """Whether it is a record of a run in DVC's run cache."""
+        return path.is_relative_to(self.root / "runs")
 
 
 class Unreached:

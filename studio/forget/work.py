@@ -25,7 +25,7 @@ UNREACHABLE = (
     "containers and services that run elsewhere with the model from a folder: start them anew with a clean one",
     "browsers that keep the model in their cache: they take the next one when the page is loaded again",
     "data versions before this one: their lists name the photo, so `dvc checkout` of one says that it is missing",
-    "its file name: the journal, model cards and git's history may name it; none of them shows it",
+    "its file name and author: the journal, model cards and git's history may name them; none of these shows the photo",
 )
 LAST = 12  # lines of a command that failed
 
@@ -142,7 +142,8 @@ def _check(places: Sequence[Place], request: Plan, say: Say) -> tuple[str, ...]:
         if place.name not in request.open:
             try:
                 if left := place.find(request.wanted):
-                    request.open[place.name] = "still there: " + ", ".join(f"{w} ({k})" for w, k in left.items())
+                    where, what = next(iter(left.items()))
+                    request.open[place.name] = f"still there: {what} in {where}" + f" and {len(left) - 1} more"
             except Exception as error:  # noqa: BLE001  # as above
                 request.open[place.name] = str(error) or type(error).__name__
     request.write()

@@ -75,6 +75,8 @@ def prepare(queue: Queue, ids: Sequence[str], decision: Decision) -> Callable[[]
             leaving = _leaving(queue.items(), names)
             return lambda: album.remove(leaving, decision.why or "another photo shows the same")
         case "group":
+            if len(files) == 1:  # with the one that it is a duplicate of
+                files += _partners(queue.items(), names).values()
             if len(files) < 2:
                 raise StudioError("choose two photos of one sitting at least")
             return lambda: album.group(files)
@@ -192,16 +194,9 @@ def _coming(queue: Queue, sent: Sequence[Sent], label: str) -> Coming:
 
 def _leaving(items: Sequence[Item], names: dict[str, str]) -> list[str]:
     """Files that leave so that one of each set of duplicates stays: one that was not chosen, or else the first."""
-    partner = {
-        item.row.file: other
-        for item in items
-        if item.row and item.id in names
-        for flag, other in zip(item.why, item.others, strict=True)
-        if flag.kind == "near-duplicate" and other
-    }
     chosen = [*names.values()]
     sets: dict[str, set[str]] = {}
-    for one, other in [*partner.items(), *((file, file) for file in chosen)]:
+    for one, other in [*_partners(items, names).items(), *((file, file) for file in chosen)]:
         merged = sets.get(one, {one}) | sets.get(other, {other})
         sets |= dict.fromkeys(merged, merged)
     leaving = []
@@ -211,3 +206,14 @@ def _leaving(items: Sequence[Item], names: dict[str, str]) -> list[str]:
             raise StudioError(f"{own[0]} is no duplicate of another photo; choose all that show the same")
         leaving += own if alike - set(own) else own[1:]
     return leaving
+
+
+def _partners(items: Sequence[Item], names: dict[str, str]) -> dict[str, str]:
+    """The photo that each of the chosen ones is a near duplicate of, by its file."""
+    return {
+        item.row.file: other
+        for item in items
+        if item.row and item.id in names
+        for flag, other in zip(item.why, item.others, strict=True)
+        if flag.kind == "near-duplicate" and other
+    }

@@ -1,9 +1,10 @@
 """What the page asks of the review: the queue, decisions, pictures, and what was wrong."""
 
 import asyncio
+import logging
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field, ValidationError
@@ -21,6 +22,7 @@ from studio.review.queue import Item, Queue
 from studio.routes import studio_of
 
 MOST_BYTES: Final = 20_000_000  # of a picture that is sent in
+_LOG = logging.getLogger(__name__)
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 router = APIRouter(prefix="/studio")
@@ -29,11 +31,18 @@ router = APIRouter(prefix="/studio")
 class Wanted(BaseModel):
     """A decision on some items."""
 
-    action: Action
+    action: Action | Literal["forget"]
     ids: list[str] = Field(min_length=1, max_length=100_000)
     label: str = ""
     author: str = ""
     licence: str = ""
+    why: str = ""
+
+
+class Decided(BaseModel):
+    """The step that it has become, and what is still to be done."""
+
+    step: int
     why: str = ""
 
 
@@ -74,12 +83,14 @@ async def evidence(request: Request, own: Service, item: str) -> Evidence:
 
 
 @router.post("/review")
-async def decide(request: Request, wanted: Wanted) -> dict[str, int]:
-    """Carry out a decision on some items, as one step."""
-    queue = queue_of(request)
+async def decide(request: Request, wanted: Wanted) -> Decided:
+    """Carry out a decision on some items, as one step; to forget them is one that can't be undone."""
+    queue, studio = queue_of(request), studio_of(request)
+    if wanted.action == "forget":
+        return await studio.change(lambda: _forget(queue, wanted.ids, wanted.why))
     decision = Decision(wanted.action, wanted.label, wanted.author, wanted.licence, wanted.why)
-    step = await studio_of(request).change(lambda: decisions.decide(queue, wanted.ids, decision))
-    return {"step": step.step}
+    step = await studio.change(lambda: decisions.decide(queue, wanted.ids, decision))
+    return Decided(step=step.step)
 
 
 @router.post("/wrong", status_code=204)
@@ -116,6 +127,15 @@ def photo(request: Request, file: str, side: Annotated[int | None, Query(ge=16, 
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
     return Response(data, media_type="image/jpeg", headers=headers)
+
+
+def _forget(queue: Queue, ids: list[str], why: str) -> Decided:
+    from studio.forget import work  # with DVC and MLflow, which nothing else here needs
+
+    receipts = work.forget(ids, why, album=queue.album, train=False, say=_LOG.info)
+    left = sorted({place for receipt in receipts for place in receipt.open})
+    todo = f"{', '.join(left)}: not done; `python -m studio forget --resume` goes on" if left else ""
+    return Decided(step=queue.album.journal.next - 1, why=todo)
 
 
 def _read(cursor: str) -> tuple[float, str]:

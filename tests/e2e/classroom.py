@@ -4,7 +4,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,11 +35,17 @@ class Classroom:
 
 
 @contextmanager
-def classroom(folder: Path) -> Iterator[Classroom]:
-    """Start a studio in ``folder`` on a port of the system's choice, and end it after the block."""
+def classroom(folder: Path, prepare: Callable[[Path], None] = lambda _: None) -> Iterator[Classroom]:
+    """Start a studio in ``folder`` on a port of the system's choice, and end it after the block.
+
+    Args:
+        folder: empty.
+        prepare: changes the photos in its ``data`` before that.
+    """
     shutil.copy2(ROOT / "params.yaml", folder)
     shutil.copytree(ROOT / "data", folder / "data")
     shutil.copytree(PROMOTED, folder / "models/promoted")
+    prepare(folder / "data")
     out, log = folder / "studio.out", folder / "studio.log"
     command = [sys.executable, "-m", "studio", "--port", "0"]
     env = environment(page=WEB / "dist", threads=2, poll_s=0.1)

@@ -61,7 +61,8 @@ def teach(page: Page, label: str, frames: int = FRAMES) -> None:
 
 
 def undo(page: Page) -> None:
-    """Take back what was taught last, and wait until no draft answers any more."""
+    """Take back what was taught last, once a draft answers, and wait until none does any more."""
+    expect(at(page, "draft")).to_be_visible(timeout=PATIENCE_MS)
     at(page, "undo-taught").click()
     expect(at(page, "draft")).to_have_count(0, timeout=PATIENCE_MS)
     expect(page.locator("[data-word=mug]")).to_have_count(0, timeout=PATIENCE_MS)
@@ -138,6 +139,7 @@ def test_what_one_tab_teaches_another_one_sees_and_undoes(open_studio: Callable[
     teach(page, "mug")
     newest = at(other, "steps").locator("li").first
     expect(newest).to_contain_text("mug", timeout=PATIENCE_MS)
+    expect(at(page, "draft")).to_be_visible(timeout=PATIENCE_MS)
     newest.locator("button").click()
     expect(at(page, "draft")).to_have_count(0, timeout=PATIENCE_MS)
     expect(at(page, "shots").locator("button")).to_have_count(0)

@@ -18,7 +18,7 @@ from pipeline.data import manifest
 from pipeline.data.adoption import row_of
 from pipeline.data.settings import DataSettings
 from studio.album import Album
-from studio.errors import NotFoundError, StudioError
+from studio.errors import BusyError, NotFoundError, StudioError
 from studio.journal import Done, Step
 
 SIZE = 64
@@ -382,6 +382,15 @@ def test_a_keep_is_a_step_without_photos(data: DataSettings) -> None:
     ]
     with pytest.raises(NotFoundError):
         album.undo(keep.step)
+
+
+def test_a_command_beside_the_studio_is_noticed_and_nothing_is_numbered_twice(three: DataSettings) -> None:
+    studio, command = opened(three), opened(three)
+    command.remove(["cup/a.jpg"])
+    with pytest.raises(BusyError, match="another program"):
+        studio.relabel(["cup/b.jpg"], "mug")
+    studio.relabel(["cup/b.jpg"], "mug")
+    assert [step.kind for step in opened(three).journal.steps.values()] == ["remove", "relabel"]
 
 
 def test_an_action_that_can_not_be_done_changes_nothing(three: DataSettings) -> None:

@@ -1,27 +1,44 @@
 """A photo that is forgotten is found nowhere afterwards, whatever happens on the way."""
 
+import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+import socket
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import yaml
+from dvc_data.hashfile.db import HashFileDB
+from dvc_objects.fs.memory import MemoryFileSystem
+from PIL import Image
 
 from pipeline.data import adoption, forgotten, manifest
 from pipeline.data.settings import DataSettings
+from pipeline.promote import champion
+from pipeline.tracking import store
+from pipeline.tracking.registry import Registry
+from studio.album import Album
 from studio.errors import BusyError, NotFoundError, StudioError
-from studio.forget import git, layout, places, plan, work
+from studio.forget import command, git, layout, plan, traces, work
+from studio.forget.marks import Wanted, marks_of
+from studio.forget.places import Folder, Remote, Server
 from studio.journal import Journal
-from tests import mlflow_template
+from tests import bodies, mlflow_template
 from tests.mlflow_template import MLFLOWS_OWN_WARNINGS
 from tests.promotion_project import Project
+from tests.service.test_registry_reload import Server as MlflowServer
 from tests.studio import forget_project
-from tests.studio.forget_project import COPY, FILE, SHA256, holding, run
+from tests.studio.forget_project import COPY, FILE, MD5, SECRET, SHA256, dvc, holding, run
 
 pytestmark = MLFLOWS_OWN_WARNINGS
 DATA = DataSettings(images=Path("data/images"), manifest=Path("data/manifest.csv"), ood_label="other")
 WHY = "the person asked for it"
+STEPS = 49  # of `forget`, see `dying`
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +67,8 @@ def silent(_: str) -> None:
     """Nothing is said."""
 
 
-def forget(**options: bool) -> forgotten.Receipt:
-    (receipt,) = work.forget([FILE], WHY, train=False, say=silent, **options)
+def forget() -> forgotten.Receipt:
+    (receipt,) = work.forget([FILE], WHY, train=False, say=silent)
     return receipt
 
 
@@ -90,8 +107,6 @@ def test_what_was_made_of_it_goes_and_what_was_made_of_others_stays(project: Pro
     assert [path.read_bytes() for path in Path(".studio/thumbs").iterdir()] == [b"of another photo"]
     assert not [*Path(".mlflow").rglob("worst_mistakes.png")]
     assert [path.name for path in Path(".dvc/cache/runs").rglob("*") if path.is_file()] == []
-    import zipfile
-
     with zipfile.ZipFile("reports/sent.zip") as archive:
         assert archive.namelist() == ["b.txt"]
     assert [step.kind for step in Journal(Path("data/edits.jsonl")).steps.values()] == ["forget"]
@@ -112,39 +127,49 @@ class Killed(BaseException):
     """As SIGKILL: no code of the project sees it."""
 
 
-@pytest.mark.parametrize("point", range(20))
-def test_killed_at_any_point_and_run_again_it_finishes(
-    project: Project, monkeypatch: pytest.MonkeyPatch, point: int
-) -> None:
-    """Points: before and after each writing of the plan, and in each removal half way."""
+POINTS = ("write", "find", "erase", "edit", "taint", "replace_tainted", "append", "_dvc")  # see `dying`
+
+
+@contextmanager
+def dying(at: int) -> Iterator[Callable[[], int]]:
+    """For a block, the process dies before the step number ``at``; how many steps there were."""
     counted = 0
 
-    def dies_at(name: str, owner: object) -> None:
-        real = getattr(owner, name)
-
-        def step(*arguments: object, **named: object) -> object:
+    def before(real: Callable[..., Any]) -> Callable[..., Any]:
+        def step(*arguments: Any, **named: Any) -> Any:
             nonlocal counted
             counted += 1
-            if counted == point + 1:
+            if counted == at:
                 raise Killed
             return real(*arguments, **named)
 
-        monkeypatch.setattr(owner, name, step)
+        return step
 
-    with monkeypatch.context() as patch:
-        monkeypatch = patch
-        dies_at("write", plan.Plan)
-        dies_at("erase", places.traces)
-        dies_at("append", forgotten)
-        dies_at("_dvc", work)
-        with pytest.raises(Killed):
-            forget()
-    (receipt, *_) = work.forget([FILE], WHY, train=False, say=silent) or forgotten.read(DATA)
-    assert receipt.open == {}
+    owners = (plan.Plan, Folder, traces, Album, Registry, champion, forgotten, work)
+    with pytest.MonkeyPatch.context() as patch:
+        for owner, name in zip(owners, POINTS, strict=True):
+            patch.setattr(owner, name, before(getattr(owner, name)))
+        yield lambda: counted
+
+
+def test_the_steps_at_which_it_may_be_killed_are_known(project: Project) -> None:
+    with dying(0) as steps:
+        forget()
+    assert steps() == STEPS, "correct the number, so that steps to the last are tried"
+
+
+@pytest.mark.parametrize("point", range(1, STEPS + 1, 5))
+def test_killed_at_any_point_and_run_again_it_finishes(project: Project, point: int) -> None:
+    with dying(point), pytest.raises(Killed):
+        forget()
+    work.forget([FILE], WHY, train=False, say=silent)
+    assert [receipt.open for receipt in forgotten.read(DATA)][-1] == {}
     assert holding(project.root.parent) == []
     assert forgotten.hashes(DATA) == {SHA256}
     assert plan.standing() == []
     assert [version.number for version in project.registry.versions() if version.tainted] == [2]
+    assert project.champion() == project.promoted()
+    assert dvc("status", "--json", "data.dvc").strip() == "{}"
 
 
 def test_a_remote_that_is_not_there_is_named_and_done_when_it_is(project: Project) -> None:
@@ -167,7 +192,7 @@ def test_a_remote_that_is_not_there_is_named_and_done_when_it_is(project: Projec
 
 def test_a_forgotten_photo_is_not_adopted_again(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     forget()
-    Path("data/images/plant/innocent.jpg").write_bytes(forget_project.SECRET)
+    Path("data/images/plant/innocent.jpg").write_bytes(SECRET)
     adoption.adopt(DATA)
     assert "plant/innocent.jpg (it was forgotten" in capsys.readouterr().out
     assert "plant/innocent.jpg" not in {row.file for row in manifest.read(DATA.manifest)}
@@ -179,6 +204,100 @@ def test_a_photo_that_has_left_the_photos_is_forgotten_by_its_hash(project: Proj
     adoption.adopt(DATA)
     work.forget([SHA256], WHY, train=False, say=silent)
     assert holding(project.root.parent) == []
+
+
+def test_an_mlflow_server_that_is_down_stays_on_the_list(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free.getsockname()[1]}")
+    receipt = forget()
+    assert receipt.open.keys() == {"registered versions", "MLflow"}
+    assert "doesn't answer" in receipt.open["MLflow"]
+    assert holding(project.root.parent) == []
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    (second,) = work.resume(train=False, say=silent)
+    assert [learnt.version for learnt in second.versions] == [2]
+    assert second.open.keys() == {"MLflow"}  # that server was told to hold artifacts, and is not asked any more
+
+
+def test_the_artifacts_of_an_mlflow_server_are_searched_and_cleaned(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = Wanted.of([marks_of(DATA.images / FILE, (), {forget_project.SIZE}, Path("build/features"))])
+    (tmp_path / "server").mkdir()
+    server = MlflowServer(tmp_path / "server")
+    server.start()
+    try:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", server.url)
+        tracking = store.open_store(mlflow_template.SETTINGS)
+        run_id = tracking.client.create_run(tracking.experiment_id).info.run_id
+        for path in ("reports/plots/worst_mistakes.png", "params.yaml"):
+            tracking.call("log_artifact", run_id, path, "plots")
+        place = Server(tracking)
+        found = place.find(wanted)
+        assert [(where.partition("#")[2], what) for where, what in found.items()] == [
+            ("plots/worst_mistakes.png", traces.SHEET)
+        ]
+        place.remove(wanted, found)
+        assert place.find(wanted) == {}
+        assert [each.path for each in tracking.client.list_artifacts(run_id, "plots")] == ["plots/params.yaml"]
+    finally:
+        server.stop()
+
+
+def test_a_remote_that_is_no_folder_is_asked_by_name(project: Project) -> None:
+    wanted = Wanted.of([marks_of(DATA.images / FILE, (), (), Path("build/features"))])
+    memory: Any = MemoryFileSystem
+    database: Any = HashFileDB(memory(), "/bucket/files/md5", hash_name="md5")
+    for name in (MD5, "0" * 32):
+        database.add_bytes(name, b"x")
+    place = Remote("remote s3", [database])
+    found = place.find(wanted)
+    assert len(found) == 1
+    place.remove(wanted, found)
+    assert place.find(wanted) == {}
+    assert [*database.all()] == ["0" * 32]
+
+
+def test_near_duplicates_are_offered_and_taken_where_they_are_asked_for(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bodies.lend(project.root)
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["validate"]["near_duplicate_similarity"] = 0.98
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    with Image.open(DATA.images / FILE) as image:
+        image.save(DATA.images / "art/nearly.jpg", quality=80)
+    adoption.adopt(DATA)
+    assert command.main([FILE, "--why", WHY, "--yes", "--no-train"]) == 0
+    said = capsys.readouterr().out
+    assert "nearly the same: art/nearly.jpg (" in said
+    assert "is tainted: the photo was on its side" in said
+    assert (DATA.images / "art/nearly.jpg").exists()
+    (DATA.images / "art/other.jpg").write_bytes((DATA.images / "art/nearly.jpg").read_bytes() + b"\0")
+    adoption.adopt(DATA)
+    assert command.main(["art/nearly.jpg", "--why", WHY, "--yes", "--no-train", "--near"]) == 0
+    assert not [*DATA.images.glob("art/[no][et]*.jpg")]
+    assert len(forgotten.hashes(DATA)) >= 3
+
+
+def test_a_recording_that_shows_it_goes_with_its_gif(project: Project) -> None:
+    for place in ("data/recordings/walk.mp4", "data/recordings/walk.txt", "docs/gifs/walk.gif", "docs/gifs/other.gif"):
+        Path(place).parent.mkdir(parents=True, exist_ok=True)
+        Path(place).write_bytes(b"film of " + place.encode())
+    work.forget([FILE], WHY, recordings=["walk"], train=False, say=silent)
+    left = [path.name for folder in ("data/recordings", "docs/gifs") for path in Path(folder).glob("*")]
+    assert left == ["other.gif"]
+    with pytest.raises(NotFoundError, match="no recording 'nothing'"):
+        work.forget(["art/000.jpg"], WHY, recordings=["nothing"], train=False, say=silent)
+
+
+def test_nobody_is_asked_where_nobody_is_there(project: Project) -> None:
+    with pytest.raises(StudioError, match="give --yes"):
+        command.main([FILE, "--why", WHY])
+    with pytest.raises(StudioError, match="say why"):
+        command.main([FILE])
+    assert command.main(["--list"]) == 0
 
 
 def test_a_name_that_is_not_there_changes_nothing(project: Project) -> None:
@@ -203,7 +322,6 @@ def test_the_command_that_is_given_rewrites_the_history_without_the_bytes(projec
     (said,) = [line for line in receipt.unreachable if "filter-branch" in line]
     run("git", "add", "--all")
     run("git", "commit", "--quiet", "-m", "a photo was forgotten")
-    (request,) = {receipt.request}
     blob = git_blob()
     assert git.held([blob]) == [blob]
     run("bash", "-ec", said[said.index("FILTER_BRANCH") :])
@@ -211,11 +329,8 @@ def test_the_command_that_is_given_rewrites_the_history_without_the_bytes(projec
     assert run("git", "log", "--format=%s").splitlines() == ["a photo was forgotten", "with the photo"]
     assert run("git", "status", "--short") == ""
     run("git", "fsck", "--full")
-    assert request
 
 
 def git_blob() -> str:
-    import hashlib
-
-    data = forget_project.SECRET
+    data = SECRET
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()

@@ -154,6 +154,16 @@ def test_photos_that_somebody_put_into_one_sitting_are_no_duplicates(data: DataS
     assert "near-duplicate" in kinds(queue)["blue/copy.jpg"]
 
 
+def test_a_duplicate_that_is_chosen_alone_goes_into_one_sitting_with_the_other(data: DataSettings) -> None:
+    copied(data, "blue/03.jpg", "blue/copy.jpg")
+    queue = opened(data)
+    decide(queue, [item_of(queue, "blue/copy.jpg").id], Decision("group"))
+    groups = {row.file: row.group for row in queue.album.rows()}
+    assert groups["blue/copy.jpg"] == groups["blue/03.jpg"]
+    with pytest.raises(StudioError, match="two photos"):
+        decide(queue, [item_of(queue, WRONG).id], Decision("group"))
+
+
 def test_what_was_kept_is_never_asked_again_unless_that_is_undone(data: DataSettings) -> None:
     queue = opened(data)
     step = decide(queue, [item_of(queue, WRONG).id], Decision("keep"))

@@ -159,8 +159,7 @@ def test_a_label_that_is_deleted_on_the_disk_leaves_the_answers(checkout: Path, 
         for photo in (checkout / "data/images/mug").glob("*.jpg"):
             photo.unlink()
         os.utime(checkout / "data/manifest.csv")
-        state = until(lambda now: all(each["name"] != "mug" for each in now["labels"]), own)
-        assert state["draft"] is None
+        until(lambda now: all(each["name"] != "mug" for each in now["labels"]) and now["draft"] is None, own)
 
 
 @pytest.mark.parametrize("after_s", [0.02, 0.2, 0.7])
@@ -287,3 +286,11 @@ class TestWhoMay:
         )
         assert done.returncode == 1
         assert "--lan" in done.stderr
+
+    def test_with_lan_other_devices_may_with_the_token_alone(self, checkout: Path) -> None:
+        with studio(checkout, "--lan") as own:
+            other = {"Host": "10.0.0.7:8000"}  # as a phone in the network calls it
+            assert own.client.get("/studio/state", headers=other).status_code == 200
+            assert own.client.get("/studio/state", headers={**other, "Authorization": "Bearer no"}).status_code == 401
+            page = {**other, "Origin": "https://evil.example"}
+            assert own.client.get("/studio/state", headers=page).status_code == 403

@@ -108,7 +108,7 @@ export function App({ session }: { session: Session }) {
       {doubted && (
         <Wrong
           doubted={doubted}
-          told={toStudio ? "It goes into the queue of Review, on this machine." : KEPT}
+          told={toStudio ? "This one picture goes to the studio, for Review." : KEPT}
           send={toStudio ? sendWrong : sendFeedback}
           close={(sent) => {
             setDoubted(null);

@@ -19,7 +19,7 @@ export function useAnswer(session: Session): RefObject<Answer | null> {
       session.listen({
         labels: () => undefined,
         answer: (answer, latched) => {
-          if (answer.label === latched) newest.current = answer;
+          if (answer.label === latched || !newest.current) newest.current = answer;
         },
       }),
     [session],
@@ -81,7 +81,7 @@ export function Wrong({ doubted, told, send, close }: Props) {
 
   return (
     <Modal label="That's wrong" className="asking" close={() => close(false)} data-testid="wrong">
-      {shown && <img src={shown} alt="What it was asked about" />}
+      <div className="doubted">{shown && <img src={shown} alt="What it was asked about" />}</div>
       <h2>It said {answer.label ?? "none of these"}. What is it?</h2>
       <p className="quietly" data-testid="wrong-told">
         {told}
@@ -91,7 +91,7 @@ export function Wrong({ doubted, told, send, close }: Props) {
           {refused}
         </p>
       )}
-      <div className="ways">
+      <div className="ways words-of">
         {[...answer.labels, ""]
           .filter((label) => label !== (answer.label ?? ""))
           .map((label) => (
@@ -100,7 +100,7 @@ export function Wrong({ doubted, told, send, close }: Props) {
               type="button"
               className="action soft"
               data-testid={`right-${label || "none"}`}
-              disabled={sending || !shown}
+              disabled={sending}
               onClick={() => void say(label)}
             >
               {label || "none of these"}

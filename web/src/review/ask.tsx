@@ -2,6 +2,7 @@ import { type ReactNode, useState } from "react";
 import type { Action, Given, Item, Label } from "../studio/contract";
 import { type Choice, LabelChoice, meant, nameOf, plural } from "../teach/label-choice";
 import { Modal } from "../ui/modal";
+import { known } from "./names";
 
 export type Asked = Extract<Action, "relabel" | "describe" | "forget">;
 
@@ -109,6 +110,6 @@ function suggested(items: readonly Item[], labels: readonly Label[]): string {
 }
 
 function same(items: readonly Item[], key: "author" | "licence"): string {
-  const values = new Set(items.map((item) => item[key]));
+  const values = new Set(items.map((item) => known(item[key])));
   return values.size === 1 ? ([...values][0] ?? "") : "";
 }

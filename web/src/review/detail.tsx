@@ -5,7 +5,7 @@ import { evidence, photoUrl } from "../studio/review";
 import { nameOf } from "../teach/label-choice";
 import { EvidencePainter } from "../ui/evidence-painter";
 import { colourOf } from "../ui/labels";
-import { KIND_NAMES, thought } from "./names";
+import { KIND_NAMES, known, thought } from "./names";
 
 const SIDE = 960; // px
 const SMALL = 320;
@@ -41,7 +41,7 @@ export function Detail({ item, labels, explain, toggleExplain }: Props) {
         </p>
         {item.thinks && (
           <p data-testid="thinks">
-            the model says <b>{thought(item, labels)}</b>
+            without it the model says <b>{thought(item, labels)}</b>
           </p>
         )}
         <ul data-testid="why">
@@ -53,8 +53,7 @@ export function Detail({ item, labels, explain, toggleExplain }: Props) {
         </ul>
         <p className="quietly">
           {item.file ?? "not among the photos yet"}
-          {author && ` · ${author}`}
-          {licence && ` · ${licence}`}
+          {[known(author), known(licence)].map((each) => each && ` · ${each}`)}
         </p>
         <button type="button" className="link" aria-pressed={explain} data-testid="evidence-of" onClick={toggleExplain}>
           Show where <kbd>e</kbd>

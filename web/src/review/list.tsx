@@ -79,6 +79,7 @@ export function List({ queue, view, labels, box }: Props) {
   const clicked = ({ target, shiftKey, ctrlKey, metaKey }: MouseEvent): void => {
     const id = target instanceof Element ? (target.closest<HTMLElement>("[data-item]")?.dataset["item"] ?? "") : "";
     if (!id) return;
+    box.current?.focus({ preventScroll: true });
     const mark = ctrlKey || metaKey || (target instanceof Element && target.closest(".mark") !== null);
     queue.select((now, ids) => (mark ? toggle(now, id) : moveTo(now, ids, ids.indexOf(id), shiftKey)));
   };
@@ -127,7 +128,7 @@ interface CellProps {
 const Cell = memo(({ item, labels, place, columns, total, focused, chosen }: CellProps) => {
   const [worst, ...others] = item.why;
   return (
-    // The list has the focus and hears the keys: it tells which of these is meant.
+    // The list keeps the focus and hears the keys: it tells which of these is meant.
     <div
       id={`item-${item.id}`}
       role="option"
@@ -143,7 +144,7 @@ const Cell = memo(({ item, labels, place, columns, total, focused, chosen }: Cel
         width: `${100 / columns}%`,
         translate: `${(place % columns) * 100}% ${Math.floor(place / columns) * ROW}px`,
       }}
-      onMouseDown={(event) => event.detail && event.currentTarget.parentElement?.parentElement?.focus()}
+      onMouseDown={(event) => event.preventDefault()}
     >
       <img src={photoUrl(item, SIDE)} alt="" loading="lazy" decoding="async" draggable="false" />
       <span>

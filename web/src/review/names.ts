@@ -28,3 +28,8 @@ export function thought({ thinks }: Item, labels: readonly Label[]): string {
   const most = Math.max(...thinks.probabilities);
   return `${nameOf(thinks.label ?? "", labels) || "none of these"} ${(most * 100).toFixed(0)} %`;
 }
+
+/** An author or a licence; "" where it is not known. */
+export function known(value: string): string {
+  return value.startsWith("unknown") ? "" : value; // how photos are adopted of which nobody has said it
+}

@@ -29,13 +29,14 @@ export class Queue {
   private view: QueueView = { items: [], total: null, selection: NONE, refused: "", done: "", compared: null };
   private readonly drawn = new Set<() => void>(); // what React wants to be told
   private readonly studio: Studio;
-  private readonly undone = new Set<number>(); // steps that were taken back here; the studio's state follows
+  private readonly made: number[] = []; // steps that were made here, and
+  private readonly undone = new Set<number>(); // those that were taken back here: the studio's state follows
   private next: string | null = ""; // where the rest begins
   private need = 1; // items that somebody wants to see
   private stale = false;
   private loading: Promise<void> | null = null;
   private turn: Promise<unknown> = Promise.resolve(); // one wish after the other
-  private seen = 0; // the newest step
+  private seen = -1; // the newest step; -1: the items are to be asked for whatever it is
   private since = 0; // the first step of this batch; 0: nothing was decided
   private measuring = new AbortController();
 
@@ -60,7 +61,6 @@ export class Queue {
     };
     const end = this.studio.subscribe(look);
     look();
-    void this.refresh();
     return () => {
       end();
       this.measuring.abort();
@@ -86,7 +86,11 @@ export class Queue {
 
   /** Chooses all of a kind, also those that were not asked for yet. */
   async selectKind(kind: Kind): Promise<void> {
-    await this.reach(Number.POSITIVE_INFINITY);
+    if (this.next !== null) {
+      this.become({ done: "All of them are being fetched…" });
+      await this.reach(Number.POSITIVE_INFINITY);
+      this.become({ done: "" });
+    }
     this.select((selection) => {
       const ids = idsOf(this.view.items.filter(({ why }) => why.some((each) => each.kind === kind)));
       return ids.length ? { focus: ids[0] ?? "", anchor: ids[0] ?? "", chosen: new Set(ids) } : selection;
@@ -105,12 +109,13 @@ export class Queue {
     const ids = idsOf(this.meant);
     if (!ids.length) return Promise.resolve();
     return this.wish(async () => {
-      const step = await review.decide(action, ids, given);
+      const { step, why } = await review.decide(action, ids, given);
       this.since ||= step;
+      if (action !== "forget") this.made.push(step);
       const left = LEAVES.includes(action) ? this.view.items.filter(({ id }) => !ids.includes(id)) : this.view.items;
       this.become({ selection: { ...this.view.selection, chosen: new Set() } });
       this.take(left, (this.view.total ?? 0) - (this.view.items.length - left.length));
-      return SAID[action](ids.length);
+      return [SAID[action](ids.length), why].filter(Boolean).join(" ");
     });
   }
 
@@ -121,7 +126,8 @@ export class Queue {
       const last = steps.find(
         (each) => each.undoable && !each.undone && OURS.includes(each.kind) && !this.undone.has(each.step),
       );
-      const number = step ?? last?.step;
+      const unheard = this.made.filter((each) => each > (steps[0]?.step ?? 0) && !this.undone.has(each)).at(-1);
+      const number = step ?? unheard ?? last?.step;
       if (number === undefined) return "There is nothing to undo.";
       const why = await this.studio.undo(number);
       this.undone.add(number);
@@ -189,6 +195,7 @@ export class Queue {
         this.take(items, total);
       }
     } catch (error) {
+      this.seen = -1; // with the next news of the studio
       this.become({ refused: asProblem(error, "service-down").message });
     }
   }
@@ -207,7 +214,7 @@ export class Queue {
 const photos = (count: number): string => `${count} photo${count === 1 ? "" : "s"}`;
 
 const SAID: Readonly<Record<Action, (count: number) => string>> = {
-  keep: (count) => `${photos(count)} kept as they are.`,
+  keep: (count) => `${photos(count)} found right.`,
   relabel: (count) => `${photos(count)} relabelled.`,
   remove: (count) => `${photos(count)} removed.`,
   merge: () => "Duplicates merged.",

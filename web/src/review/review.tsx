@@ -63,21 +63,14 @@ export default function Review({ session, studio, close }: Props) {
       <header>
         <h2>Review</h2>
         <p className="quietly" data-testid="total">
-          {total === null ? "looking through the photos…" : `${plural(total, "photo")} to look at, the worst first`}
+          {total === null ? "looking through the photos…" : `${plural(total, "photo")} to look at`}
         </p>
-        <IconButton className="round" icon="close" label="Close" data-testid="review-close" onClick={close} />
-      </header>
-      <fieldset className="kinds scroll" aria-label="Choose all of a kind">
-        {kinds.map((kind) => (
-          <button key={kind} type="button" data-testid={`all-${kind}`} onClick={() => void queue.selectKind(kind)}>
-            all: {KIND_NAMES[kind]}
-          </button>
-        ))}
         {chosen.size > 0 && (
           <button
             type="button"
-            className="none-chosen"
+            className="chosen"
             data-testid="choose-none"
+            aria-label={`${chosen.size} chosen: choose none`}
             onClick={() => {
               back();
               queue.select((now) => ({ ...now, chosen: new Set() }));
@@ -86,6 +79,22 @@ export default function Review({ session, studio, close }: Props) {
             {chosen.size} chosen ✕
           </button>
         )}
+        <IconButton className="round" icon="close" label="Close" data-testid="review-close" onClick={close} />
+      </header>
+      <fieldset className="kinds scroll" aria-label="Choose all of a kind">
+        {kinds.map((kind) => (
+          <button
+            key={kind}
+            type="button"
+            data-testid={`all-${kind}`}
+            onClick={() => {
+              back();
+              void queue.selectKind(kind);
+            }}
+          >
+            all: {KIND_NAMES[kind]}
+          </button>
+        ))}
       </fieldset>
       <List queue={queue} view={view} labels={labels} box={box} />
       <div className="side scroll">

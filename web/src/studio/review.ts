@@ -11,9 +11,13 @@ export async function part(after: string, count: number): Promise<Part> {
   return (await request(studioUrl(`review?${query}`))).json();
 }
 
-/** Carries a decision out, as one step: its number. */
-export async function decide(action: Action, ids: readonly string[], given: Given): Promise<number> {
-  return (await (await post("review", { action, ids, ...given })).json()).step;
+/** Carries a decision out, as one step. `why`: what is still to be done, or "" */
+export async function decide(
+  action: Action,
+  ids: readonly string[],
+  given: Given,
+): Promise<{ step: number; why: string }> {
+  return (await post("review", { action, ids, ...given })).json();
 }
 
 /** Where the model that is served sees the label that it finds the likeliest. */

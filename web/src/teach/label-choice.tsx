@@ -1,5 +1,7 @@
 import type { Label } from "../studio/contract";
 
+const FEW = 9; // sittings that are worth their number
+
 /** A label's name: one that is there, or a new one that was typed. */
 export interface Choice {
   readonly name: string;
@@ -17,21 +19,6 @@ export function LabelChoice({ labels, choice, choose }: Props) {
   return (
     <fieldset className="choice" data-testid="labels">
       <legend className="hidden">What it is</legend>
-      {labels.map(({ name, photos, sittings, none }) => (
-        <label key={name}>
-          <input
-            type="radio"
-            name="label"
-            value={name}
-            data-testid={`label-${name}`}
-            checked={!choice.typed && name === choice.name}
-            onChange={() => choose({ name, typed: false })}
-          />
-          <b>{nameOf(name, labels)}</b>
-          {/* sittings of what is none of these say nothing */}
-          <small>{none ? photos : `${photos} in ${plural(sittings, "sitting")}`}</small>
-        </label>
-      ))}
       <input
         type="text"
         placeholder="something new"
@@ -43,6 +30,21 @@ export function LabelChoice({ labels, choice, choose }: Props) {
         value={choice.typed ? choice.name : ""}
         onChange={({ target }) => choose({ name: target.value, typed: true })}
       />
+      {labels.map(({ name, photos, sittings, none }) => (
+        <label key={name}>
+          <input
+            type="radio"
+            name="label"
+            value={name}
+            data-testid={`label-${name}`}
+            checked={!choice.typed && name === choice.name}
+            onChange={() => choose({ name, typed: false })}
+          />
+          <b>{nameOf(name, labels)}</b>
+          {/* many sittings, or those of what is none of these, say nothing */}
+          <small>{none || sittings > FEW ? photos : `${photos} in ${plural(sittings, "sitting")}`}</small>
+        </label>
+      ))}
     </fieldset>
   );
 }

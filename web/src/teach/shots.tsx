@@ -59,8 +59,8 @@ export function Shots({ teach, teaching, state, learning, undo }: Props) {
     <>
       {teach.kind === "offered" ? (
         <p className="shots-line" role="alert" data-testid="offered">
-          <span>
-            {teach.why} {plural(shots.length, "frame")} of {teach.label} wait here.
+          <span className="whole">
+            {plural(shots.length, "frame")} of {teach.label} wait here: {teach.why}
           </span>
           <button type="button" className="link" data-testid="send" onClick={() => void teaching.send()}>
             Teach them

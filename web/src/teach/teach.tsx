@@ -58,8 +58,9 @@ function Desk({ session, studio, teaching, state }: Omit<Props, "close"> & { sta
   const [refused, setRefused] = useState(""); // why the last wish was not granted
   const { labels, job, steps, busy } = state;
 
-  const label = meant(choice, labels);
   const taughtLabel = teach.kind === "taught" ? teach.label : "";
+  const isLearning = learning(teach, state); // until then the list may lack a label that is new
+  const label = meant(choice, labels) || (isLearning && choice.name === taughtLabel ? taughtLabel : "");
   useEffect(() => {
     if (taughtLabel) choose({ name: taughtLabel, typed: false });
   }, [taughtLabel]);
@@ -97,7 +98,7 @@ function Desk({ session, studio, teaching, state }: Omit<Props, "close"> & { sta
             />
           </label>
         )}
-        <Shots teach={teach} teaching={teaching} state={state} learning={learning(teach, state)} undo={undo} />
+        <Shots teach={teach} teaching={teaching} state={state} learning={isLearning} undo={undo} />
         {refused && (
           <p role="alert" data-testid="refused">
             {refused}

@@ -59,11 +59,11 @@ export class Teaching {
   /** Follows the picture until what is returned is called. */
   begin(): () => void {
     const end = this.session.subscribe(() => {
-      if (!this.session.live) this.interrupt("The camera's picture stopped.");
+      if (!this.session.live) this.interrupt("the camera stopped.");
     });
     return () => {
       end();
-      this.interrupt("It was closed while the button was held.");
+      this.interrupt("this was closed meanwhile.");
       this.cropper?.close();
       this.cropper = null;
     };
@@ -112,7 +112,7 @@ export class Teaching {
       this.become({ kind: "taught", label, author, step, pictures, collapsed: dropped, full, before });
     } catch (error) {
       const problem = asProblem(error, "service-down");
-      const why = problem.cause ? "The studio does not answer." : problem.message;
+      const why = problem.cause ? "the studio does not answer." : problem.message;
       this.become({ kind: "offered", label, author, shots, why });
     }
   }

@@ -75,7 +75,14 @@ export function Drawer({ session, state, open, close }: Props) {
       <h3>Keys</h3>
       <p className="quietly">
         <kbd>space</kbd> freezes and goes on, <kbd>e</kbd> shows why, <kbd>o</kbd> opens a picture, <kbd>p</kbd> pauses
-        the charts, <kbd>d</kbd> opens and closes this. A picture can also be dropped or pasted.
+        the charts, <kbd>d</kbd> opens and closes this.
+        {state.kind === "answering" && state.studio !== "none" && (
+          <>
+            {" "}
+            <kbd>t</kbd> teaches, <kbd>r</kbd> reviews the photos, <kbd>w</kbd> says that the answer is wrong.
+          </>
+        )}{" "}
+        A picture can also be dropped or pasted.
       </p>
       <Check name="shortcuts" checked={state.shortcuts} change={(on) => session.setShortcuts(on)}>
         Use these keys

@@ -13,6 +13,7 @@ export function Modal({ label, className, close, children, ...given }: Props & {
   useLayoutEffect(() => {
     const shown = dialog.current;
     shown?.showModal();
+    shown?.querySelector<HTMLElement>(":checked")?.focus(); // of several, what is picked already
     return () => shown?.close(); // before it is gone, which gives the focus back
   }, []);
   return (
@@ -22,6 +23,7 @@ export function Modal({ label, className, close, children, ...given }: Props & {
       aria-label={label}
       onCancel={(event) => {
         event.preventDefault(); // who has opened it closes it
+        event.stopPropagation(); // React's goes on to the one that it lies in
         close();
       }}
       {...given}

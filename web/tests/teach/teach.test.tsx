@@ -177,6 +177,11 @@ describe("what was taken", () => {
     expect(within(at("shots")).getAllByRole("button")).toHaveLength(1);
   });
 
+  test("a label that is new can be shown again at once, before the list has it", () => {
+    view({ labels: stateOf().labels.filter(({ name }) => name !== "mug") }, taught());
+    expect(at("hold")).toHaveTextContent("Hold to teach mug");
+  });
+
   test("says that a thousand frames are the most", () => {
     view({}, taught({ full: true }));
     expect(at("taught")).toHaveTextContent("A thousand frames are the most.");
@@ -185,7 +190,7 @@ describe("what was taken", () => {
   test("waits with the reason where it was not taken, to be sent again or dropped", () => {
     const [send, drop] = [vi.spyOn(teaching, "send").mockResolvedValue(), vi.spyOn(teaching, "drop")];
     view({}, { kind: "offered", ...OF, why: "the disk is full.", shots: [{ jpeg: new Blob(), url: "blob:1" }] });
-    expect(at("offered")).toHaveTextContent("the disk is full. 1 frame of mug wait here.");
+    expect(at("offered")).toHaveTextContent("1 frame of mug wait here: the disk is full.");
     fireEvent.click(at("send"));
     fireEvent.click(at("drop"));
     expect([send, drop].map(({ mock }) => mock.calls.length)).toEqual([1, 1]);

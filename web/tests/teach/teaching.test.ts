@@ -102,7 +102,7 @@ test("a thousand frames are the most: then it ends by itself, and says so", asyn
 
 test.each([
   ["the studio's own sentence", new Problem("service-refused", "the disk is full"), "the disk is full"],
-  ["one of ours where nobody answers", new Problem("service-down", "", 0, { cause: 1 }), "The studio does not answer."],
+  ["one of ours where nobody answers", new Problem("service-down", "", 0, { cause: 1 }), "the studio does not answer."],
 ])("frames that were refused stay, with %s, and can be sent again", async (_, problem, why) => {
   teach.mockRejectedValueOnce(problem);
   await held(2);
