@@ -79,7 +79,7 @@ class Studio:
         self.album = await asyncio.to_thread(Album, self.data, size)
         self._job = await asyncio.to_thread(keep.last)
         taught = [step.author for step in self.album.journal.steps.values() if step.author]
-        self._author = taught[-1] if taught else history.who()
+        self._author = taught[-1] if taught else await asyncio.to_thread(history.git_user)  # else the page asks
         self._again.set()
         tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._watch())]
         try:

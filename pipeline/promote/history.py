@@ -90,12 +90,19 @@ def replay(entries: Sequence[Entry]) -> tuple[list[Entry], dict[str, Entry]]:
     return list(stack.values()), removed
 
 
+def git_user() -> str:
+    """git's user; empty where none is set."""
+    with suppress(OSError):
+        return subprocess.run(
+            ["git", "config", "user.name"], capture_output=True, text=True, check=False
+        ).stdout.strip()
+    return ""
+
+
 def who() -> str:
     """git's user where one is set, else the system's."""
-    with suppress(OSError):
-        done = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True, check=False)
-        if name := done.stdout.strip():
-            return name
+    if name := git_user():
+        return name
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a container's user without a name

@@ -1,4 +1,4 @@
-"""Record the page: the service with the promoted model, a browser like a phone's, a camera that plays a film.
+"""Record the page: a studio with a copy of photos and promoted model, a phone's browser, a camera that plays a film.
 
     python -m scripts.demo                  # data/recordings/demo.mp4, and demo.txt: what is seen in it
     python -m scripts.demo other.yaml -o other.mp4
@@ -15,8 +15,8 @@ from typing import Final
 
 from pipeline.core import files
 from pipeline.core.errors import run_stage
-from scripts.bench.service.contenders import SERVED, promoted
-from scripts.demo import film, phone, recording, script
+from scripts.demo import film, phone, recording, script, teaching
+from scripts.demo.hand import SETTLED_S
 from scripts.gif import tool
 from scripts.gif.stage import as_pipeline_errors
 
@@ -40,14 +40,14 @@ def record(path: Path, out: Path) -> None:
         wall = film.Wall(pictures, wanted.begins, wanted.seconds, wanted.seed)
         camera = film.write(wall, scratch / "camera.mjpeg", ffmpeg.path)
         with (
-            promoted(photos=()) as run,
-            SERVED.started(run) as (server, _),
-            phone.phone(wanted.screen, camera, f"http://127.0.0.1:{server.port}/") as page,
+            teaching.classroom(scratch) as address,
+            phone.phone(wanted.screen, camera, address) as page,
         ):
             phone.await_live(page)
             before = wanted.rounds_before * wanted.seconds
             print(f"the page is live; the recording begins in {before:g} s", flush=True)
-            seen = phone.record(page, wanted.rounds_before, wanted.seconds)
+            begin = wanted.begins[-1] - SETTLED_S
+            seen = phone.record(page, wanted.rounds_before, wanted.seconds, begin, wanted.shown[-1].taught)
     recording.write(seen, wanted.seconds, out, ffmpeg.path)
     said = recording.describe(wanted, seen)
     files.write_text(out.with_suffix(".txt"), f"{said}\n")

@@ -24,8 +24,10 @@ SMEAR: Final = 6.0  # pixels that a step of the motion blur may be apart
 STEPS: Final = 8  # of them at most
 UNIT: Final = 560  # pixels of the wall to a picture's shorter side
 WALL: Final = (226, 222, 214)
-BITS: Final = 16  # of a frame's number, the highest at the top, light for 1
-MARK: Final = 16  # pixels that they are wide; the page shows the middle square, so nobody sees them
+# A frame's number, light for 1, the highest bit first: rows and columns of squares at the top left. Nobody sees them:
+# the page shows the middle square or, while it is taught, the whole width without its upper edge.
+BITS: Final = (2, 8)
+MARK: Final = 8  # pixels a side of each, as of JPEG's blocks
 
 Rgb = npt.NDArray[np.uint8]
 
@@ -52,7 +54,7 @@ class Wall:
             self._wall.paste(ImageOps.fit(_open(path), (UNIT, UNIT), Image.Resampling.LANCZOS), (left, top))
 
     def frames(self) -> Iterator[Rgb]:
-        """Each frame of the film, `SIZE`, RGB: shape (height, width, 3), its number at the left edge."""
+        """Each frame of the film, `SIZE`, RGB: shape (height, width, 3), its number in the corner."""
         for number in range(round(self.seconds * FPS)):
             yield _numbered(self._frame(number / FPS), number)
 
@@ -115,7 +117,8 @@ def _open(path: Path) -> Image.Image:
 
 def _numbered(frame: Rgb, number: int) -> Rgb:
     """With its number: how far the film is can't be told by a clock, as a busy browser's camera gets behind it."""
-    bits = [number >> bit & 1 for bit in reversed(range(BITS))]
+    rows, columns = BITS
+    bits = np.array([number >> bit & 1 for bit in reversed(range(rows * columns))], np.uint8).reshape(BITS)
     numbered = frame.copy()
-    numbered[:, :MARK] = np.repeat(np.array(bits, np.uint8) * 255, SIZE[1] // BITS)[:, np.newaxis, np.newaxis]
+    numbered[: rows * MARK, : columns * MARK] = np.kron(bits * 255, np.ones((MARK, MARK), np.uint8))[..., np.newaxis]
     return numbered

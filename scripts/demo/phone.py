@@ -4,7 +4,9 @@ Chromium's screencast gives sharp pictures with their times; Playwright's own re
 """
 
 import base64
+import math
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,29 +19,31 @@ from playwright.sync_api import Page, sync_playwright
 from pipeline.core.errors import PipelineError
 from scripts.demo.film import BITS, FPS, MARK
 from scripts.demo.script import Screen
+from scripts.demo.teaching import Teaching
 from scripts.dev.browser import launch
 
 LIVE_WITHIN_S: Final = 60.0
 LOOK_EVERY_S: Final = 0.1
 QUALITY: Final = 95  # of the JPEGs
+EVERY: Final = 2  # of 60 pictures a second: the recording has 30, and a lesson needs the processor, too
 
-# What the page says now, and how far its camera's film is: the number at the left edge of its frame.
-SAID: Final = """([mark, bits]) => {
+# What the page says now, and how far its camera's film is: the number in the corner of its frame.
+SAID: Final = """([mark, [rows, columns]]) => {
   const at = (name) => document.querySelector(`[data-testid="${name}"]`);
   const stage = at('stage'), words = at('words'), video = document.querySelector('video');
   if (!stage || !words) return null;
   let frame = 0;
   if (video?.videoWidth) {
-    const context = new OffscreenCanvas(1, bits).getContext('2d', { willReadFrequently: true });
+    const context = new OffscreenCanvas(columns, rows).getContext('2d', { willReadFrequently: true });
     context.imageSmoothingEnabled = false;
-    context.drawImage(video, mark / 2, 0, 1, video.videoHeight, 0, 0, 1, bits);
-    const { data } = context.getImageData(0, 0, 1, bits);
-    for (let bit = 0; bit < bits; bit++) frame = 2 * frame + (data[4 * bit] > 127 ? 1 : 0);
+    context.drawImage(video, 0, 0, columns * mark, rows * mark, 0, 0, columns, rows);
+    const { data } = context.getImageData(0, 0, columns, rows);
+    for (let bit = 0; bit < rows * columns; bit++) frame = 2 * frame + (data[4 * bit] > 127 ? 1 : 0);
   }
   return {
     state: stage.dataset.state, problem: at('problem')?.textContent ?? '', frame,
     model: words.dataset.model, answer: words.dataset.answer,
-    rate: Number(at('fps').textContent), median: Number(at('p50').textContent),
+    rate: Number(at('fps')?.textContent), median: Number(at('p50')?.textContent), // NaN while Teach takes their place
   };
 }"""
 
@@ -56,10 +60,11 @@ MediaStreamTrack.prototype.getSettings = function () {
 class Said:
     """What the page said at a moment."""
 
+    at: float  # seconds of the clock
     film: float  # seconds since the begin of the camera's film
     answer: str  # the label; empty for none of them
-    rate: float  # answers a second
-    median: float  # ms of the round trip, half of the last answers were faster
+    rate: float  # answers a second; NaN where the page does not say it
+    median: float  # ms of the round trip, half of the last answers were faster; likewise
 
 
 @dataclass
@@ -69,6 +74,8 @@ class Recorded:
     begin: float = 0.0
     pictures: list[tuple[float, bytes]] = field(default_factory=list)  # JPEGs and when each was shown, in their order
     said: list[Said] = field(default_factory=list)  # ten times a second
+    frames: int = 0  # that were taught
+    released: float = math.inf  # when the button was let go with which they were taught
 
 
 @contextmanager
@@ -107,13 +114,23 @@ def await_live(page: Page) -> None:
     answered.wait_for(state="attached", timeout=LIVE_WITHIN_S * 1000)
 
 
-def record(page: Page, rounds: int, seconds: float) -> Recorded:
+def record(page: Page, rounds: int, seconds: float, begin: float = 0, label: str = "") -> Recorded:
     """Record what is seen for ``seconds``, once the camera has played its film ``rounds`` times.
+
+    Args:
+        page: live.
+        rounds: see above.
+        seconds: of the film.
+        begin: second of the film at which the camera sets out for what is taught.
+        label: what the page is taught, if anything.
 
     Raises:
         PipelineError: the page has a problem.
+        BrowserError: it lets nobody teach it.
     """
     recorded = Recorded()
+    teaching = Teaching(page)
+    steps = deque(teaching.steps(label) if label else ())
     session = page.context.new_cdp_session(page)
 
     def seen(frame: dict[str, Any]) -> None:
@@ -125,17 +142,20 @@ def record(page: Page, rounds: int, seconds: float) -> Recorded:
 
     session.on("Page.screencastFrame", seen)
     # From here on, as it takes its part of the machine: the chart of times would show where it began.
-    session.send("Page.startScreencast", {"format": "jpeg", "quality": QUALITY})
+    session.send("Page.startScreencast", {"format": "jpeg", "quality": QUALITY, "everyNthFrame": EVERY})
     at = _look(page).film
     while rounds > 0 or not recorded.pictures:
         page.wait_for_timeout(LOOK_EVERY_S * 1000)
         before, at = at, _look(page).film
         rounds -= at < before
     recorded.begin = time.time()
-    while time.time() - recorded.begin < seconds:
+    while steps or time.time() - recorded.begin < seconds:
         recorded.said.append(_look(page))
+        while steps and begin + steps[0][0] <= time.time() - recorded.begin:
+            steps.popleft()[1]()
         page.wait_for_timeout(LOOK_EVERY_S * 1000)
     session.send("Page.stopScreencast")
+    recorded.frames, recorded.released = teaching.frames, teaching.released
     return recorded
 
 
@@ -143,4 +163,4 @@ def _look(page: Page) -> Said:
     now = page.evaluate(SAID, [MARK, BITS])
     if now["problem"]:
         raise PipelineError(f"the page has a problem: {now['problem']}")
-    return Said(now["frame"] / FPS, *(now[name] for name in ("answer", "rate", "median")))
+    return Said(time.time(), now["frame"] / FPS, *(now[name] for name in ("answer", "rate", "median")))

@@ -3,6 +3,7 @@
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from math import isfinite
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -57,13 +58,17 @@ def write(recorded: Recorded, seconds: float, out: Path, ffmpeg: str) -> None:
 
 
 def answers(script: Script, recorded: Recorded) -> list[str]:
-    """What the page said of each picture, for most of the time that the camera was held at it; empty for none."""
+    """What the page said of each picture, for most of the time that the camera was held at it; empty for none.
+
+    What it said after it was taught does not count.
+    """
     found = []
     for shown, begin in zip(script.shown, script.begins, strict=True):
         while_seen = Counter(
             said.answer
             for said in recorded.said
-            if WAY_S + AFTER_S <= (said.film + SETTLED_S - begin) % script.seconds < shown.seconds
+            if said.at < recorded.released
+            and WAY_S + AFTER_S <= (said.film + SETTLED_S - begin) % script.seconds < shown.seconds
         )
         found.append(while_seen.most_common(1)[0][0] if while_seen else "")
     return found
@@ -73,10 +78,21 @@ def describe(script: Script, recorded: Recorded) -> str:
     """The text alternative: what is seen, as it was seen."""
     words = [answer.upper() if answer else "none of these" for answer in answers(script, recorded)]
     seen = [f"{shown.called} ({word})" for shown, word in zip(script.shown, words, strict=True)]
-    last = recorded.said[-1]
-    speed = median(said.rate for said in recorded.said)
+    told = [said for said in recorded.said if isfinite(said.rate)]
+    speed = median(said.rate for said in told)
     return (
         f"A page on a phone. A hand moves its camera over {', '.join(seen[:-1])} and {seen[-1]}; the word for what is "
-        f"seen lights up at once. Below, a chart of the last half minute runs for what was seen and one for the time "
-        f"that each answer took: {speed:.0f} answers a second, {last.median:.0f} ms at the median."
+        f"seen lights up at once. {_lesson(script.shown[-1].taught, recorded)}Below, a chart of the last half minute "
+        f"runs for what was seen and one for the time that each answer took: {speed:.0f} answers a second, "
+        f"{told[-1].median:.0f} ms at the median."
     )
+
+
+def _lesson(label: str, recorded: Recorded) -> str:
+    """What was taught and what came of it: a sentence, where something was."""
+    if not label:
+        return ""
+    after = [said for said in recorded.said if said.at > recorded.released]
+    waited = next((said.at - recorded.released for said in after if said.answer == label), None)
+    came = f"{waited:.1f} s later a draft of the model says {label.upper()}" if waited else "it is not recognised yet"
+    return f'Then Teach is tapped, "{label}" is typed and a button is held for {recorded.frames} frames; {came}. '

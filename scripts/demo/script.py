@@ -2,10 +2,10 @@
 
 from itertools import accumulate
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from pipeline.core.config import Settings
 from pipeline.core.errors import ConfigError, DataError
@@ -13,6 +13,7 @@ from pipeline.data.split import SPLIT, TEST, read_split
 
 SCRIPT: Final = Path(__file__).with_name("demo.yaml")
 IMAGES: Final = Path("data/images")
+TEACHING_S: Final = 10.5  # what a picture that is taught needs, at the least
 
 
 class Screen(Settings):
@@ -28,6 +29,13 @@ class Shown(Settings):
     picture: str  # file in data/images/, of the test split
     called: str = Field(min_length=1)  # what it is in words, for the text alternative
     seconds: float = Field(ge=1, le=60)  # until the camera leaves it, the way there included
+    taught: str = Field("", max_length=12)  # the label that it is taught as, once the page has said what it is
+
+    @model_validator(mode="after")
+    def _long_enough(self) -> Self:
+        if self.taught and self.seconds < TEACHING_S:
+            raise ValueError(f"a picture that is taught needs {TEACHING_S:g} seconds at the least")
+        return self
 
 
 class Script(Settings):
@@ -37,6 +45,12 @@ class Script(Settings):
     rounds_before: int = Field(ge=0, le=20)  # of the film, before the recording begins, so that the charts are full
     screen: Screen
     shown: Annotated[tuple[Shown, ...], Field(min_length=2, max_length=20)]
+
+    @model_validator(mode="after")
+    def _the_last_is_taught(self) -> Self:
+        if any(each.taught for each in self.shown[:-1]):
+            raise ValueError("only the last picture can be taught: what is shown before is answered without it")
+        return self
 
     @property
     def seconds(self) -> float:

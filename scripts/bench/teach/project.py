@@ -91,6 +91,7 @@ class Studio:
 
     process: subprocess.Popen[str]
     client: httpx.Client
+    entrance: str  # the address with the token, for a browser
 
     def memory_mb(self) -> float:
         """Resident."""
@@ -98,8 +99,8 @@ class Studio:
 
 
 @contextmanager
-def studio(project: Path) -> Iterator[Studio]:
-    """Start it, wait until it serves, and end it after the block.
+def studio(project: Path, **variables: str) -> Iterator[Studio]:
+    """Start it with these environment variables besides, wait until it serves, and end it after the block.
 
     Raises:
         PipelineError: it does not start.
@@ -108,7 +109,12 @@ def studio(project: Path) -> Iterator[Studio]:
     with (
         (project / "studio.log").open("a") as log,
         subprocess.Popen(
-            command, cwd=project, env=environment(), stdout=subprocess.PIPE, stderr=log, encoding="utf-8"
+            command,
+            cwd=project,
+            env=environment() | variables,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            encoding="utf-8",
         ) as process,
     ):
         try:
@@ -118,7 +124,7 @@ def studio(project: Path) -> Iterator[Studio]:
                 raise PipelineError(f"the studio does not start: {files_tail(project / 'studio.log')}")
             key = {"Authorization": f"Bearer {found[2]}"}
             with httpx.Client(base_url=found[1], headers=key, timeout=120) as client:
-                yield Studio(process, client)
+                yield Studio(process, client, f"{found[1]}/#studio={found[2]}")
         finally:
             process.terminate()
 
