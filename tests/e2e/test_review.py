@@ -362,7 +362,7 @@ def test_forgetting_asks_why_and_the_photo_is_gone_for_good(review: Callable[...
     expect(item(page, "art/twin-3.jpg")).to_have_count(0)
     assert rows(studio).keys() == before.keys() - {"art/twin-3.jpg"}
     assert "the painter asked for it" in (studio.folder / "data/forgotten.jsonl").read_text()
-    page.locator("summary").click()
+    at(page, "review").locator("summary").click()
     newest = at(page, "steps").locator("li").first
     expect(newest).to_contain_text("forgot 1: the painter asked for it")
     expect(newest.locator("button")).to_have_count(0)
