@@ -286,3 +286,11 @@ class TestWhoMay:
         )
         assert done.returncode == 1
         assert "--lan" in done.stderr
+
+    def test_with_lan_other_devices_may_with_the_token_alone(self, checkout: Path) -> None:
+        with studio(checkout, "--lan") as own:
+            other = {"Host": "10.0.0.7:8000"}  # as a phone in the network calls it
+            assert own.client.get("/studio/state", headers=other).status_code == 200
+            assert own.client.get("/studio/state", headers={**other, "Authorization": "Bearer no"}).status_code == 401
+            page = {**other, "Origin": "https://evil.example"}
+            assert own.client.get("/studio/state", headers=page).status_code == 403

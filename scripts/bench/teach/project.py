@@ -99,13 +99,13 @@ class Studio:
 
 
 @contextmanager
-def studio(project: Path, **variables: str) -> Iterator[Studio]:
-    """Start it with these environment variables besides, wait until it serves, and end it after the block.
+def studio(project: Path, *options: str, **variables: str) -> Iterator[Studio]:
+    """Start it with these options, and environment variables besides, wait until it serves, and end it after the block.
 
     Raises:
         PipelineError: it does not start.
     """
-    command = [sys.executable, "-m", "studio", "--port", "0"]
+    command = [sys.executable, "-m", "studio", "--port", "0", *options]
     with (
         (project / "studio.log").open("a") as log,
         subprocess.Popen(
