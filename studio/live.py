@@ -292,7 +292,7 @@ class Studio:
             "photos": step.photos,
             "files": list(standing),
             "said": journal.said(step.step),
-            "undoable": self._can_roll_back(step.step) if is_keep else bool(standing),
+            "undoable": self._can_roll_back(step.step) if is_keep else bool(standing) and step.kind != "forget",
             "undone": bool(step.photos) and not standing,
         }
 

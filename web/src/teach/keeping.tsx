@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import type { Job } from "../studio/contract";
 import { plural } from "./label-choice";
 
@@ -20,8 +20,14 @@ export function jobSaid({ state, stage, outcome, why }: Job): string {
 export function Keeping({ job, cancel }: { job: Job; cancel: () => void }) {
   const { state, stage, stages, line, epoch, seconds_left, reasons, git } = job;
   const place = stages.indexOf(stage);
+  const section = useRef<HTMLElement>(null);
+  const shown = useRef(state === "running" ? "" : state); // an old run's end is no news
+  useEffect(() => {
+    if (shown.current !== state) section.current?.scrollIntoView?.({ block: "nearest" });
+    shown.current = state;
+  }, [state]);
   return (
-    <section aria-label="Keeping" data-testid="job" data-state={state} data-outcome={job.outcome ?? ""}>
+    <section ref={section} aria-label="Keeping" data-testid="job" data-state={state} data-outcome={job.outcome ?? ""}>
       <p className="after">{jobSaid(job)}</p>
       {state === "running" && (
         <>
