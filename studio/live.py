@@ -136,6 +136,7 @@ class Studio:
                 raise BusyError(RUNS)
             if why := await asyncio.to_thread(dvc.busy):
                 raise BusyError(why)
+            self._rows = await asyncio.to_thread(self._see)
             self._check_sittings()
             step = await asyncio.to_thread(self.album.journal.append_keep)
             self._job = job = Job(step.step)
