@@ -132,6 +132,7 @@ def test_everything_is_large_enough_for_a_finger(open_page: Open) -> None:
 
 # 44 CSS pixels either way; a label counts with what it labels, and links within a text are let off.
 SMALL = """() => [...document.querySelectorAll("button, input:not([hidden]), select, summary")]
+    .filter((element) => element.checkVisibility())  // what is not there just now can't be pressed
     .map((element) => [element, element.closest("label")].map((each) => each?.getBoundingClientRect()))
     .filter(([own, label]) => ["width", "height"].some((side) => Math.max(own[side], label?.[side] ?? 0) < 44))
     .map(([own]) => own.toJSON())"""
