@@ -232,6 +232,7 @@ class Studio:
         if self._base.knows(self._rows):
             draft.remove()
             self._draft = self._measured = None
+            self._base.lesson(self._rows, self.data)  # what is not seen yet is seen before the first burst comes
         elif self._draft is None or self._rows != self._learnt:
             self._draft, self._measured = self._base.draft(self._rows, self.data), None
             self._learnt = self._rows

@@ -19,7 +19,7 @@ from scripts.bench.teach.project import Studio
 
 FRAMES = 20
 PICTURE = "plant"  # of which label pictures are held before the camera
-WAIT_S = 60.0
+WAIT_S = 300.0  # the first burst of a large set waits until all its photos were seen
 PAUSE_S = 3.0  # until the draft is measured as well
 RATE_S = 3.0  # how long answers are counted while nothing is taught
 
@@ -48,7 +48,7 @@ def measure(photos: int, rounds: int) -> Latency:
     random = np.random.default_rng(photos)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         clone = project.make(Path(folder) / "clone", photos)
-        held = sorted((clone / project.IMAGES / PICTURE).glob("*.jpg"))[:rounds]
+        held = sorted((clone / project.IMAGES / PICTURE).glob("*.jpg"))[: rounds + 1]
         bursts = []
         for path in held:
             with Image.open(path) as image:
@@ -59,7 +59,7 @@ def measure(photos: int, rounds: int) -> Latency:
             with _asking(own, bursts[0][0]) as answers:
                 time.sleep(RATE_S)
                 quiet = len(answers) / RATE_S
-                done = [_round(own, frames, answers) for frames in bursts]
+                _, *done = [_round(own, frames, answers) for frames in bursts]  # the first one warms up
             memory = own.memory_mb()
     until, kept, undo, rates = zip(*done, strict=True)
     return Latency(
