@@ -31,6 +31,7 @@ from bundle.manifest import SCHEMA_VERSION, FileEntry, Manifest
 
 MANIFEST: Final = "manifest.json"
 HEAD: Final = "head.onnx"
+WORD: Final = "TAINTED"  # a file in place of a bundle, where no model is left that may be served: it says why
 DEFAULT_FOLDER: Final = Path("models/promoted")
 
 _MAKE_ONE: Final = "`make run` (or `dvc repro`) makes one"

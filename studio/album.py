@@ -6,7 +6,6 @@ is a step too: the changes that still hold, the other way round.
 """
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import StorageError
+from pipeline.data import forgotten
 from pipeline.data.manifest import OWN, Row, normal, why_illegal
 from pipeline.data.settings import DataSettings
 from studio.burst import different
@@ -23,7 +23,6 @@ from studio.journal import NAME, Change, Journal, Kind, Settled, Step
 from studio.store import Store, names_of
 
 STAGING = Path(".studio/staging")
-FORGOTTEN = "forgotten.jsonl"  # beside the journal: hashes of photos that must not come back
 MOST_FRAMES = 1000  # of one burst
 LICENCE = "own"
 
@@ -62,10 +61,9 @@ class Album:
             found[row.label] = found.get(row.label, 0) + 1
         return found
 
-    def forgotten(self) -> set[str]:
-        """Hashes of the photos that were forgotten on request."""
-        path = self.data.images.parent / FORGOTTEN
-        return {json.loads(line)["sha256"] for line in path.read_text().splitlines()} if path.exists() else set()
+    def forgotten(self) -> frozenset[str]:
+        """Hashes of the photos that were forgotten on request; raises DataError where the receipts are damaged."""
+        return forgotten.hashes(self.data)
 
     def teach(self, label: str, frames: Sequence[bytes], author: str) -> Step:
         """Keep the frames of one burst as photos of ``label``; near-identical ones count once.

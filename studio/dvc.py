@@ -18,24 +18,25 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import yaml
 
 from pipeline.core import files
 from studio.errors import BusyError
 
 LOCK, RUNNING = Path(".dvc/tmp/lock"), Path(".dvc/tmp/rwlock")
 RECORD = Path(".studio/run.json")  # of the process group at work
+ANOTHER = "another `dvc` command works here; wait until it is done, or end it"
 GRACE_S = 10.0  # from the request to end to the end by force
 _STAGE = re.compile(r"(?:Running stage|Stage) '([\w-]+)'")
 
 
 def busy() -> str:
     """Which other DVC command works on the photos now, as a sentence; empty where none does."""
-    who = "another `dvc` command works here; wait until it is done, or end it"
     with suppress(OSError), LOCK.open("r+") as file:  # DVC holds it while it reads and writes its own files
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return who
+            return ANOTHER
     try:
         held = json.loads(RUNNING.read_text() or "{}")  # and notes here which paths a stage reads and writes meanwhile
     except (OSError, ValueError):
@@ -45,6 +46,16 @@ def busy() -> str:
         if each and psutil.pid_exists(int(each["pid"])):
             return f"`{each.get('cmd', 'dvc')}` (process {each['pid']}) works here; wait until it is done, or end it"
     return ""
+
+
+def command(*arguments: str) -> tuple[str, ...]:
+    """A command of DVC, as this environment has it."""
+    return sys.executable, "-m", "dvc", *arguments
+
+
+def environment() -> dict[str, str]:
+    """The variables for it: stages call `python`, which has to be this one."""
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
 def end_left_over() -> bool:
@@ -82,14 +93,13 @@ class Run:
         """
         if why := await asyncio.to_thread(busy):
             raise BusyError(why)
-        tools = Path(sys.executable).parent  # stages call `python`, which has to be this one
         self._process = process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "dvc", *arguments),
+            *command(*arguments),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
             limit=1 << 20,
-            env={**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "PYTHONUNBUFFERED": "1"},
+            env=environment() | {"PYTHONUNBUFFERED": "1"},
         )
         try:
             created = psutil.Process(process.pid).create_time()
@@ -163,7 +173,5 @@ class Clock:
 
 def stages() -> list[str]:
     """The stages of dvc.yaml, in its order."""
-    import yaml
-
     described: Any = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))
     return list(described["stages"])

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from pipeline.core import files
 from pipeline.promote.stage import REPORT
 from studio import dvc
 from studio.errors import BusyError
@@ -41,8 +42,6 @@ class Job:
 
     def write(self) -> None:
         """For the next studio."""
-        from pipeline.core import files
-
         files.write_json(RECORD, asdict(self))
 
 

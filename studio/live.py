@@ -4,6 +4,7 @@ Of the event loop's thread; what computes or writes runs in threads, one change 
 """
 
 import asyncio
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -114,10 +115,7 @@ class Studio:
             StudioError, PipelineError: as ``what`` raises; nothing has changed then.
         """
         async with self._line:
-            if self._running:
-                raise BusyError(RUNS)
-            if why := await asyncio.to_thread(dvc.busy):
-                raise BusyError(why)
+            await self._check_free()
             try:
                 return await asyncio.to_thread(what)
             finally:
@@ -132,10 +130,7 @@ class Studio:
             StudioError: a label was shown too few times.
         """
         async with self._line:
-            if self._running:
-                raise BusyError(RUNS)
-            if why := await asyncio.to_thread(dvc.busy):
-                raise BusyError(why)
+            await self._check_free()
             self._rows = await asyncio.to_thread(self._see)
             self._check_sittings()
             step = await asyncio.to_thread(self.album.journal.append_keep)
@@ -298,6 +293,13 @@ class Studio:
             "undone": bool(step.photos) and not standing,
         }
 
+    async def _check_free(self) -> None:
+        """Neither Keep nor another program works on the photos."""
+        if self._running:
+            raise BusyError(RUNS)
+        if why := await asyncio.to_thread(dvc.busy):
+            raise BusyError(why)
+
     def _check_sittings(self) -> None:
         """What the pipeline would say after half a minute is said at once."""
         for label in self._labels():
@@ -316,8 +318,7 @@ class Studio:
         return job.model == promoted.version and promoted.lineage.parent is not None
 
     def _roll_back(self, step: int) -> Step:
-        import subprocess  # of the pipeline, as it needs MLflow, which the studio has no use for
-
+        # A process of its own, as it needs MLflow, which the studio has no use for.
         command = [sys.executable, "-m", "pipeline.promote", "rollback", "--why", f"step {step} undone in the page"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:

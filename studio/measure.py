@@ -61,13 +61,13 @@ def measure(rows: Sequence[SplitRow], after: Judged, before: Judged, none_label:
                 LabelMeasure(name, len(own), sittings, None, None, "not measured", f"{count}; {NOT_MEASURED}")
             )
             continue
-        verdict = _verdict(was[where], right[where], after.parts[where])
+        verdict = verdict_of(was[where], right[where], after.parts[where].tolist())
         now, then = float(right[where].mean()), float(was[where].mean())
         said = f"{count}; {now:.0%} right, {then:.0%} before: {verdict}"
         labels.append(LabelMeasure(name, len(own), sittings, now, then, verdict, said))
     if not len(targets):
         return Measure(labels, "not measured", "nothing can be measured yet: no label has photos of two sittings")
-    verdict = _verdict(was, right, after.parts)
+    verdict = verdict_of(was, right, after.parts.tolist())
     said = (
         f"{right.mean():.0%} of {len(right)} photos right where their source or sitting was left out, "
         f"{was.mean():.0%} before: {verdict}"
@@ -80,8 +80,12 @@ def _where(judged: Judged, name: str, targets: NDArray[np.intp]) -> NDArray[np.b
     return targets == outputs.index(name) if name in outputs else np.zeros(len(targets), bool)
 
 
-def _verdict(before: NDArray[np.bool_], after: NDArray[np.bool_], parts: NDArray[np.intp]) -> Verdict:
-    found = difference(before, after, [str(part) for part in parts], CONFIDENCE)
+def verdict_of(before: NDArray[np.bool_], after: NDArray[np.bool_], groups: Sequence[object]) -> Verdict:
+    """Whether more photos are right ``after`` than ``before`` [n], as sure as `CONFIDENCE`; n >= 1.
+
+    Photos of one of ``groups`` [n] are no independent evidence: see `pipeline.promote.comparison.difference`.
+    """
+    found = difference(before, after, [str(group) for group in groups], CONFIDENCE)
     return "better" if found.low > 0 else "worse" if found.high < 0 else "not proven"
 
 

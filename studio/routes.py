@@ -41,6 +41,16 @@ def studio_of(request: Request) -> Studio:
     return found
 
 
+def limit(request: Request, most: int, what: str, way_out: str) -> None:
+    """Refuse a body that is announced with more than ``most`` bytes.
+
+    Raises:
+        Problem: it is.
+    """
+    if int(request.headers.get("content-length") or 0) > most:
+        raise Problem(TOO_LARGE, f"{what} more than {most / 1e6:g} MB; {way_out}")
+
+
 class Token(BaseModel):
     """Of the printed address."""
 
@@ -84,8 +94,7 @@ async def state(request: Request, own: Service, seen: Annotated[int, Query()] = 
 @router.post("/teach")
 async def teach(request: Request) -> Taken:
     """Keep the frames of one burst: form fields label, author (where it is not known) and frames."""
-    if int(request.headers.get("content-length") or 0) > MOST_BYTES:
-        raise Problem(TOO_LARGE, f"the frames have more than {MOST_BYTES / 1e6:g} MB together; hold for a shorter time")
+    limit(request, MOST_BYTES, "together the frames have", "hold for a shorter time")
     async with request.form(max_files=MOST_FRAMES + 1, max_fields=4) as form:
         label, author = form.get("label"), form.get("author", "")
         frames = [await each.read() for each in form.getlist("frames") if isinstance(each, UploadFile)]

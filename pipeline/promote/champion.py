@@ -26,7 +26,6 @@ from pipeline.tracking.lineage import Lineage
 from pipeline.tracking.registry import Registry, Unreadable, Version
 
 PROMOTED = "promoted"  # in the folder of models
-WORD = "TAINTED"  # a file in its place, where there is no model left that may be served; a service reads it
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def find(reg: Registry, models: Path, candidate: bundle.Bundle, scratch: Path) -
     if version and version.tainted:
         return None
     try:
-        held = bundle.load(folder) if folder.exists() and not (folder / WORD).exists() else None
+        held = bundle.load(folder) if folder.exists() and not (folder / bundle.WORD).exists() else None
     except BundleError as error:
         print(f"{folder} can't be read: {error}")
     if version is None:
@@ -203,7 +202,7 @@ def replace_tainted(reg: Registry, models: Path, refused: frozenset[str], why: s
         _record(models, "forget", clean, present, why)
     else:
         with files.replace_dir(folder) as new:
-            files.write_text(new / WORD, f"{why}; no clean model is there: `dvc repro` makes one\n")
+            files.write_text(new / bundle.WORD, f"{why}; no clean model is there: `dvc repro` makes one\n")
     return clean
 
 
@@ -215,7 +214,7 @@ def must_go(reg: Registry, models: Path, refused: frozenset[str]) -> bool:
     """
     folder, present = models / PROMOTED, reg.champion()
     known = read_photos(folder / PHOTOS) if (folder / PHOTOS).exists() else {}
-    return not refused.isdisjoint(known) or bool(present and present.tainted and not (folder / WORD).exists())
+    return not refused.isdisjoint(known) or bool(present and present.tainted and not (folder / bundle.WORD).exists())
 
 
 def _bring_back(reg: Registry, models: Path, version: Version) -> None:

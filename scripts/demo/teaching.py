@@ -1,6 +1,5 @@
 """The last picture is taught: a thumb opens Teach, types a label, holds the button, lets go and closes Teach again."""
 
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,10 +9,8 @@ from typing import Final
 
 from playwright.sync_api import Locator, Page
 
-from pipeline.models import graph
 from scripts.bench.load import ROOT
-from scripts.bench.service.contenders import PROMOTED
-from scripts.bench.teach.project import studio
+from scripts.bench.teach.project import copied, studio
 from service.settings import Settings
 
 OPENED_S: Final = 1.5  # after the camera has set out for the picture: the page has said what it is
@@ -32,18 +29,11 @@ Step = tuple[float, Callable[[], None]]  # seconds after the camera has set out,
 def classroom(folder: Path) -> Iterator[str]:
     """A studio with the promoted model and the photos, copied to ``folder``; its address, with the token.
 
-    What is kept of the photos' features is copied, too, as the first draft would have to wait for them.
-
     Raises:
         PipelineError: it does not start.
     """
-    shutil.copy2(ROOT / "params.yaml", folder)
-    shutil.copytree(ROOT / "data", folder / "data")
-    shutil.copytree(PROMOTED, folder / PROMOTED.relative_to(ROOT))
-    if (kept := ROOT / graph.FOLDER).exists():
-        shutil.copytree(kept, folder / graph.FOLDER)
     page = ROOT / Settings.model_fields["page"].default
-    with studio(folder, PYTHONPATH=str(ROOT), PAGE=str(page), **AUTHOR) as one:
+    with studio(copied(folder), PYTHONPATH=str(ROOT), PAGE=str(page), **AUTHOR) as one:
         yield one.entrance
 
 

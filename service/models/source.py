@@ -8,8 +8,6 @@ from typing import Protocol
 import bundle
 from bundle.errors import BundleError, UserError
 
-WORD = "TAINTED"  # the file that promote leaves in place of a model (pipeline/promote/champion.py)
-
 
 class Unavailable(UserError):
     """A model can't be had now; ``outcome`` is the reason's name in the metrics and in /readyz."""
@@ -60,7 +58,7 @@ class FolderSource:
 
         Where the model was taken out since a photo was forgotten, a word lies in its place.
         """
-        if (word := self._folder / WORD).is_file():
+        if (word := self._folder / bundle.WORD).is_file():
             raise Tainted(f"{self._folder} holds no model any more: {word.read_text(encoding='utf-8').strip()}")
         bundle.load_manifest(self._folder)
         return hashlib.sha256((self._folder / bundle.MANIFEST).read_bytes()).hexdigest()

@@ -18,6 +18,7 @@ from pipeline.promote.stage import MODELS
 from pipeline.tracking import store
 from pipeline.tracking.registry import Registry
 from studio.album import Album
+from studio.dvc import ANOTHER
 from studio.errors import BusyError
 from studio.forget.places import Folder, Listed, Place, Remote, Server, Unreached
 from studio.forget.versions import Versions
@@ -37,7 +38,7 @@ def alone() -> Iterator[Any]:
         with repo.lock, rwlock(repo.tmp_dir, repo.fs, "studio forget", [], [repo.root_dir], hardlink=False):
             yield repo
     except LockError as error:
-        raise BusyError("another `dvc` command works here; wait until it is done, or end it") from error
+        raise BusyError(ANOTHER) from error
     finally:
         repo.close()
 

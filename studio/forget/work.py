@@ -1,8 +1,6 @@
 """Forget photos: places are cleaned in a fixed order, then all are searched again, and a receipt says how it went."""
 
-import os
 import subprocess
-import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from pipeline.data import forgotten
 from pipeline.data.forgotten import Receipt
 from pipeline.data.settings import DataSettings
 from pipeline.models.settings import ModelSettings
+from studio import dvc
 from studio.album import Album
 from studio.errors import StudioError
 from studio.forget import git, layout, plan, targets
@@ -161,14 +160,14 @@ def _check(places: Sequence[Place], request: Plan, say: Say) -> tuple[str, ...]:
 def _dvc(say: Say, *arguments: str) -> None:
     """Run a command of DVC, as `python -m dvc` of this environment."""
     say(f"dvc {' '.join(arguments)}")
-    tools, said = Path(sys.executable).parent, list[str]()  # stages call `python`, which has to be this one
+    said = list[str]()
     with subprocess.Popen(
-        [sys.executable, "-m", "dvc", *arguments],
+        dvc.command(*arguments),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        env=os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"},
+        env=dvc.environment(),
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:

@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     for item in items[: arguments.count]:
         why = "\n".join(f"{flag.kind}: {flag.said}" for flag in item.why)
         name = item.row.file if item.row else item.id[:12]
-        table.add_row(shown(name), item.label or "none of these", thinks(item) or "", shown(why))
+        table.add_row(shown(name), item.label or "none of these", item.thinks or "", shown(why))
     Console().print(table)
     print(f"{min(len(items), arguments.count)} of {len(items)} photos; --csv FILE writes all, to decide on them")
     return 0
@@ -89,12 +89,6 @@ def run_pull(arguments: argparse.Namespace) -> int:
     return 0 if new or not problems else 1
 
 
-def thinks(item: Item) -> str | None:
-    """The label that the other photos would give it; None where they can't say."""
-    known = item.probabilities
-    return max(known, key=lambda label: known[label]) if known else None
-
-
 def _album() -> Album:
     return Album(config.load("data", DataSettings), config.load("model", ModelSettings).size)
 
@@ -105,7 +99,7 @@ def _cells(item: Item) -> Sequence[str]:
         item.id,
         row.file if row else "",
         item.label,
-        thinks(item) or "",
+        item.thinks or "",
         "; ".join(f"{flag.kind}: {flag.said}" for flag in item.why),
         "; ".join(other for other in item.others if other),
         row.author if row else "",

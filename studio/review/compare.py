@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +11,13 @@ from pipeline.data.split import merge_groups
 from pipeline.models import crossval
 from pipeline.models.features import Photo
 from pipeline.models.head import Space
-from pipeline.promote.comparison import difference
 from pipeline.validate.checks import ValidateSettings
 from pipeline.validate.grouping import similar
 from studio.journal import Journal
+from studio.measure import Verdict, verdict_of
 from studio.review.queue import Queue
 
-Verdict = Literal["better", "not proven", "worse", "not measured"]
 SEED = 0
-CONFIDENCE = 0.95  # of each limit of a difference, one-sided
 
 
 @dataclass(frozen=True)
@@ -82,8 +79,7 @@ def compare(
         return np.asarray((logits.argmax(1) == index)[counted])
 
     then, since_then = right(~is_after), right(is_after)
-    found = difference(then, since_then, [groups[place] for place in counted], CONFIDENCE)
-    verdict: Verdict = "better" if found.low > 0 else "worse" if found.high < 0 else "not proven"
+    verdict = verdict_of(then, since_then, [groups[place] for place in counted])
     was, now = float(then.mean()), float(since_then.mean())
     said = f"{now:.1%} of {len(counted)} photos right where their sitting was left out, {was:.1%} before: {verdict}"
     return Comparison(len(counted), was, now, verdict, said)

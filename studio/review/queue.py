@@ -53,6 +53,12 @@ class Item:
         """By which the queue is sorted."""
         return -round(self.weight, 9), self.id
 
+    @property
+    def thinks(self) -> str | None:
+        """The label that the other photos would give it; None where they can't say."""
+        known = self.probabilities
+        return max(known, key=lambda label: known[label]) if known else None
+
 
 @dataclass(frozen=True)
 class Looked:

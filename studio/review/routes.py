@@ -13,13 +13,13 @@ from starlette.datastructures import UploadFile
 from bundle.answer import Evidence
 from pipeline.data import manifest
 from service.http.state import Service
-from service.problems import BAD_REQUEST, TOO_LARGE, Problem
+from service.problems import BAD_REQUEST, Problem
 from studio.errors import NotFoundError
 from studio.review import compare, decisions, thumbs
 from studio.review.decisions import Action, Decision
 from studio.review.inbox import Feedback
 from studio.review.queue import Item, Queue
-from studio.routes import studio_of
+from studio.routes import limit, studio_of
 
 MOST_BYTES: Final = 20_000_000  # of a picture that is sent in
 _LOG = logging.getLogger(__name__)
@@ -96,8 +96,7 @@ async def decide(request: Request, wanted: Wanted) -> Decided:
 @router.post("/wrong", status_code=204)
 async def wrong(request: Request) -> None:
     """Send a picture in whose answer was wrong: form fields picture, label, model, answer and score."""
-    if int(request.headers.get("content-length") or 0) > MOST_BYTES:
-        raise Problem(TOO_LARGE, f"the picture has more than {MOST_BYTES / 1e6:g} MB; send a smaller one")
+    limit(request, MOST_BYTES, "the picture has", "send a smaller one")
     async with request.form(max_files=1, max_fields=8) as form:
         picture = form.get("picture")
         data = await picture.read() if isinstance(picture, UploadFile) else b""
@@ -148,13 +147,12 @@ def _read(cursor: str) -> tuple[float, str]:
 
 def _shown(item: Item, ood_label: str) -> dict[str, Any]:
     known, row, sent = item.probabilities, item.row, item.sent
-    best = max(known, key=lambda label: known[label]) if known else None
     return {
         "id": item.id,
         "file": row.file if row else None,
         "label": item.label,
         "thinks": {
-            "label": None if best == ood_label else best,
+            "label": None if item.thinks == ood_label else item.thinks,
             "probabilities": [round(value, 4) for value in known.values()],
             "labels": [*known],
         }

@@ -1,9 +1,6 @@
 """A studio that really runs, on a copy of this project's photos and promoted model, and what its camera may see."""
 
 import hashlib
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,9 +11,10 @@ import httpx
 import numpy as np
 from PIL import Image, ImageDraw
 
+from scripts.bench.teach.project import copied, studio
 from tests import films
-from tests.e2e.pages import PROMOTED, ROOT, WEB
-from tests.service.running import START_S, environment, eventually
+from tests.e2e.pages import WEB
+from tests.service.running import environment
 
 POSES: Final = 24  # of the mug in its film, a third of a second each
 
@@ -42,23 +40,9 @@ def classroom(folder: Path, prepare: Callable[[Path], None] = lambda _: None) ->
         folder: empty.
         prepare: changes the photos in its ``data`` before that.
     """
-    shutil.copy2(ROOT / "params.yaml", folder)
-    shutil.copytree(ROOT / "data", folder / "data")
-    shutil.copytree(PROMOTED, folder / "models/promoted")
-    prepare(folder / "data")
-    out, log = folder / "studio.out", folder / "studio.log"
-    command = [sys.executable, "-m", "studio", "--port", "0"]
-    env = environment(page=WEB / "dist", threads=2, poll_s=0.1)
-    with out.open("w") as lines, log.open("w") as errors:
-        process = subprocess.Popen(command, cwd=folder, env=env, stdout=lines, stderr=errors)
-    try:
-        eventually(lambda: out.read_text().endswith("\n") or process.poll() is not None, START_S)
-        entrance = out.read_text().split(" ")[0]
-        assert "/#studio=" in entrance, log.read_text()
-        yield Classroom(folder, entrance.partition("/#")[0], entrance)
-    finally:
-        process.terminate()
-        process.wait(60)
+    prepare(copied(folder) / "data")
+    with studio(folder, **environment(page=WEB / "dist", threads=2, poll_s=0.1)) as one:
+        yield Classroom(folder, one.entrance.partition("/#")[0], one.entrance)
 
 
 def film_of_a_mug(folder: Path) -> Path:

@@ -1,6 +1,5 @@
 """A copy of this project's photos and promoted model, which a test may teach."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -9,16 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from pipeline.data import forgotten
+from scripts.bench.teach.project import copied
+
 ROOT = Path(__file__).parents[2]
 Burst = Callable[..., list[bytes]]
 
 
-def copied(to: Path) -> Path:
-    """What the studio reads and writes, in the folder ``to``."""
-    shutil.copy2(ROOT / "params.yaml", to)
-    for folder in ("data", "models/promoted", "build/features"):
-        shutil.copytree(ROOT / folder, to / folder)
-    return to
+def receipt(sha256: str) -> forgotten.Receipt:
+    """Of a photo that was forgotten."""
+    values = {"sha256": sha256, "request": "r", "at": "2026-11-25T00:00:00Z", "why": "asked", "versions": []}
+    return forgotten.Receipt.model_validate(values | {"removed": {}, "open": {}, "unreachable": []})
 
 
 @pytest.fixture(scope="session", autouse=True)

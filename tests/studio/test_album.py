@@ -1,7 +1,6 @@
 """Photos come and leave as whole steps, whatever happens in between."""
 
 import io
-import json
 import os
 import re
 import shutil
@@ -14,12 +13,13 @@ import pytest
 from PIL import Image
 
 from pipeline.core.errors import DataError, StorageError
-from pipeline.data import manifest
+from pipeline.data import forgotten, manifest
 from pipeline.data.adoption import row_of
 from pipeline.data.settings import DataSettings
 from studio.album import Album
 from studio.errors import BusyError, NotFoundError, StudioError
 from studio.journal import Done, Step
+from tests.studio.conftest import receipt
 
 SIZE = 64
 
@@ -356,7 +356,7 @@ def test_a_forgotten_photo_can_not_come_back(data: DataSettings) -> None:
     album = opened(data)
     taught = album.teach("mug", [frame(1), frame(2)], "Ada")
     removed = album.remove(files_of(taught))
-    (data.images.parent / "forgotten.jsonl").write_text(json.dumps({"sha256": taught.changes[0].sha256}) + "\n")
+    forgotten.append(data, [receipt(taught.changes[0].sha256)])
     with pytest.raises(StudioError, match="picture 2 was forgotten"):
         album.teach("mug", [frame(3), frame(1)], "Ada")
     assert album.undo(removed.step).why == "not undone: 1 forgotten"

@@ -21,6 +21,7 @@ from tests import promotion_project
 from tests.mlflow_template import MLFLOWS_OWN_WARNINGS
 from tests.promotion_project import EQUAL, GOOD, PROMOTED, Project, error, run
 from tests.service.running import Running, eventually, running, starting
+from tests.studio.conftest import receipt
 from tests.tiny_bundle import make_bundle
 
 pytestmark = MLFLOWS_OWN_WARNINGS
@@ -39,11 +40,6 @@ def taint(project: Project, fingerprint: str) -> Version:
     assert version is not None
     project.registry.taint(version, "trained on a photo that was forgotten on 2026-11-25")
     return version
-
-
-def receipt(sha256: str) -> forgotten.Receipt:
-    values = {"sha256": sha256, "request": "r", "at": "2026-11-25T00:00:00Z", "why": "asked", "versions": []}
-    return forgotten.Receipt.model_validate(values | {"removed": {}, "open": {}, "unreachable": []})
 
 
 def test_a_rollback_skips_tainted_versions(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,7 +85,7 @@ def test_without_a_clean_one_a_word_takes_its_place_and_the_next_clean_model_is_
     run()
     taint(project, first)
     assert champion.replace_tainted(project.registry, MODELS, frozenset(), "asked") is None
-    assert [path.name for path in PROMOTED.iterdir()] == [champion.WORD]
+    assert [path.name for path in PROMOTED.iterdir()] == [bundle.WORD]
     second = project.candidate(EQUAL)
     run()
     assert project.champion() == project.promoted() == second
@@ -221,7 +217,7 @@ def test_a_folder_whose_model_was_taken_out_is_served_by_nobody(tmp_path: Path) 
     with running(tmp_path) as service:
         shutil.rmtree(folder)
         folder.mkdir()
-        (folder / champion.WORD).write_text("the model before knew a photo that was forgotten\n")
+        (folder / bundle.WORD).write_text("the model before knew a photo that was forgotten\n")
         eventually(lambda: refuses(service))
         shutil.rmtree(folder)
         make_bundle(tmp_path / "new", version="tiny-2")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from pipeline.core.errors import DataError
-from pipeline.data import manifest
+from pipeline.data import forgotten, manifest
 from pipeline.data.adoption import row_of
 from pipeline.data.settings import DataSettings
 from pipeline.models.features import Photo
@@ -23,6 +23,7 @@ from studio.review import compare, decisions, thumbs
 from studio.review.decisions import Decision, decide
 from studio.review.inbox import Feedback, Inbox, pull
 from studio.review.queue import Item, Queue
+from tests.studio.conftest import receipt
 
 ROOT = Path(__file__).parents[2]
 SIZE, EACH = 96, 12
@@ -294,7 +295,7 @@ def test_a_feedback_file_that_can_not_be_used_is_named_and_the_rest_comes(data: 
 def test_a_forgotten_picture_can_not_be_sent_in_or_pulled_again(data: DataSettings) -> None:
     queue = opened(data)
     sha = send(queue, 607)
-    Path("data/forgotten.jsonl").write_text(json.dumps({"sha256": sha}) + "\n")
+    forgotten.append(data, [receipt(sha)])
     assert not queue.waiting()
     with pytest.raises(StudioError, match="forgotten"):
         send(queue, 607)

@@ -20,8 +20,8 @@ import pytest
 import bundle
 from scripts.bench.teach.kills import inconsistencies
 from scripts.bench.teach.latency import teach
-from scripts.bench.teach.project import Studio, studio
-from tests.studio.conftest import ROOT, Burst, copied
+from scripts.bench.teach.project import Studio, copied, studio
+from tests.studio.conftest import ROOT, Burst
 
 PATIENCE_S = 60.0
 

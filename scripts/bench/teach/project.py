@@ -1,6 +1,7 @@
 """A project of a given size with a studio in it: a clone, the promoted model of this one, and more photos."""
 
 import re
+import select
 import shutil
 import subprocess
 import sys
@@ -17,13 +18,17 @@ import psutil
 from PIL import Image, ImageOps
 
 import bundle
+from pipeline.core.config import PARAMS
 from pipeline.core.errors import PipelineError
 from pipeline.data import manifest
 from pipeline.metrics import predictions
 from pipeline.metrics.predictions import PHOTOS, PREDICTIONS, Prediction
+from pipeline.models import graph
+from scripts.bench.load import ROOT
 from scripts.dev.clone import environment, fresh_clone
 
 IMAGES, MANIFEST, PROMOTED = Path("data/images"), Path("data/manifest.csv"), Path("models/promoted")
+START_S = 120.0  # until a studio serves, on a machine that does other things, too
 SIDE = 300  # pixels of a made photo's shorter side
 SERVES = re.compile(r"(http://\S+)/#studio=(\S+) serves \S+")
 
@@ -57,6 +62,18 @@ def make(root: Path, photos: int, seed: int = 0) -> Path:
         predictions.write_photos(clone / PROMOTED / PHOTOS, sides)
         bundle.seal(clone / PROMOTED, bundle.load_manifest(clone / PROMOTED))
     return clone
+
+
+def copied(to: Path) -> Path:
+    """What a studio reads and writes, of this project, in the folder ``to``: no clone, and Keep can't run there.
+
+    What is kept of the photos' features is copied, too, as the first draft would have to wait for them.
+    """
+    shutil.copy2(ROOT / PARAMS, to)
+    for folder in (IMAGES.parent, PROMOTED, graph.FOLDER):
+        if (ROOT / folder).exists():
+            shutil.copytree(ROOT / folder, to / folder)
+    return to
 
 
 def _changed(photo: bytes, random: np.random.Generator) -> bytes:
@@ -119,9 +136,10 @@ def studio(project: Path, *options: str, **variables: str) -> Iterator[Studio]:
     ):
         try:
             assert process.stdout is not None
-            found = SERVES.match(process.stdout.readline())
+            said, _, _ = select.select([process.stdout], [], [], START_S)
+            found = SERVES.match(process.stdout.readline()) if said else None
             if not found:
-                raise PipelineError(f"the studio does not start: {files_tail(project / 'studio.log')}")
+                raise PipelineError(f"the studio does not start: {_last_line(project / 'studio.log')}")
             key = {"Authorization": f"Bearer {found[2]}"}
             with httpx.Client(base_url=found[1], headers=key, timeout=120) as client:
                 yield Studio(process, client, f"{found[1]}/#studio={found[2]}")
@@ -129,6 +147,6 @@ def studio(project: Path, *options: str, **variables: str) -> Iterator[Studio]:
             process.terminate()
 
 
-def files_tail(path: Path) -> str:
+def _last_line(path: Path) -> str:
     """The last line of a log."""
     return (path.read_text(errors="replace").strip().splitlines() or ["its log is empty"])[-1]
